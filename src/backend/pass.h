@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pass.h - one pass over a source: chunks to the backend, results to a consumer, progress to the caller. */
+#ifndef FGI_PASS_H
+#define FGI_PASS_H
+#include "backend.h"
+#include "context.h"
+#include "source.h"
+
+/* Called after each chunk, in order, on the caller's thread: rows first .. first + rows - 1 of the source. chunk: the
+ * rows themselves. */
+typedef fg_status (*fgi_consume)(void *user, const fg_view *chunk, int64_t first,
+                                 const fgi_row_results *results);
+
+/* Progress that a long call carries along. All zero: nobody listens. */
+typedef struct fgi_listener {
+    fg_progress_fn progress;
+    void *user;
+    double started;  /* fgi_seconds() when the call began */
+    fg_progress now; /* phase, step, steps, objective, change: set by the algorithm */
+    bool cancelled;  /* the callback asked to stop: set by the pass, never cleared */
+} fgi_listener;
+
+typedef struct fgi_pass {
+    const fgi_params *params;
+    fgi_row_request rows;
+    fgi_stats *stats; /* cleared first; NULL: none wanted */
+    fgi_consume consume;
+    void *user;
+    fgi_listener *listener; /* may be NULL */
+    fg_bad_rows bad_rows;   /* refuse: the pass fails with FG_NUMERIC and names the row */
+} fgi_pass;
+
+/* Runs the pass to its end, or until the listener cancels: then FG_CANCELLED, if stop_early is true at once, else only
+ * the flag is set and the pass completes. */
+fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bool stop_early);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu.h - what this CPU and operating system can run. Knows no kernel. */
+#ifndef FGI_CPU_H
+#define FGI_CPU_H
+#include <stdbool.h> /* bool */
+
+bool fgi_cpu_any(void);    /* always true                       */
+bool fgi_cpu_avx2(void);   /* AVX2, FMA and F16C                */
+bool fgi_cpu_avx512(void); /* AVX-512 F, BW, DQ, VL             */
+
+#endif

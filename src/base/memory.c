@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* memory.c - every block carries its size and ledger in the 64 bytes before it, so that a release
+ * needs neither. Knows malloc; knows no shape. */
+#include "memory.h"
+
+#include "fault.h"
+
+#include <stdlib.h> /* aligned_alloc, free */
+#include <string.h> /* memcpy, memset */
+
+enum { ALIGNMENT = 64 };
+
+typedef struct head {
+    size_t bytes;
+    fgi_ledger *ledger;
+} head;
+
+static head *head_of(void *block)
+{
+    return (head *)(void *)((char *)block - ALIGNMENT);
+}
+
+static void debit(fgi_ledger *ledger, size_t bytes)
+{
+    if (!ledger) return;
+    size_t now = atomic_fetch_add(&ledger->now_bytes, bytes) + bytes;
+    size_t peak = atomic_load(&ledger->peak_bytes);
+    while (now > peak && !atomic_compare_exchange_weak(&ledger->peak_bytes, &peak, now)) {
+    }
+}
+
+fg_status fgi_alloc(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *out)
+{
+    void **block = out;
+    *block = NULL;
+    FGI_ASSERT(count >= 0);
+    const size_t most = SIZE_MAX / 2 - 2 * ALIGNMENT;
+    if ((uint64_t)count > most / item_bytes)
+        return fgi_fail(FG_MEMORY, "%lld items of %zu bytes are more than this machine can address",
+                        (long long)count, item_bytes);
+    const size_t bytes = (size_t)count * item_bytes;
+    const size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    char *raw = fgi_fault(FGI_FAULT_ALLOC) ? NULL : aligned_alloc(ALIGNMENT, rounded + ALIGNMENT);
+    if (!raw) return fgi_fail(FG_MEMORY, "out of memory: %zu bytes were needed", bytes);
+    *block = raw + ALIGNMENT;
+    *head_of(*block) = (head){.bytes = bytes, .ledger = ledger};
+    debit(ledger, bytes);
+    return FG_OK;
+}
+
+fg_status fgi_alloc_zero(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *out)
+{
+    FG_TRY(fgi_alloc(ledger, count, item_bytes, out));
+    void **block = out;
+    memset(*block, 0, (size_t)count * item_bytes);
+    return FG_OK;
+}
+
+fg_status fgi_grow(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *block)
+{
+    void **old = block;
+    void *larger;
+    FG_TRY(fgi_alloc(ledger, count, item_bytes, &larger));
+    if (*old) {
+        const size_t new_bytes = (size_t)count * item_bytes, old_bytes = head_of(*old)->bytes;
+        memcpy(larger, *old, old_bytes < new_bytes ? old_bytes : new_bytes);
+        fgi_free(*old);
+    }
+    *old = larger;
+    return FG_OK;
+}
+
+void fgi_free(void *block)
+{
+    if (!block) return;
+    head *h = head_of(block);
+    if (h->ledger) atomic_fetch_sub(&h->ledger->now_bytes, h->bytes);
+    free(h);
+}
+
+void fgi_ledger_mark(fgi_ledger *ledger)
+{
+    atomic_store(&ledger->peak_bytes, atomic_load(&ledger->now_bytes));
+}

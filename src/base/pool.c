@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool.c - threads that wait for a generation number to change. Knows pthreads; knows no data. */
+#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT */
+#include "pool.h"
+
+#include "fault.h"
+
+#include <pthread.h>   /* the threads */
+#include <sched.h>     /* sched_getaffinity */
+#include <stdatomic.h> /* atomic_llong */
+#include <stdbool.h>   /* bool */
+#include <unistd.h>    /* sysconf */
+
+typedef struct worker {
+    fgi_pool *pool;
+    int32_t index;
+} worker;
+
+struct fgi_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    pthread_t *threads;
+    worker *workers;
+    fgi_task task;
+    void *user;
+    uint64_t generation; /* counts tasks; a change wakes the threads */
+    int32_t size, started, running;
+    bool stopping;
+};
+
+static void *worker_main(void *argument)
+{
+    const worker *self = argument;
+    fgi_pool *pool = self->pool;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (pool->generation == seen && !pool->stopping)
+            pthread_cond_wait(&pool->work, &pool->lock);
+        if (pool->stopping) break;
+        seen = pool->generation;
+        pthread_mutex_unlock(&pool->lock);
+        pool->task(pool->user, self->index);
+        pthread_mutex_lock(&pool->lock);
+        if (--pool->running == 0) pthread_cond_signal(&pool->done);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+fg_status fgi_pool_create(fgi_ledger *ledger, int32_t threads, fgi_pool **out)
+{
+    fgi_pool *pool;
+    FG_TRY(fgi_alloc_zero(ledger, 1, sizeof *pool, &pool));
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pthread_cond_init(&pool->done, NULL);
+    pool->size = threads;
+    fg_status s = fgi_alloc(ledger, threads, sizeof *pool->threads, &pool->threads);
+    if (s == FG_OK) s = fgi_alloc(ledger, threads, sizeof *pool->workers, &pool->workers);
+    for (int32_t i = 1; s == FG_OK && i < threads; i++) {
+        pool->workers[i] = (worker){.pool = pool, .index = i};
+        if (fgi_fault(FGI_FAULT_THREAD) ||
+            pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]) != 0)
+            s = fgi_fail(FG_MEMORY, "thread %d of %d could not be started", i + 1, threads);
+        else
+            pool->started++;
+    }
+    if (s != FG_OK) {
+        fgi_pool_destroy(pool);
+        return s;
+    }
+    *out = pool;
+    return FG_OK;
+}
+
+void fgi_pool_destroy(fgi_pool *pool)
+{
+    if (!pool) return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (int32_t i = 1; i <= pool->started; i++) pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->done);
+    pthread_mutex_destroy(&pool->lock);
+    fgi_free(pool->threads);
+    fgi_free(pool->workers);
+    fgi_free(pool);
+}
+
+int32_t fgi_pool_threads(const fgi_pool *pool)
+{
+    return pool->size;
+}
+
+void fgi_pool_run(fgi_pool *pool, fgi_task task, void *user)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->task = task;
+    pool->user = user;
+    pool->running = pool->started;
+    pool->generation++;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    task(user, 0);
+    pthread_mutex_lock(&pool->lock);
+    while (pool->running > 0) pthread_cond_wait(&pool->done, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+typedef struct each {
+    fgi_body body;
+    void *user;
+    int64_t items;
+    atomic_llong next;
+} each;
+
+static void each_task(void *user, int32_t worker)
+{
+    each *e = user;
+    for (int64_t item; (item = atomic_fetch_add(&e->next, 1)) < e->items;)
+        e->body(e->user, item, worker);
+}
+
+void fgi_pool_each(fgi_pool *pool, int64_t items, fgi_body body, void *user)
+{
+    each e = {.body = body, .user = user, .items = items};
+    atomic_init(&e.next, 0);
+    if (items <= 1 || pool->started == 0)
+        each_task(&e, 0); /* waking threads would cost more than the work */
+    else
+        fgi_pool_run(pool, each_task, &e);
+}
+
+int32_t fgi_usable_cores(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (int32_t)cores : 1;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stats.h - sufficient statistics: everything an update of the parameters needs to know of the rows.
+ * Additive over tiles, threads, devices and machines. Knows no backend, no algorithm.
+ *
+ *     mass_j   = sum over rows of r_j
+ *     shift_j  = sum of r_j (x - mean_j)                 about the old mean, so that nothing cancels
+ *     square_j = sum of r_j (x - mean_j)^2               over dimensions too, unless diagonal */
+#ifndef FGI_STATS_H
+#define FGI_STATS_H
+#include "params.h"
+
+typedef struct fgi_stats {
+    fgi_kind kind;
+    int32_t k, d;
+    double *mass;     /* k */
+    double *shift;    /* k x d */
+    double *square;   /* k x d for FGI_DIAGONAL, else k */
+    double objective; /* sum over rows: log-density in nats, or squared distance for FGI_HARD */
+    double dropped;   /* sum over rows of an upper bound on the responsibility left out */
+    int64_t rows, rows_skipped, survivors; /* survivors: responsibilities that were kept */
+    int64_t first_bad_row; /* lowest number of a row with NaN or infinity; -1: none */
+} fgi_stats;
+
+fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d, fgi_stats *out);
+void fgi_stats_clear(fgi_stats *stats);
+void fgi_stats_merge(fgi_stats *into, const fgi_stats *from);
+void fgi_stats_destroy(fgi_stats *stats);
+
+#endif
