@@ -370,9 +370,10 @@ FG_API void fg_csr_destroy(fg_csr *csr);
 FG_API fg_status fg_gmm_responsibilities(fg_context *ctx, const fg_gmm *gmm, fg_source *rows,
                                          const fg_out *responsibilities);
 
-/* Draws out->rows rows (f32, cols columns); labels (rows x 1, i32, may be NULL) tells their component.
- * Row i depends on seed and i alone. FG_UNSUPPORTED for a model of normalised rows. */
-FG_API fg_status fg_gmm_sample(const fg_gmm *gmm, uint64_t seed, const fg_out *out,
+/* Draws rows first .. first + out->rows - 1 (f32, cols columns) of the endless sequence that seed names;
+ * labels (rows x 1, i32, may be NULL) tells their component. A row depends on seed and its number alone.
+ * FG_ARGUMENT: first < 0. FG_UNSUPPORTED for a model of normalised rows. */
+FG_API fg_status fg_gmm_sample(const fg_gmm *gmm, uint64_t seed, int64_t first, const fg_out *out,
                                const fg_out *labels);
 
 /* State of a component after the fit. */
