@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ref.h - the scalar twins, and how they read an element of any type. Knows no instruction set. */
+#ifndef FGI_REF_H
+#define FGI_REF_H
+#include "half.h"
+#include "kernels.h"
+
+#include <math.h>   /* NAN, INFINITY, exp2, sqrt */
+#include <string.h> /* memcpy */
+
+enum { FGI_REF_PANEL = 16 };
+
+/* The element types that rows to scan can have: X(NAME, name). */
+#define FGI_SCAN_DTYPES(X) X(F32, f32) X(F16, f16) X(BF16, bf16) X(I8, i8) X(U8, u8)
+
+/* The element types that rows to load can have. */
+#define FGI_LOAD_DTYPES(X) FGI_SCAN_DTYPES(X) X(F64, f64)
+
+/* Element i of rows of any alignment: they may lie anywhere in a mapped file. */
+static inline double fgi_element(const void *rows, int64_t i, fg_dtype dtype)
+{
+    const unsigned char *bytes = rows;
+    uint16_t half;
+    float f32;
+    double f64;
+    switch (dtype) {
+    case FG_F32: memcpy(&f32, bytes + i * 4, sizeof f32); return f32;
+    case FG_F16: memcpy(&half, bytes + i * 2, sizeof half); return fgi_f32_of_f16(half);
+    case FG_BF16: memcpy(&half, bytes + i * 2, sizeof half); return fgi_f32_of_bf16(half);
+    case FG_I8: return (int8_t)bytes[i];
+    case FG_U8: return bytes[i];
+    case FG_F64: memcpy(&f64, bytes + i * 8, sizeof f64); return f64;
+    default: return NAN;
+    }
+}
+
+#define FGI_X(NAME, name) void fgi_load_##name##_ref(const fgi_load_args *a);
+FGI_LOAD_DTYPES(FGI_X)
+#undef FGI_X
+
+#define FGI_X(NAME, name)                                                                          \
+    void fgi_scan_l2_##name##_ref(const float *query, const void *rows, int64_t count, int32_t d,  \
+                                  float *FGI_RESTRICT out);                                        \
+    void fgi_scan_ip_##name##_ref(const float *query, const void *rows, int64_t count, int32_t d,  \
+                                  float *FGI_RESTRICT out);
+FGI_SCAN_DTYPES(FGI_X)
+#undef FGI_X
+
+void fgi_scores_ref(const fgi_scores_args *a);
+int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t first,
+                       int32_t *FGI_RESTRICT index, float *FGI_RESTRICT value);
+void fgi_sqdist_ref(const float *x, const float *means, int32_t ld, int32_t d, const int32_t *index,
+                    int32_t count, float *FGI_RESTRICT out);
+void fgi_sqdist_scaled_ref(const float *x, const float *means, const float *scale, int32_t ld,
+                           int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out);
+float fgi_exp2_sum_ref(float *value, int32_t count);
+void fgi_add_shift_ref(double *FGI_RESTRICT shift, const float *x, const float *mean, int32_t d,
+                       double r);
+void fgi_add_moments_ref(double *FGI_RESTRICT shift, double *FGI_RESTRICT square, const float *x,
+                         const float *mean, int32_t d, double r);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table_ref.c - the reference kernels as a table. Knows their names only. */
+#include "ref.h"
+
+#define LOAD(NAME, name)    [FG_##NAME] = fgi_load_##name##_ref,
+#define SCAN_L2(NAME, name) [FG_##NAME] = fgi_scan_l2_##name##_ref,
+#define SCAN_IP(NAME, name) [FG_##NAME] = fgi_scan_ip_##name##_ref,
+
+const fgi_kernels fgi_kernels_ref = {
+    .isa = "ref",
+    .panel = FGI_REF_PANEL,
+    .row_group = 1,
+    .load = {FGI_LOAD_DTYPES(LOAD)},
+    .scores = fgi_scores_ref,
+    .select = fgi_select_ref,
+    .sqdist = fgi_sqdist_ref,
+    .sqdist_scaled = fgi_sqdist_scaled_ref,
+    .exp2_sum = fgi_exp2_sum_ref,
+    .add_shift = fgi_add_shift_ref,
+    .add_moments = fgi_add_moments_ref,
+    .scan_l2 = {FGI_SCAN_DTYPES(SCAN_L2)},
+    .scan_ip = {FGI_SCAN_DTYPES(SCAN_IP)},
+};
