@@ -41,8 +41,8 @@ static inline double fgi_random_normal(uint64_t seed, uint64_t stream, uint64_t 
 static inline int64_t fgi_random_below(uint64_t seed, uint64_t stream, uint64_t index,
                                        int64_t bound)
 {
-    return (int64_t)(((unsigned __int128)fgi_random_u64(seed, stream, index) * (uint64_t)bound) >>
-                     64);
+    __extension__ typedef unsigned __int128 u128;
+    return (int64_t)(((u128)fgi_random_u64(seed, stream, index) * (uint64_t)bound) >> 64);
 }
 
 /* Streams in use, so that no two parts of a fit share numbers. */

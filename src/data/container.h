@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* container.h - our files: a header, a table of named sections, and their bytes, each with a checksum
- * (docs/format.md). Knows neither mixtures nor indexes. */
+ * (container.c describes the layout byte by byte). Knows neither mixtures nor indexes. */
 #ifndef FGI_CONTAINER_H
 #define FGI_CONTAINER_H
 #include "file.h"
@@ -21,9 +21,9 @@ fg_status fgi_container_commit(fgi_container_writer *writer);
 void fgi_container_abandon(fgi_container_writer *writer); /* also after commit; NULL is allowed */
 
 /* ---- reading: the header and the table are checked at open; sections when asked for */
-typedef struct fgi_section {
+typedef struct fgi_section { /* as it stands in the file */
     char tag[4];
-    uint32_t reserved;
+    uint32_t reserved; /* 0 */
     uint64_t offset, bytes, checksum;
 } fgi_section;
 
