@@ -21,10 +21,14 @@ write_basic_package_version_file(flashgmm-config-version.cmake COMPATIBILITY Sam
 install(FILES ${PROJECT_BINARY_DIR}/flashgmm-config.cmake
               ${PROJECT_BINARY_DIR}/flashgmm-config-version.cmake DESTINATION ${package_folder})
 
+# Relative to itself, so that an installed copy may be moved.
+file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 set(static_libraries -pthread -lm)
 if(HDF5_FOUND)
-    list(APPEND static_libraries ${HDF5_C_LIBRARIES})
+    set(hdf5_libraries ${HDF5_C_LIBRARIES})
+    list(FILTER hdf5_libraries INCLUDE REGEX hdf5) # it finds the libraries below it by itself
+    list(APPEND static_libraries ${hdf5_libraries})
 endif()
-list(JOIN static_libraries " " FLASHGMM_STATIC_LIBRARIES)
+list(JOIN static_libraries " " static_libraries)
 configure_file(cmake/flashgmm.pc.in flashgmm.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/flashgmm.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
