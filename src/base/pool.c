@@ -11,16 +11,16 @@
 #include <stdbool.h>   /* bool */
 #include <unistd.h>    /* sysconf */
 
-typedef struct worker {
+typedef struct pool_worker {
     fgi_pool *pool;
     int32_t index;
-} worker;
+} pool_worker;
 
 struct fgi_pool {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     pthread_t *threads;
-    worker *workers;
+    pool_worker *workers;
     fgi_task task;
     void *user;
     uint64_t generation; /* counts tasks; a change wakes the threads */
@@ -30,7 +30,7 @@ struct fgi_pool {
 
 static void *worker_main(void *argument)
 {
-    const worker *self = argument;
+    const pool_worker *self = argument;
     fgi_pool *pool = self->pool;
     uint64_t seen = 0;
     pthread_mutex_lock(&pool->lock);
@@ -59,7 +59,7 @@ fg_status fgi_pool_create(fgi_ledger *ledger, int32_t threads, fgi_pool **out)
     fg_status s = fgi_alloc(ledger, threads, sizeof *pool->threads, &pool->threads);
     if (s == FG_OK) s = fgi_alloc(ledger, threads, sizeof *pool->workers, &pool->workers);
     for (int32_t i = 1; s == FG_OK && i < threads; i++) {
-        pool->workers[i] = (worker){.pool = pool, .index = i};
+        pool->workers[i] = (pool_worker){.pool = pool, .index = i};
         if (fgi_fault(FGI_FAULT_THREAD) ||
             pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]) != 0)
             s = fgi_fail(FG_MEMORY, "thread %d of %d could not be started", i + 1, threads);
