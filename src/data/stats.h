@@ -4,7 +4,9 @@
  *
  *     mass_j   = sum over rows of r_j
  *     shift_j  = sum of r_j (x - mean_j)                 about the old mean, so that nothing cancels
- *     square_j = sum of r_j (x - mean_j)^2               over dimensions too, unless diagonal */
+ *     square_j = sum of r_j (x - mean_j)^2               over dimensions too, unless diagonal
+ *
+ * mean_j is the old mean rounded to f32, as every backend computes with it: (double)(float)means[j][i]. */
 #ifndef FGI_STATS_H
 #define FGI_STATS_H
 #include "params.h"
