@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels_avx2.c - the kernels of simd/ in the vocabulary of AVX2. Knows both names and no more. */
+#include "vec_avx2.h"
+
+#define FGI_TABLE fgi_kernels_avx2
+#define FGI_ISA   "avx2"
+#include "table_simd.h"

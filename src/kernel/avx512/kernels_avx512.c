@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels_avx512.c - the kernels of simd/ in the vocabulary of AVX-512. Knows both names and no more. */
+#include "vec_avx512.h"
+
+#define FGI_TABLE fgi_kernels_avx512
+#define FGI_ISA   "avx512"
+#include "table_simd.h"

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vec_avx512.h - the vector vocabulary of vec.h in AVX-512 F, BW, DQ, VL. Knows instructions; knows no
+ * kernel. */
+#ifndef FGI_VEC_AVX512_H
+#define FGI_VEC_AVX512_H
+#include "vec.h"
+
+enum {
+    LANES = 16,
+    ROW_GROUP = 12 /* with two vectors a row: 24 sums, 2 weights and a value in 32 registers */
+};
+
+#define FGI_ROW_COUNTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+
+typedef __m512 vec_f32;
+typedef __m512d vec_f64;
+
+FGI_INLINE __mmask16 first_lanes(int32_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+
+FGI_INLINE vec_f32 vec_load(const void *elements, int32_t n, fg_dtype dtype)
+{
+    const __mmask16 lanes = first_lanes(n);
+    switch (dtype) {
+    case FG_F32: return _mm512_maskz_loadu_ps(lanes, elements);
+    case FG_F16: return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, elements));
+    case FG_BF16:
+        return _mm512_castsi512_ps(_mm512_slli_epi32(
+            _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, elements)), 16));
+    case FG_I8:
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(lanes, elements)));
+    case FG_U8:
+        return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, elements)));
+    default: return _mm512_setzero_ps();
+    }
+}
+
+FGI_INLINE void vec_store(float *to, int32_t n, vec_f32 a)
+{
+    _mm512_mask_storeu_ps(to, first_lanes(n), a);
+}
+
+FGI_INLINE vec_f32 vec_keep(vec_f32 a, int32_t n)
+{
+    return _mm512_maskz_mov_ps(first_lanes(n), a);
+}
+
+FGI_INLINE vec_f32 vec_splat(float value)
+{
+    return _mm512_set1_ps(value);
+}
+
+FGI_INLINE vec_f32 vec_add(vec_f32 a, vec_f32 b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+FGI_INLINE vec_f32 vec_sub(vec_f32 a, vec_f32 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+FGI_INLINE vec_f32 vec_mul(vec_f32 a, vec_f32 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+/* a * b + c, rounded once */
+FGI_INLINE vec_f32 vec_fma(vec_f32 a, vec_f32 b, vec_f32 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* The larger; b where one of them is NaN. */
+FGI_INLINE vec_f32 vec_max(vec_f32 a, vec_f32 b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+FGI_INLINE float vec_largest(vec_f32 a)
+{
+    return _mm512_reduce_max_ps(a);
+}
+
+FGI_INLINE __m256 sum_halves(vec_f32 a)
+{
+    return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+
+FGI_INLINE __m128 vec_sum4(const vec_f32 a[4])
+{
+    const __m256 ab = _mm256_hadd_ps(sum_halves(a[0]), sum_halves(a[1]));
+    const __m256 cd = _mm256_hadd_ps(sum_halves(a[2]), sum_halves(a[3]));
+    const __m256 abcd = _mm256_hadd_ps(ab, cd);
+    return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
+}
+
+FGI_INLINE float vec_sum(vec_f32 a)
+{
+    return _mm512_reduce_add_ps(a);
+}
+
+/* a * 2^n, where the lowest bits of `bits` are the integer n: adds to the exponent, with no check. */
+FGI_INLINE vec_f32 vec_scale_exponent(vec_f32 a, vec_f32 bits)
+{
+    return _mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(bits), 23)));
+}
+
+/* a, or 0 where b < bound. */
+FGI_INLINE vec_f32 vec_unless_below(vec_f32 a, vec_f32 b, vec_f32 bound)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(b, bound, _CMP_NLT_UQ), a);
+}
+
+/* Bit l is set where lane l of a >= the one of b. */
+FGI_INLINE uint32_t vec_at_least(vec_f32 a, vec_f32 b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
+
+/* Writes first + l and lane l for each set bit l, in order; may write LANES places. */
+FGI_INLINE void vec_write_lanes(vec_f32 a, uint32_t bits, int32_t first, int32_t *index,
+                                float *value)
+{
+    const __mmask16 lanes = (__mmask16)bits;
+    const __m512i numbers =
+        _mm512_add_epi32(_mm512_set1_epi32(first),
+                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(lanes, numbers));
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(lanes, a));
+}
+
+FGI_INLINE vec_f64 wide_low(vec_f32 a)
+{
+    return _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+}
+
+FGI_INLINE vec_f64 wide_high(vec_f32 a)
+{
+    return _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+}
+
+FGI_INLINE vec_f32 wide_narrow(vec_f64 low, vec_f64 high)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high),
+                              1);
+}
+
+FGI_INLINE vec_f64 wide_load(const void *from, int32_t n)
+{
+    return _mm512_maskz_loadu_pd((__mmask8)first_lanes(n), from);
+}
+
+FGI_INLINE void wide_store(double *to, int32_t n, vec_f64 a)
+{
+    _mm512_mask_storeu_pd(to, (__mmask8)first_lanes(n), a);
+}
+
+FGI_INLINE vec_f64 wide_splat(double value)
+{
+    return _mm512_set1_pd(value);
+}
+
+FGI_INLINE vec_f64 wide_mul(vec_f64 a, vec_f64 b)
+{
+    return _mm512_mul_pd(a, b);
+}
+
+FGI_INLINE vec_f64 wide_fma(vec_f64 a, vec_f64 b, vec_f64 c)
+{
+    return _mm512_fmadd_pd(a, b, c);
+}
+
+/* a * b - c */
+FGI_INLINE vec_f64 wide_fms(vec_f64 a, vec_f64 b, vec_f64 c)
+{
+    return _mm512_fmsub_pd(a, b, c);
+}
+
+FGI_INLINE double wide_sum(vec_f64 a)
+{
+    return _mm512_reduce_add_pd(a);
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scores_simd.h - screening scores as a matrix product, over the vocabulary of vec.h.
+ *     score[r][j] = bias[j] + sum over p of x[r][p] * weight[p][j]
+ *
+ * A register tile is ROW_GROUP rows by one panel of two vectors. Panels are the outer loop, so that a
+ * panel's weights stay in the L1 cache for all rows; long depths are cut into blocks for the same reason, and
+ * the scores buffer carries the sums from block to block. The order of a score's additions depends on the
+ * depth alone. */
+#ifndef FGI_SCORES_SIMD_H
+#define FGI_SCORES_SIMD_H
+
+enum {
+    PANEL = 2 * LANES,
+    DEPTH_BLOCK = 256 /* x 32 lanes of f32: 32 of the 48 KiB that L1 has, the rest is for x */
+};
+
+/* Some rows by one panel by one block of depth; the sums start from `start`. */
+typedef struct score_tile {
+    const float *x, *weights, *start;
+    float *scores;
+    int32_t ldx, depth, ld_start, ld_scores;
+} score_tile;
+
+FGI_INLINE void multiply(const score_tile *t, const int32_t rows)
+{
+    vec_f32 sum[ROW_GROUP][2];
+    FGI_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        const float *start = t->start + (int64_t)r * t->ld_start;
+        sum[r][0] = vec_load(start, LANES, FG_F32);
+        sum[r][1] = vec_load(start + LANES, LANES, FG_F32);
+    }
+    const float *weights = t->weights;
+    for (int32_t p = 0; p < t->depth; p++, weights += PANEL) {
+        const vec_f32 left = vec_load(weights, LANES, FG_F32);
+        const vec_f32 right = vec_load(weights + LANES, LANES, FG_F32);
+        FGI_UNROLL
+        for (int32_t r = 0; r < rows; r++) {
+            const vec_f32 x = vec_splat(t->x[(int64_t)r * t->ldx + p]);
+            sum[r][0] = vec_fma(x, left, sum[r][0]);
+            sum[r][1] = vec_fma(x, right, sum[r][1]);
+        }
+    }
+    FGI_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        float *scores = t->scores + (int64_t)r * t->ld_scores;
+        vec_store(scores, LANES, sum[r][0]);
+        vec_store(scores + LANES, LANES, sum[r][1]);
+    }
+}
+
+#define MULTIPLY(count)                                                                            \
+    static void multiply_##count(const score_tile *t)                                              \
+    {                                                                                              \
+        multiply(t, count);                                                                        \
+    }
+#define MULTIPLY_ENTRY(count) [count] = multiply_##count,
+
+FGI_ROW_COUNTS(MULTIPLY)
+static void (*const multiply_rows[])(const score_tile *) = {FGI_ROW_COUNTS(MULTIPLY_ENTRY)};
+#undef MULTIPLY
+#undef MULTIPLY_ENTRY
+
+static void raise_row_max(const fgi_scores_args *a)
+{
+    for (int32_t r = 0; r < a->rows; r++) {
+        const float *scores = a->scores + (int64_t)r * a->ld_scores;
+        vec_f32 largest = vec_splat(a->row_max[r]);
+        for (int32_t j = 0; j < a->panels * PANEL; j += LANES)
+            largest = vec_max(vec_load(scores + j, LANES, FG_F32), largest);
+        a->row_max[r] = vec_largest(largest);
+    }
+}
+
+static void score_rows(const fgi_scores_args *a)
+{
+    for (int32_t panel = 0; panel < a->panels; panel++) {
+        for (int32_t p = 0; p < a->depth; p += DEPTH_BLOCK) {
+            const int32_t depth = a->depth - p < DEPTH_BLOCK ? a->depth - p : DEPTH_BLOCK;
+            for (int32_t r = 0; r < a->rows; r += ROW_GROUP) {
+                float *scores = a->scores + (int64_t)r * a->ld_scores + panel * PANEL;
+                const score_tile tile = {
+                    .x = a->x + (int64_t)r * a->ldx + p,
+                    .ldx = a->ldx,
+                    .depth = depth,
+                    .weights = a->packed + ((int64_t)panel * a->depth + p) * PANEL,
+                    .start = p ? scores : a->bias + panel * PANEL,
+                    .ld_start = p ? a->ld_scores : 0,
+                    .scores = scores,
+                    .ld_scores = a->ld_scores,
+                };
+                multiply_rows[a->rows - r < ROW_GROUP ? a->rows - r : ROW_GROUP](&tile);
+            }
+        }
+    }
+    raise_row_max(a);
+}
+
+#endif

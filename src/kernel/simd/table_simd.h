@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table_simd.h - all kernels, over the vocabulary that was included before, as the table FGI_TABLE of
+ * the instruction set FGI_ISA. Knows their names only. */
+#ifndef FGI_TABLE_SIMD_H
+#define FGI_TABLE_SIMD_H
+#include "load_simd.h"
+#include "scores_simd.h"
+#include "select_simd.h"
+#include "rows_simd.h"
+#include "exp2_simd.h"
+#include "moments_simd.h"
+
+const fgi_kernels FGI_TABLE = {
+    .isa = FGI_ISA,
+    .panel = PANEL,
+    .row_group = ROW_GROUP,
+    .load = {[FG_F32] = load_f32,
+             [FG_F16] = load_f16,
+             [FG_BF16] = load_bf16,
+             [FG_I8] = load_i8,
+             [FG_U8] = load_u8,
+             [FG_F64] = load_f64},
+    .scores = score_rows,
+    .select = select_scores,
+    .sqdist = sqdist,
+    .sqdist_scaled = sqdist_scaled,
+    .exp2_sum = exp2_sum,
+    .add_shift = add_shift,
+    .add_moments = add_moments,
+    .scan_l2 = {[FG_F32] = scan_l2_f32,
+                [FG_F16] = scan_l2_f16,
+                [FG_BF16] = scan_l2_bf16,
+                [FG_I8] = scan_l2_i8,
+                [FG_U8] = scan_l2_u8},
+    .scan_ip = {[FG_F32] = scan_ip_f32,
+                [FG_F16] = scan_ip_f16,
+                [FG_BF16] = scan_ip_bf16,
+                [FG_I8] = scan_ip_i8,
+                [FG_U8] = scan_ip_u8},
+};
+
+#endif

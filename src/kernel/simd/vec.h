@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vec.h - what every vector vocabulary (vec_ISA.h) and every kernel written in one shares. Knows no
+ * instruction set.
+ *
+ * A vocabulary defines, for LANES lanes of f32 and twice LANES / 2 lanes of f64:
+ *     vec_load   n elements of a type at any address, as f32; lanes from n on are 0, and no byte past the
+ *                n-th element is touched
+ *     vec_store  the first n lanes
+ *     vec_keep   the first n lanes, 0 in the others
+ *     vec_sum4   four sums over lanes, each by the same tree of additions
+ *     wide_...   the same in f64
+ * n is LANES in loops and less in tails: written as a constant, it costs nothing. */
+#ifndef FGI_VEC_H
+#define FGI_VEC_H
+#include "kernels.h"
+
+#include <immintrin.h> /* all vector types and instructions */
+#include <math.h>      /* INFINITY, NAN, sqrt */
+#include <string.h>    /* memcpy */
+
+/* without it a kernel's constants (row count, element type) would be variables at run time */
+#define FGI_INLINE static inline __attribute__((always_inline))
+
+/* The element types that rows to scan can have: X(NAME, name). */
+#define FGI_SCAN_DTYPES(X) X(F32, f32) X(F16, f16) X(BF16, bf16) X(I8, i8) X(U8, u8)
+
+/* The element types that rows to load can have. */
+#define FGI_LOAD_DTYPES(X) FGI_SCAN_DTYPES(X) X(F64, f64)
+
+/* In front of a loop over an array of vectors, which stays in registers only where it is taken apart into
+ * variables; gcc does that no later than here, clang by itself. */
+#ifdef __clang__
+#define FGI_UNROLL
+#else
+#define FGI_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+FGI_INLINE int64_t element_bytes(fg_dtype dtype)
+{
+    switch (dtype) {
+    case FG_F64: return 8;
+    case FG_F32: return 4;
+    case FG_F16:
+    case FG_BF16: return 2;
+    default: return 1;
+    }
+}
+
+#endif
