@@ -30,6 +30,9 @@ typedef struct fgi_pass_spec {
     const fgi_params *params; /* unchanged until end */
     fgi_row_request rows;
     bool stats; /* whether statistics are wanted */
+    fgi_kind
+        stats_kind; /* their kind: that of the parameters, or, for FGI_HARD, a mixture's, whose first
+                            parameters are then found by hard assignment */
 } fgi_pass_spec;
 
 typedef struct fgi_backend fgi_backend;

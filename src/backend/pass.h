@@ -20,6 +20,15 @@ typedef struct fgi_listener {
     bool cancelled;  /* the callback asked to stop: set by the pass, never cleared */
 } fgi_listener;
 
+/* A listener for a call that begins now; objective and change are not known yet. */
+fgi_listener fgi_listener_begin(fg_progress_fn progress, void *user);
+
+/* Reports progress by steps, not rows. FG_CANCELLED once the callback has asked to stop. listener may be NULL. */
+fg_status fgi_listener_step(fgi_listener *listener, int64_t step, int64_t steps);
+
+/* Sets objective and change from a new value of the objective. */
+void fgi_listener_value(fgi_listener *listener, double objective);
+
 typedef struct fgi_pass {
     const fgi_params *params;
     fgi_row_request rows;

@@ -2,6 +2,7 @@
 /* gmm.h - a fitted mixture as an object: its parameters and how it came to be. Knows no pass. */
 #ifndef FGI_GMM_H
 #define FGI_GMM_H
+#include "container.h"
 #include "params.h"
 
 struct fg_gmm {
@@ -10,6 +11,8 @@ struct fg_gmm {
     int32_t iterations, stop_reason;
     int64_t rows;
     double log_likelihood; /* NaN if not fitted */
+    fgi_container file;    /* closed, unless the parameters lie in a mapped file */
+    bool mapped;           /* the parameters are the file's, not ours to free */
 };
 
 /* A mixture with zeroed parameters, every state OK, not fitted. */

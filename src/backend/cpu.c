@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu.c - the CPU backend: shards of rows over threads, merged in their order. Knows tiles, statistics and threads;
+ * knows no ISA and no algorithm.
+ *
+ * A shard is a fixed number of consecutive rows, chosen by the model's shape alone. A worker takes a shard through all
+ * its tiles into statistics of its own, waits until every earlier shard has been merged, and merges. So sums
+ * have one order, whatever the number of threads and however the rows were cut into chunks. */
+#include "context.h"
+#include "cpu_tile.h"
+#include "source.h"
+
+#include <pthread.h>   /* the order of merging */
+#include <stdatomic.h> /* atomic_llong */
+
+enum { LEAST_SHARD_ROWS = 1024, MOST_SHARD_ROWS = 8192, LEAST_CHUNK_SHARDS = 8 };
+
+typedef struct worker {
+    fgi_cpu_scratch scratch;
+    fgi_stats stats; /* of the shard at hand */
+} worker;
+
+typedef struct cpu_backend {
+    fgi_backend base;
+    fgi_ledger *ledger;
+    fgi_pool *pool;
+    const fgi_kernels *kernels;
+    pthread_mutex_t lock;
+    pthread_cond_t merged;
+    /* of the pass in progress */
+    fgi_cpu_plan plan;
+    fgi_cpu_job job;
+    worker *workers;
+    fgi_stats total;
+    bool wants_stats;
+    /* of the chunk in progress */
+    fg_view chunk;
+    int64_t first, shard_rows, shards, turn; /* turn: the shard that may be merged next */
+    atomic_llong next;
+    fgi_row_results results;
+} cpu_backend;
+
+/* Merging costs as much as about 150 rows, whatever the shape, but small models want more shards to share. */
+static int64_t shard_rows_for(const fgi_params *params)
+{
+    const int64_t size = (int64_t)params->k * params->d;
+    int64_t rows = LEAST_SHARD_ROWS;
+    while (rows < MOST_SHARD_ROWS && rows * 16 < size) rows *= 2;
+    return rows;
+}
+
+static int64_t cpu_unit_rows(const fgi_backend *backend, const fgi_params *params)
+{
+    const cpu_backend *cpu = (const cpu_backend *)backend;
+    const int64_t shards = 4 * (int64_t)fgi_pool_threads(cpu->pool);
+    return shard_rows_for(params) * (shards > LEAST_CHUNK_SHARDS ? shards : LEAST_CHUNK_SHARDS);
+}
+
+static void release_pass(cpu_backend *cpu)
+{
+    for (int32_t w = 0; cpu->workers && w < fgi_pool_threads(cpu->pool); w++) {
+        fgi_cpu_scratch_destroy(&cpu->workers[w].scratch);
+        fgi_stats_destroy(&cpu->workers[w].stats);
+    }
+    fgi_free(cpu->workers);
+    cpu->workers = NULL;
+    fgi_stats_destroy(&cpu->total);
+    fgi_cpu_plan_destroy(&cpu->plan);
+}
+
+static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
+{
+    const fgi_params *p = spec->params;
+    const int32_t threads = fgi_pool_threads(cpu->pool);
+    FG_TRY(fgi_cpu_plan_create(cpu->ledger, cpu->kernels, p, &cpu->plan));
+    FG_TRY(fgi_alloc_zero(cpu->ledger, threads, sizeof *cpu->workers, &cpu->workers));
+    if (spec->stats)
+        FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &cpu->total));
+    for (int32_t w = 0; w < threads; w++) {
+        worker *one = &cpu->workers[w];
+        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, cpu->kernels, &cpu->plan, &one->scratch));
+        if (spec->stats)
+            FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &one->stats));
+    }
+    return FG_OK;
+}
+
+static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
+{
+    cpu_backend *cpu = (cpu_backend *)backend;
+    const fg_status s = prepare_pass(cpu, spec);
+    if (s != FG_OK) {
+        release_pass(cpu);
+        return s;
+    }
+    cpu->wants_stats = spec->stats;
+    cpu->shard_rows = shard_rows_for(spec->params);
+    cpu->job = (fgi_cpu_job){
+        .kernels = cpu->kernels,
+        .plan = &cpu->plan,
+        .rows = spec->rows,
+        .cut = fgi_cpu_cut(spec->params->k),
+    };
+    return FG_OK;
+}
+
+static void merge_in_turn(cpu_backend *cpu, int64_t shard, const fgi_stats *stats)
+{
+    pthread_mutex_lock(&cpu->lock);
+    while (cpu->turn != shard) pthread_cond_wait(&cpu->merged, &cpu->lock);
+    pthread_mutex_unlock(&cpu->lock);
+    if (cpu->wants_stats)
+        fgi_stats_merge(&cpu->total, stats); /* alone here: it is this shard's turn */
+    pthread_mutex_lock(&cpu->lock);
+    cpu->turn++;
+    pthread_cond_broadcast(&cpu->merged);
+    pthread_mutex_unlock(&cpu->lock);
+}
+
+static fgi_row_results results_from(const fgi_row_results *all, const fgi_row_request *want,
+                                    int64_t row)
+{
+    return (fgi_row_results){
+        .components = all->components ? all->components + row * want->top : NULL,
+        .values = all->values ? all->values + row * want->top : NULL,
+        .log_density = all->log_density ? all->log_density + row : NULL,
+    };
+}
+
+static void absorb_shards(void *user, int32_t index)
+{
+    cpu_backend *cpu = user;
+    worker *self = &cpu->workers[index];
+    const int64_t stride_bytes = fgi_stride(cpu->chunk.row_stride, cpu->chunk.cols) *
+                                 (int64_t)fg_dtype_bytes((fg_dtype)cpu->chunk.dtype);
+    for (int64_t shard; (shard = atomic_fetch_add(&cpu->next, 1)) < cpu->shards;) {
+        const int64_t begin = shard * cpu->shard_rows;
+        fg_view rows = cpu->chunk;
+        rows.data = (const char *)cpu->chunk.data + begin * stride_bytes;
+        rows.rows = rows.rows - begin < cpu->shard_rows ? rows.rows - begin : cpu->shard_rows;
+        const fgi_row_results results = results_from(&cpu->results, &cpu->job.rows, begin);
+        /* a guess may steer the work, never the result; it starts afresh all the same, so that the work
+         * is the same for any number of threads too */
+        self->scratch.rank_gap = 0.0;
+        if (cpu->wants_stats) fgi_stats_clear(&self->stats);
+        fgi_cpu_tile_absorb(&cpu->job, &self->scratch, &rows, cpu->first + begin,
+                            cpu->wants_stats ? &self->stats : NULL, &results);
+        merge_in_turn(cpu, shard, &self->stats);
+    }
+}
+
+static fg_status cpu_absorb(fgi_backend *backend, const fg_view *chunk, int64_t first,
+                            const fgi_row_results *results)
+{
+    cpu_backend *cpu = (cpu_backend *)backend;
+    if (chunk->dtype < 1 || chunk->dtype >= FGI_DTYPE_COUNT || !cpu->kernels->load[chunk->dtype])
+        return fgi_fail(FG_UNSUPPORTED,
+                        "rows of type %s cannot be clustered; use f32, f16, bf16, i8, u8 or f64",
+                        fg_dtype_text((fg_dtype)chunk->dtype));
+    cpu->chunk = *chunk;
+    cpu->first = first;
+    cpu->results = results ? *results : (fgi_row_results){0};
+    cpu->shards = (chunk->rows + cpu->shard_rows - 1) / cpu->shard_rows;
+    cpu->turn = 0;
+    atomic_store(&cpu->next, 0);
+    if (cpu->shards == 1)
+        absorb_shards(cpu, 0); /* waking threads would cost more than it brings */
+    else
+        fgi_pool_run(cpu->pool, absorb_shards, cpu);
+    return FG_OK;
+}
+
+static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats)
+{
+    cpu_backend *cpu = (cpu_backend *)backend;
+    if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->total);
+    release_pass(cpu);
+    return FG_OK;
+}
+
+static void cpu_destroy(fgi_backend *backend)
+{
+    if (!backend) return;
+    cpu_backend *cpu = (cpu_backend *)backend;
+    release_pass(cpu);
+    pthread_cond_destroy(&cpu->merged);
+    pthread_mutex_destroy(&cpu->lock);
+    fgi_free(cpu);
+}
+
+static const fgi_backend_ops cpu_ops = {
+    .name = "cpu",
+    .unit_rows = cpu_unit_rows,
+    .begin = cpu_begin,
+    .absorb = cpu_absorb,
+    .end = cpu_end,
+    .destroy = cpu_destroy,
+};
+
+fg_status fgi_backend_cpu(fgi_ledger *ledger, fgi_pool *pool, const fgi_kernels *kernels,
+                          fgi_backend **out)
+{
+    cpu_backend *cpu;
+    FG_TRY(fgi_alloc_zero(ledger, 1, sizeof *cpu, &cpu));
+    cpu->base.ops = &cpu_ops;
+    cpu->ledger = ledger;
+    cpu->pool = pool;
+    cpu->kernels = kernels;
+    pthread_mutex_init(&cpu->lock, NULL);
+    pthread_cond_init(&cpu->merged, NULL);
+    *out = &cpu->base;
+    return FG_OK;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pass.c - drives a backend over the chunks of a source. Knows neither what the pass is for nor how it is
+ * computed. */
+#include "pass.h"
+
+#include "clock.h"
+
+#include <math.h> /* NAN */
+
+static fg_status alloc_results(fgi_ledger *ledger, const fgi_row_request *want, int64_t rows,
+                               fgi_row_results *out)
+{
+    fg_status s = FG_OK;
+    if (want->top) s = fgi_alloc(ledger, rows * want->top, sizeof(int32_t), &out->components);
+    if (want->top && s == FG_OK)
+        s = fgi_alloc(ledger, rows * want->top, sizeof(float), &out->values);
+    if (want->log_density && s == FG_OK)
+        s = fgi_alloc(ledger, rows, sizeof(double), &out->log_density);
+    return s;
+}
+
+static void free_results(fgi_row_results *results)
+{
+    fgi_free(results->components);
+    fgi_free(results->values);
+    fgi_free(results->log_density);
+}
+
+fgi_listener fgi_listener_begin(fg_progress_fn progress, void *user)
+{
+    return (fgi_listener){
+        .progress = progress,
+        .user = user,
+        .started = fgi_seconds(),
+        .now = {.struct_size = sizeof(fg_progress),
+                .phase = "",
+                .rows_total = -1,
+                .objective = NAN,
+                .change = NAN},
+    };
+}
+
+static void tell(fgi_listener *listener)
+{
+    if (!listener->progress) return;
+    listener->now.seconds = fgi_seconds() - listener->started;
+    if (listener->progress(listener->user, &listener->now)) listener->cancelled = true;
+}
+
+fg_status fgi_listener_step(fgi_listener *listener, int64_t step, int64_t steps)
+{
+    if (!listener) return FG_OK;
+    listener->now.step = step;
+    listener->now.steps = steps;
+    tell(listener);
+    if (!listener->cancelled) return FG_OK;
+    return fgi_fail(FG_CANCELLED, "stopped by the progress function at %s step %lld of %lld",
+                    listener->now.phase, (long long)step, (long long)steps);
+}
+
+void fgi_listener_value(fgi_listener *listener, double objective)
+{
+    listener->now.change = objective - listener->now.objective;
+    listener->now.objective = objective;
+}
+
+static void tell_rows(fgi_listener *listener, int64_t rows, int64_t rows_total)
+{
+    if (!listener) return;
+    listener->now.rows = rows;
+    listener->now.rows_total = rows_total;
+    tell(listener);
+}
+
+static fg_status absorb_all(fg_context *ctx, fgi_chunks *chunks, const fgi_pass *pass,
+                            const fgi_row_results *results, bool stop_early)
+{
+    for (;;) {
+        fg_view chunk;
+        int64_t first;
+        FG_TRY(fgi_chunks_next(chunks, &chunk, &first));
+        if (chunk.rows == 0) return FG_OK;
+        FG_TRY(ctx->backend->ops->absorb(ctx->backend, &chunk, first, results));
+        if (pass->consume) FG_TRY(pass->consume(pass->user, &chunk, first, results));
+        tell_rows(pass->listener, first + chunk.rows, chunks->src->rows);
+        if (stop_early && pass->listener && pass->listener->cancelled)
+            return fgi_fail(FG_CANCELLED, "stopped by the progress function after row %lld",
+                            (long long)(first + chunk.rows));
+    }
+}
+
+static fg_status check_bad_rows(const fgi_pass *pass, const fg_source *src)
+{
+    const int64_t row = pass->stats ? pass->stats->first_bad_row : -1;
+    if (row < 0 || pass->bad_rows == FG_BAD_ROWS_SKIP) return FG_OK;
+    return fgi_fail(
+        FG_NUMERIC,
+        "%s%srow %lld holds NaN, infinity%s or a value too large for f32 (%lld such rows)",
+        src->name ? src->name : "", src->name ? ": " : "", (long long)row,
+        pass->params->normalize ? ", only zeros (it has no direction)" : "",
+        (long long)pass->stats->rows_skipped);
+}
+
+fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bool stop_early)
+{
+    fgi_backend *backend = ctx->backend;
+    const int64_t chunk_rows = backend->ops->unit_rows(backend, pass->params);
+    const fgi_pass_spec spec = {
+        .params = pass->params,
+        .rows = pass->rows,
+        .stats = pass->stats != NULL,
+        .stats_kind = pass->stats ? pass->stats->kind : pass->params->kind,
+    };
+    if (pass->stats) fgi_stats_clear(pass->stats);
+    fgi_row_results results = {0};
+    fgi_chunks chunks = {0};
+    fg_status s = alloc_results(&ctx->ledger, &pass->rows, chunk_rows, &results);
+    if (s == FG_OK) s = fgi_chunks_begin(&chunks, &ctx->ledger, src, chunk_rows);
+    if (s == FG_OK) {
+        s = backend->ops->begin(backend, &spec);
+        if (s == FG_OK) {
+            s = absorb_all(ctx, &chunks, pass, &results, stop_early);
+            const fg_status ended = backend->ops->end(backend, pass->stats);
+            if (s == FG_OK) s = ended;
+        }
+        fgi_chunks_end(&chunks);
+    }
+    free_results(&results);
+    return s == FG_OK ? check_bad_rows(pass, src) : s;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lloyd.c - Lloyd's iteration. Knows passes and updates; knows no seeding and no mixture. */
+#include "lloyd.h"
+
+#include "mstep.h"
+
+/* Whether the iteration is over after a pass with this objective, and why. */
+static bool is_over(const fgi_lloyd *how, const fgi_listener *listener, double before,
+                    fgi_lloyd_state *state)
+{
+    const double fall = before - state->objective;
+    if (listener && listener->cancelled)
+        state->stop_reason = FG_STOP_CALLBACK;
+    else if (state->iterations > 1 && fall == 0.0)
+        state->stop_reason = FG_STOP_STEADY;
+    else if (state->iterations > 1 && how->tol >= 0.0 && fall >= 0.0 && fall <= how->tol * before)
+        state->stop_reason = FG_STOP_TOL;
+    else if (state->iterations == how->max_iter)
+        state->stop_reason = FG_STOP_MAX_ITER;
+    else
+        return false;
+    return true;
+}
+
+fg_status fgi_lloyd_run(fg_context *ctx, fg_source *src, const fgi_lloyd *how,
+                        fgi_listener *listener, fgi_lloyd_state *state)
+{
+    const fgi_pass pass = {
+        .params = state->centroids,
+        .stats = state->stats,
+        .listener = listener,
+        .bad_rows = how->reading.bad_rows,
+    };
+    if (listener) {
+        listener->now.phase = "k-means";
+        listener->now.steps = how->max_iter;
+    }
+    for (double before = 0.0;; before = state->objective) {
+        if (listener) listener->now.step = state->iterations + 1;
+        FG_TRY(fgi_pass_run(ctx, src, &pass, false));
+        state->objective = state->stats->objective / (double)state->stats->rows;
+        if (state->history) state->history[state->iterations] = state->objective;
+        state->iterations++;
+        if (listener) fgi_listener_value(listener, state->objective);
+        if (is_over(how, listener, before, state)) return FG_OK;
+        fgi_update_centroids(state->centroids, state->stats);
+        state->revived += fgi_revive_centroids(state->centroids, state->stats, how->seed,
+                                               (uint64_t)state->iterations);
+    }
+}

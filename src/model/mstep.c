@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mstep.c - statistics into parameters. Knows no pass.
+ *
+ * With N, S, Q the mass, shift and square of a component about its old mean m, and m' the new mean:
+ *     m' = f32(m + S / N)                        f32: the mean that the next pass will compute with
+ *     sum of r (x - m')^2 = Q - 2 (m' - m) S + N (m' - m)^2
+ * so that variances are exact about the mean as rounded, and EM's log-likelihood cannot fall by the
+ * rounding. */
+#include "mstep.h"
+
+#include "random.h"
+
+#include <math.h> /* fmax, log, sqrt */
+
+const double fgi_empty_mass = 1e-6;
+
+/* Moves one mean; gives the correction of the squares summed over dimensions back, and for each dimension in `each` unless
+ * it is NULL. */
+static double move_mean(double *mean, const double *shift, double mass, int32_t d, double *each)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < d; i++) {
+        const double old = (float)mean[i];
+        mean[i] = (float)(old + shift[i] / mass);
+        const double moved = mean[i] - old;
+        const double correction = moved * (mass * moved - 2.0 * shift[i]);
+        if (each) each[i] = correction;
+        sum += correction;
+    }
+    return sum;
+}
+
+double fgi_update_centroids(fgi_params *centroids, const fgi_stats *stats)
+{
+    const int32_t d = stats->d;
+    double sum = 0.0;
+    for (int32_t j = 0; j < stats->k; j++) {
+        if (stats->mass[j] == 0.0) continue;
+        const int64_t at = (int64_t)j * d;
+        const double correction =
+            move_mean(centroids->means + at, stats->shift + at, stats->mass[j], d, NULL);
+        double square = correction;
+        const int32_t cols = stats->kind == FGI_DIAGONAL ? d : 1;
+        for (int32_t i = 0; i < cols; i++) square += stats->square[(int64_t)j * cols + i];
+        sum += fmax(square, 0.0);
+    }
+    return sum;
+}
+
+/* Gives whether a variance stood at or below its floor back. */
+static bool settle_variance(double *variance, double sum, double count, double floor)
+{
+    *variance = sum / count;
+    if (*variance > floor) return false;
+    *variance = floor;
+    return true;
+}
+
+static bool update_component(fgi_params *p, const fgi_stats *stats, const double *floor, int32_t j)
+{
+    const int32_t d = p->d;
+    const int64_t at = (int64_t)j * d;
+    const double mass = stats->mass[j];
+    if (p->kind == FGI_SPHERICAL) {
+        const double correction = move_mean(p->means + at, stats->shift + at, mass, d, NULL);
+        return settle_variance(&p->variances[j], stats->square[j] + correction, mass * d, floor[0]);
+    }
+    double *variance = p->variances + at; /* holds the corrections for a moment */
+    move_mean(p->means + at, stats->shift + at, mass, d, variance);
+    bool floored = false;
+    for (int32_t i = 0; i < d; i++)
+        floored |=
+            settle_variance(&variance[i], stats->square[at + i] + variance[i], mass, floor[i]);
+    return floored;
+}
+
+void fgi_update_mixture(fgi_params *p, const fgi_stats *stats, const double *floor, int32_t *states)
+{
+    double total = 0.0;
+    for (int32_t j = 0; j < p->k; j++) total += stats->mass[j];
+    for (int32_t j = 0; j < p->k; j++) {
+        if (stats->mass[j] < fgi_empty_mass) {
+            p->log_weights[j] = -INFINITY;
+            states[j] = FG_COMPONENT_DEAD;
+            continue;
+        }
+        p->log_weights[j] = log(stats->mass[j] / total);
+        const bool floored = update_component(p, stats, floor, j);
+        states[j] = floored ? FG_COMPONENT_FLOORED : FG_COMPONENT_OK;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ revival */
+
+/* Two means half a standard deviation to either side of one, every coordinate's side drawn by lot. */
+static void part_by_lot(double *mean, double *twin, int32_t d, double deviation,
+                        const uint64_t lot[2])
+{
+    for (int32_t i = 0; i < d; i++) {
+        const uint64_t bit = fgi_random_u64(lot[0], FGI_STREAM_SPLIT, lot[1] + (uint64_t)i) & 1u;
+        const double step = bit ? 0.5 * deviation : -0.5 * deviation;
+        twin[i] = (float)(mean[i] + step);
+        mean[i] = (float)(mean[i] - step);
+    }
+}
+
+static uint64_t lot_index(uint64_t draw, int32_t k, int32_t d, int32_t j)
+{
+    return (draw * (uint64_t)k + (uint64_t)j) * (uint64_t)d;
+}
+
+/* Squared error of a cluster; of diagonal statistics, over all dimensions. */
+static double squared_error(const fgi_stats *stats, int32_t j)
+{
+    const int32_t cols = stats->kind == FGI_DIAGONAL ? stats->d : 1;
+    double sum = 0.0;
+    for (int32_t i = 0; i < cols; i++) sum += stats->square[(int64_t)j * cols + i];
+    return sum;
+}
+
+static void halve_cluster(fgi_stats *stats, int32_t from, int32_t to)
+{
+    const int32_t cols = stats->kind == FGI_DIAGONAL ? stats->d : 1;
+    stats->mass[from] = stats->mass[to] = 0.5 * stats->mass[from];
+    for (int32_t i = 0; i < cols; i++) {
+        double *square = stats->square + i;
+        square[(int64_t)from * cols] = square[(int64_t)to * cols] =
+            0.5 * square[(int64_t)from * cols];
+    }
+}
+
+int32_t fgi_revive_centroids(fgi_params *centroids, fgi_stats *stats, uint64_t seed, uint64_t draw)
+{
+    const int32_t k = stats->k, d = stats->d;
+    int32_t revived = 0;
+    for (int32_t j = 0; j < k; j++) {
+        if (stats->mass[j] > 0.0) continue;
+        int32_t richest = 0;
+        for (int32_t c = 1; c < k; c++)
+            if (squared_error(stats, c) > squared_error(stats, richest)) richest = c;
+        const double error = squared_error(stats, richest);
+        if (!(error > 0.0) || stats->mass[richest] < 2.0)
+            break; /* as many centroids as distinct rows */
+        const double deviation = sqrt(error / (stats->mass[richest] * d));
+        const uint64_t lot[2] = {seed, lot_index(draw, k, d, j)};
+        part_by_lot(centroids->means + (int64_t)richest * d, centroids->means + (int64_t)j * d, d,
+                    deviation, lot);
+        halve_cluster(stats, richest, j);
+        revived++;
+    }
+    return revived;
+}
+
+/* Weight times log of volume over the floor's volume: never negative, 0 at the floor. */
+static double entropy_share(const fgi_params *p, const double *floor, int32_t j)
+{
+    if (p->log_weights[j] == -INFINITY) return 0.0;
+    const int32_t cols = fgi_variance_cols(p->kind, p->d);
+    double volume = 0.0;
+    for (int32_t i = 0; i < cols; i++)
+        volume += log(p->variances[(int64_t)j * cols + i] / floor[i]);
+    return exp(p->log_weights[j]) * volume * (p->d / cols);
+}
+
+static void split_component(fgi_params *p, int32_t from, int32_t to, const uint64_t lot[2])
+{
+    const int32_t d = p->d, cols = fgi_variance_cols(p->kind, d);
+    double *mean = p->means + (int64_t)from * d, *twin = p->means + (int64_t)to * d;
+    double *variance = p->variances + (int64_t)from * cols;
+    p->log_weights[from] = p->log_weights[to] = p->log_weights[from] - log(2.0);
+    if (p->kind == FGI_SPHERICAL) {
+        part_by_lot(mean, twin, d, sqrt(variance[0]), lot);
+    } else {
+        int32_t widest = 0;
+        for (int32_t i = 1; i < d; i++)
+            if (variance[i] > variance[widest]) widest = i;
+        for (int32_t i = 0; i < d; i++) twin[i] = mean[i];
+        const double step = 0.5 * sqrt(variance[widest]);
+        twin[widest] = (float)(mean[widest] + step);
+        mean[widest] = (float)(mean[widest] - step);
+    }
+    for (int32_t i = 0; i < cols; i++) p->variances[(int64_t)to * cols + i] = variance[i];
+}
+
+int32_t fgi_revive_components(fgi_params *p, const double *floor, int32_t *states, uint64_t seed,
+                              uint64_t draw)
+{
+    int32_t revived = 0;
+    for (int32_t j = 0; j < p->k; j++) {
+        if (states[j] != FG_COMPONENT_DEAD) continue;
+        int32_t richest = 0;
+        for (int32_t c = 1; c < p->k; c++)
+            if (entropy_share(p, floor, c) > entropy_share(p, floor, richest)) richest = c;
+        if (!(entropy_share(p, floor, richest) > 0.0)) break; /* all that live stand at the floor */
+        const uint64_t lot[2] = {seed, lot_index(draw, p->k, p->d, j)};
+        split_component(p, richest, j, lot);
+        states[j] = states[richest];
+        revived++;
+    }
+    return revived;
+}
