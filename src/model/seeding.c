@@ -29,32 +29,39 @@ static void sample_free(sample *s)
     fgi_free(s->fresh);
 }
 
+static void load_row(const fg_view *chunk, int64_t row, const fgi_params *centroids, sample *s)
+{
+    const int64_t stride_bytes = fgi_stride(chunk->row_stride, chunk->cols) *
+                                 (int64_t)fg_dtype_bytes((fg_dtype)chunk->dtype);
+    float norm2;
+    const fgi_load_args load = {
+        .rows = (const char *)chunk->data + row * stride_bytes,
+        .count = 1,
+        .d = s->d,
+        .center = centroids->center,
+        .normalize = centroids->normalize,
+        .x = s->x + s->rows * s->d,
+        .ldx = s->d,
+        .norm2 = &norm2,
+    };
+    s->kernels->load[chunk->dtype](&load);
+    if (isfinite(norm2)) s->rows++; /* else the next row takes its place */
+}
+
 static fg_status load_sample(fg_source *rows, const fgi_params *centroids, sample *s)
 {
-    float norm2;
-    for (int64_t wanted = rows->rows; wanted > 0;) {
+    fgi_chunks chunks;
+    FG_TRY(fgi_chunks_begin(&chunks, NULL, rows, rows->rows));
+    for (;;) {
         fg_view chunk;
-        FG_TRY(rows->ops->next(rows, wanted, &chunk));
-        if (chunk.rows == 0) break;
-        wanted -= chunk.rows;
-        const int64_t stride_bytes = fgi_stride(chunk.row_stride, chunk.cols) *
-                                     (int64_t)fg_dtype_bytes((fg_dtype)chunk.dtype);
-        for (int64_t r = 0; r < chunk.rows; r++) {
-            const fgi_load_args load = {
-                .rows = (const char *)chunk.data + r * stride_bytes,
-                .count = 1,
-                .d = s->d,
-                .center = centroids->center,
-                .normalize = centroids->normalize,
-                .x = s->x + s->rows * s->d,
-                .ldx = s->d,
-                .norm2 = &norm2,
-            };
-            s->kernels->load[chunk.dtype](&load);
-            if (isfinite(norm2)) s->rows++; /* else the next row takes its place */
+        int64_t first;
+        const fg_status status = fgi_chunks_next(&chunks, &chunk, &first);
+        if (status != FG_OK || chunk.rows == 0) {
+            fgi_chunks_end(&chunks);
+            return status;
         }
+        for (int64_t r = 0; r < chunk.rows; r++) load_row(&chunk, r, centroids, s);
     }
-    return FG_OK;
 }
 
 static fg_status take_sample(fg_context *ctx, fg_source *src, const fgi_seeding *how,
@@ -66,7 +73,6 @@ static fg_status take_sample(fg_context *ctx, fg_source *src, const fgi_seeding 
     FG_TRY(fgi_source_sample(src, &ctx->ledger, wanted, how->seed, FGI_STREAM_SAMPLE, &rows));
     *s = (sample){.kernels = ctx->kernels, .d = centroids->d};
     fg_status status = fgi_alloc(&ctx->ledger, rows->rows * s->d, sizeof(float), &s->x);
-    if (status == FG_OK) status = rows->ops->rewind(rows);
     if (status == FG_OK) status = load_sample(rows, centroids, s);
     fg_source_destroy(rows);
     if (status == FG_OK && s->rows == 0)
