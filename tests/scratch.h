@@ -70,10 +70,11 @@ static inline const char *scratch_write(const char *name, const void *data, size
     return path;
 }
 
-/* The bytes of a file, to be given to free; *bytes: how many. NULL: there is no such file. */
+/* The bytes of a file, to be given to free; *bytes: how many. NULL and 0: there is no such file. */
 static inline unsigned char *scratch_read(const char *path, size_t *bytes)
 {
     FILE *file = fopen(path, "rb");
+    *bytes = 0;
     if (!file) return NULL;
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     *bytes = (size_t)ftell(file);

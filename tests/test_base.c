@@ -3,6 +3,8 @@
 #include "scratch.h"
 
 #include "checksum.h"
+#include "clock.h"
+#include "cpu.h"
 #include "fault.h"
 #include "half.h"
 #include "memory.h"
@@ -57,6 +59,18 @@ static void long_sentences_are_cut(void **state)
     (void)state;
     fgi_fail(FG_IO, "%02000d", 0);
     assert_int_equal(strlen(fg_last_error()), 1023);
+}
+
+/* ---- the machine */
+
+static void the_machine_is_consistent(void **state)
+{
+    (void)state;
+    const double before = fgi_seconds();
+    assert_true(before > 0 && fgi_seconds() >= before);
+    assert_true(fgi_usable_cores() >= 1);
+    assert_true(fgi_cpu_any());
+    if (fgi_cpu_avx512()) assert_true(fgi_cpu_avx2());
 }
 
 /* ---- memory */
@@ -146,7 +160,6 @@ static void every_item_and_worker_runs_once(void **state)
         assert_int_equal(ledger.now_bytes, 0);
         free(t);
     }
-    assert_true(fgi_usable_cores() >= 1);
 }
 
 static void a_pool_that_cannot_start_leaves_nothing(void **state)
@@ -284,6 +297,7 @@ int main(void)
         cmocka_unit_test(each_thread_has_its_own_last_error),
         cmocka_unit_test(context_goes_in_front_of_an_error),
         cmocka_unit_test(long_sentences_are_cut),
+        cmocka_unit_test(the_machine_is_consistent),
         cmocka_unit_test(memory_is_aligned_and_counted),
         cmocka_unit_test(too_much_memory_is_refused),
         cmocka_unit_test(every_item_and_worker_runs_once),

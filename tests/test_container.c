@@ -173,6 +173,7 @@ static void sealed_lies_are_noticed(void **state)
         {"a section's offset is 1088", TABLE_OFFSET + 16, 64},    /* a gap after it */
         {"a section's offset is 1088", TABLE_OFFSET + 16, 1025},  /* reaches into the next */
         {"a byte between sections", TABLE_OFFSET + 16, 998},      /* the gap is not zero */
+        {"a reserved number is 1", TABLE_OFFSET + 4, (uint64_t)64 << 32 | 1},
         {"a section's offset", TABLE_OFFSET + 40, (uint64_t)1 << 63},
         {"a section's size is 1", TABLE_OFFSET + 80, 1}, /* the last, where the table begins */
     };

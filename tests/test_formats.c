@@ -429,6 +429,11 @@ static void sinks_check_what_they_are_given(void **state)
     fg_sink_destroy(sink);
     fg_sink_destroy(NULL);
     assert_int_equal(scratch_clear(), 0);
+
+    expect_ok(fg_sink_file(scratch_path("rows.u8bin"), NULL, 1, FG_U8, &sink));
+    rows = (fg_view){.data = padded, .rows = (int64_t)1 << 32, .cols = 1, .dtype = FG_U8};
+    expect_failure(fg_sink_write(sink, &rows), FG_UNSUPPORTED, "4294967296", "4294967295", NULL);
+    fg_sink_destroy(sink);
 }
 
 static void abandoned_sinks_leave_nothing(void **state)

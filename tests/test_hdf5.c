@@ -2,6 +2,7 @@
 /* test_hdf5.c - datasets of HDF5 files, mapped or read in blocks, and those that are refused. */
 #include "scratch.h"
 
+#include "fault.h"
 #include "source.h"
 
 #ifndef FGI_WITH_HDF5
@@ -187,6 +188,52 @@ static void truncated_files_are_refused(void **state)
     free(data);
 }
 
+/* Bytes of a compressed chunk are wrong: found when its rows are read, and the rows before it are good. */
+static void damaged_chunks_are_refused(void **state)
+{
+    (void)state;
+    size_t bytes, at = 0;
+    file = H5Fcreate(scratch_path("bad.hdf5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    add_set("train", H5T_IEEE_F32LE, H5D_CHUNKED, ROWS);
+    H5Fclose(file);
+    unsigned char *data = scratch_read(scratch_path("bad.hdf5"), &bytes);
+    for (size_t i = 0; i + 18 < bytes; i++)
+        if (memcmp(data + i, "\x78\x01", 2) == 0) at = i + 2; /* the last deflated stream */
+    assert_true(at > 0);
+    memset(data + at, 0xff, 16);
+    scratch_write("bad.hdf5", data, bytes);
+    free(data);
+    fg_source *src;
+    float row[COLS];
+    const fg_out out = {.data = row, .rows = 1, .cols = COLS, .dtype = FG_F32};
+    expect_ok(fg_source_file(scratch_path("bad.hdf5"), NULL, &src));
+    expect_ok(fg_source_read(src, 0, &out));
+    expect_failure(fg_source_read(src, ROWS - 1, &out), FG_FORMAT, "bad.hdf5", "rows ",
+                   "cannot be read", NULL);
+    expect_ok(fg_source_read(src, 1, &out));
+    assert_memory_equal(row, values + COLS, sizeof row);
+    fg_source_destroy(src);
+}
+
+static void faults_end_in_a_status(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"data.hdf5:train", "data.hdf5:test"};
+    for (int i = 0; i < 2; i++) {
+        int64_t n = 1;
+        for (bool happened = true; happened; n++) {
+            fg_source *src = NULL;
+            fgi_fault_arm(FGI_FAULT_ALLOC | FGI_FAULT_READ, n);
+            const fg_status s = fg_source_file(scratch_path(names[i]), NULL, &src);
+            happened = fgi_fault_happened();
+            fgi_fault_arm(0, 0);
+            assert_true(happened ? s == FG_MEMORY || s == FG_IO : s == FG_OK);
+            fg_source_destroy(src);
+        }
+        assert_true(n > 5);
+    }
+}
+
 static herr_t print_nothing(hid_t stack, void *user)
 {
     (void)stack, (void)user;
@@ -213,6 +260,8 @@ int main(void)
         cmocka_unit_test(every_layout_and_type_is_read),
         cmocka_unit_test(other_datasets_are_refused),
         cmocka_unit_test(truncated_files_are_refused),
+        cmocka_unit_test(damaged_chunks_are_refused),
+        cmocka_unit_test(faults_end_in_a_status),
         cmocka_unit_test(error_printing_stays_as_it_was),
     };
     return cmocka_run_group_tests(tests, make_file, scratch_end);
