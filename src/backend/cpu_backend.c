@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu.c - the CPU backend: shards of rows over threads, merged in their order. Knows tiles, statistics and threads;
+/* cpu_backend.c - the CPU backend: shards of rows over threads, merged in their order. Knows tiles, statistics and threads;
  * knows no ISA and no algorithm.
  *
  * A shard is a fixed number of consecutive rows, chosen by the model's shape alone. A worker takes a shard through all
