@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""make.py - writes the seed files of the fuzzers for formats: valid files and damaged ones.
+
+Usage: make.py, in any folder; the files go beside this script and are committed.
+Checksums of containers are left 0: the fuzzer tries every input as it is and with right checksums.
+"""
+
+import struct
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def vecs():
+    row = struct.pack("<i4f", 4, 1.5, -2.0, 0.0, 1e30)
+    byte_row = struct.pack("<i6B", 6, 1, 2, 3, 254, 255, 0)
+    yield "fvecs", row * 5
+    yield "bvecs", byte_row * 7
+    yield "ivecs-one-column", struct.pack("<ii", 1, 7) * 3
+    yield "one-row", row
+    yield "empty", b""
+    yield "dimension-alone", row[:4]
+    yield "cut-in-row", (row * 3)[:-5]
+    yield "cut-in-dimension", row * 2 + row[:3]
+    yield "mixed-dimensions", row + struct.pack("<i", 3) + row[4:]
+    yield "dimension-zero", struct.pack("<i", 0) * 4
+    yield "dimension-negative", struct.pack("<i", -1) + row[4:]
+    yield "dimension-huge", struct.pack("<i", 0x7FFFFFFF) + row[4:]
+
+
+def xbin():
+    yield "fbin", struct.pack("<II6f", 2, 3, *range(6))
+    yield "u8bin", struct.pack("<II12B", 4, 3, *range(12))
+    yield "one-element", struct.pack("<IIB", 1, 1, 9)
+    yield "empty", b""
+    yield "head-alone", struct.pack("<II", 2, 3)
+    yield "cut-head", struct.pack("<I", 2)
+    yield "no-rows", struct.pack("<II", 0, 3)
+    yield "no-columns", struct.pack("<II4B", 4, 0, 1, 2, 3, 4)
+    yield "too-short", struct.pack("<II5f", 2, 3, *range(5))
+    yield "too-long", struct.pack("<II7f", 2, 3, *range(7))
+    yield "huge", struct.pack("<II4B", 0xFFFFFFFF, 0xFFFFFFFF, 1, 2, 3, 4)
+
+
+def npy_file(version, header, elements):
+    length = struct.Struct("<H" if version == 1 else "<I")
+    begin = 8 + length.size
+    header += " " * (-(begin + len(header) + 1) % 64) + "\n"
+    return (
+        b"\x93NUMPY" + bytes([version, 0]) + length.pack(len(header)) + header.encode() + elements
+    )
+
+
+def npy_header(descr, shape, order="False"):
+    return f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}"
+
+
+def npy():
+    floats = struct.pack("<6f", *range(6))
+    for version in (1, 2, 3):
+        yield f"version-{version}", npy_file(version, npy_header("<f4", "(2, 3)"), floats)
+    for descr, shape in (
+        ("<f2", "(4, 3)"),
+        ("|u1", "(8, 3)"),
+        ("|i1", "(12, 2)"),
+        ("<i4", "(6,)"),
+        ("<i8", "(3,)"),
+        ("=f8", "(3, 1)"),
+        (">f4", "(2, 3)"),
+        ("<c8", "(3,)"),
+    ):
+        name = "type-" + descr.strip("<>=|") + ("-big" if descr[0] == ">" else "")
+        yield name, npy_file(1, npy_header(descr, shape), floats)
+    yield "by-columns", npy_file(1, npy_header("<f4", "(2, 3)", "True"), floats)
+    yield "records", npy_file(1, "{'descr': [('x', '<f4')], 'shape': (6,), }", floats)
+    for name, shape in (
+        ("scalar", "()"),
+        ("cube", "(2, 3, 1)"),
+        ("no-rows", "(0, 3)"),
+        ("too-many-rows", "(3, 3)"),
+        ("too-few-rows", "(1, 3)"),
+        ("rows-overflow", "(99999999999999999999, 3)"),
+        ("size-overflows", "(9223372036854775807, 1048576)"),
+        ("negative", "(-2, 3)"),
+    ):
+        yield "shape-" + name, npy_file(1, npy_header("<f4", shape), floats)
+    whole = npy_file(2, npy_header("<f4", "(2, 3)"), floats)
+    yield "cut-magic", whole[:5]
+    yield "cut-header", whole[:40]
+    yield "length-too-large", whole[:8] + struct.pack("<I", 0xFFFFFFFF) + whole[12:]
+    yield "unknown-version", whole[:6] + b"\x04" + whole[7:]
+
+
+def container_file(sections, version=1, magic=b"FGMMODEL"):
+    """Sections: (tag, bytes). Any of them may be given another (offset, size) than it has."""
+    body, table = b"", b""
+    for tag, data, *lie in sections:
+        body += b"\0" * (-len(body) % 64)
+        offset, size = lie or (64 + len(body), len(data))
+        table += struct.pack("<4sIQQQ", tag, 0, offset, size, 0)
+        body += data
+    body += b"\0" * (-len(body) % 64)
+    table_offset = 64 + len(body)
+    head = struct.pack(
+        "<8sIIQIIQQ16x",
+        magic, version, 64, table_offset + len(table), len(sections), 0, table_offset, 0,
+    )  # fmt: skip
+    return head + body + table
+
+
+def container():
+    data = bytes(range(100))
+    whole = container_file([(b"AAAA", data), (b"BBBB", b""), (b"CCCC", b"xyz")])
+    yield "three-sections", whole
+    yield "no-section", container_file([])
+    yield "cut", whole[:-1]
+    yield "cut-head", whole[:40]
+    yield "newer", container_file([(b"AAAA", data)], version=2)
+    yield "foreign", container_file([(b"AAAA", data)], magic=b"OTHERONE")
+    yield "same-tag", container_file([(b"AAAA", data), (b"AAAA", data)])
+    yield "overlap", container_file([(b"AAAA", data), (b"BBBB", data, 64, 100)])
+    yield "outside", container_file([(b"AAAA", data, 64, 1 << 20)])
+    yield "overflow", container_file([(b"AAAA", data, 64, (1 << 64) - 64)])
+    yield "misaligned", container_file([(b"AAAA", data, 68, 90)])
+
+
+def main():
+    for target in (vecs, xbin, npy, container):
+        folder = HERE / target.__name__
+        folder.mkdir(exist_ok=True)
+        for name, data in target():
+            (folder / name).write_bytes(data)
+
+
+main()
