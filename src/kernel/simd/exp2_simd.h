@@ -31,10 +31,12 @@ static float exp2_sum(float *value, int32_t count)
         vec_store(value + c, LANES, power);
         sum = vec_add(sum, power);
     }
-    const int32_t rest = count - whole;
-    const vec_f32 power = exp2_lanes(vec_load(value + whole, rest, FG_F32));
-    vec_store(value + whole, rest, power);
-    return vec_sum(vec_add(sum, vec_keep(power, rest)));
+    if (whole < count) {
+        const vec_f32 power = exp2_lanes(vec_load(value + whole, count - whole, FG_F32));
+        vec_store(value + whole, count - whole, power);
+        sum = vec_add(sum, vec_keep(power, count - whole)); /* 2^0 in the lanes past the end */
+    }
+    return vec_sum(sum);
 }
 
 #endif

@@ -33,36 +33,52 @@ FGI_INLINE double unit_scale(const char *row, int32_t d, fg_dtype dtype)
     vec_f64 sums = wide_splat(0);
     for (int32_t i = 0; i < whole; i += LANES)
         sums = add_squares(sums, load_wide(row + i * bytes, LANES, dtype));
-    sums = add_squares(sums, load_wide(row + whole * bytes, d - whole, dtype));
+    if (whole < d) sums = add_squares(sums, load_wide(row + whole * bytes, d - whole, dtype));
     const double sum = wide_sum(sums);
     return sum > 0 && sum < INFINITY ? 1 / sqrt(sum) : NAN;
 }
 
-/* n elements of x; gives the sum of their squares back, added to norm2. */
-FGI_INLINE vec_f32 load_lanes(const char *elements, const float *center, vec_f64 scale, float *x,
-                              int32_t n, fg_dtype dtype, vec_f32 norm2)
+typedef struct load_row {
+    const char *elements;
+    const float *center;
+    float *x;
+    vec_f64 scale;
+    bool scaled;
+} load_row;
+
+/* Elements i .. i + n - 1; gives norm2 back with their squares added. */
+FGI_INLINE vec_f32 load_lanes(const load_row *row, int32_t i, int32_t n, fg_dtype dtype,
+                              vec_f32 norm2)
 {
-    const wide_pair row = load_wide(elements, n, dtype);
-    const wide_pair mid = widen(vec_load(center, n, FG_F32));
-    const vec_f32 lanes =
-        wide_narrow(wide_fms(row.low, scale, mid.low), wide_fms(row.high, scale, mid.high));
-    vec_store(x, n, lanes);
-    return vec_fma(lanes, lanes, norm2);
+    const char *elements = row->elements + i * element_bytes(dtype);
+    const vec_f32 center = vec_load(row->center + i, n, FG_F32);
+    vec_f32 x;
+    if (row->scaled || dtype == FG_F64) {
+        const wide_pair value = load_wide(elements, n, dtype), mid = widen(center);
+        x = wide_narrow(wide_fms(value.low, row->scale, mid.low),
+                        wide_fms(value.high, row->scale, mid.high));
+    } else { /* an f32 difference is rounded once too */
+        x = vec_sub(vec_load(elements, n, dtype), center);
+    }
+    vec_store(row->x + i, n, x);
+    return vec_fma(x, x, norm2);
 }
 
 FGI_INLINE void load_rows(const fgi_load_args *a, fg_dtype dtype)
 {
-    const int64_t bytes = element_bytes(dtype);
     const int32_t whole = a->d / LANES * LANES;
     for (int32_t r = 0; r < a->count; r++) {
-        const char *row = (const char *)a->rows + r * a->stride * bytes;
-        const vec_f64 scale = wide_splat(a->normalize ? unit_scale(row, a->d, dtype) : 1);
-        float *x = a->x + (int64_t)r * a->ldx;
+        load_row row = {
+            .elements = (const char *)a->rows + r * a->stride * element_bytes(dtype),
+            .center = a->center,
+            .x = a->x + (int64_t)r * a->ldx,
+            .scale = wide_splat(1),
+            .scaled = a->normalize,
+        };
+        if (a->normalize) row.scale = wide_splat(unit_scale(row.elements, a->d, dtype));
         vec_f32 norm2 = vec_splat(0);
-        for (int32_t i = 0; i < whole; i += LANES)
-            norm2 = load_lanes(row + i * bytes, a->center + i, scale, x + i, LANES, dtype, norm2);
-        norm2 = load_lanes(row + whole * bytes, a->center + whole, scale, x + whole, a->d - whole,
-                           dtype, norm2);
+        for (int32_t i = 0; i < whole; i += LANES) norm2 = load_lanes(&row, i, LANES, dtype, norm2);
+        if (whole < a->d) norm2 = load_lanes(&row, whole, a->d - whole, dtype, norm2);
         a->norm2[r] = vec_sum(norm2);
     }
 }

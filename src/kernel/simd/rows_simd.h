@@ -9,53 +9,61 @@
 
 typedef enum row_term { SQUARE, SCALED, PRODUCT } row_term;
 
+/* What is summed over which rows: a constant in each kernel. */
+typedef struct row_sum {
+    row_term term;
+    fg_dtype dtype;
+} row_sum;
+
 typedef struct row_four {
+    const float *query;
     const char *row[4];
     const float *scale[4]; /* SCALED only */
+    int32_t d;
 } row_four;
 
 /* Adds the terms of elements i .. i + n - 1. */
-FGI_INLINE void add_terms(vec_f32 sum[4], const row_four *four, const float *query, int32_t i,
-                          int32_t n, fg_dtype dtype, row_term term)
+FGI_INLINE void add_terms(vec_f32 sum[4], const row_four *four, int32_t i, int32_t n, row_sum kind)
 {
-    const vec_f32 q = vec_load(query + i, n, FG_F32);
+    const vec_f32 q = vec_load(four->query + i, n, FG_F32);
+    FGI_UNROLL
     for (int c = 0; c < 4; c++) {
-        const vec_f32 v = vec_load(four->row[c] + i * element_bytes(dtype), n, dtype);
-        if (term == PRODUCT) {
-            sum[c] = vec_fma(q, v, sum[c]);
-        } else {
-            const vec_f32 difference = vec_sub(q, v);
-            vec_f32 scaled = difference;
-            if (term == SCALED)
-                scaled = vec_mul(vec_load(four->scale[c] + i, n, FG_F32), difference);
-            sum[c] = vec_fma(scaled, difference, sum[c]);
+        const char *elements = four->row[c] + i * element_bytes(kind.dtype);
+        const vec_f32 v = vec_load(elements, n, kind.dtype);
+        const vec_f32 difference = vec_sub(q, v);
+        switch (kind.term) {
+        case SQUARE: sum[c] = vec_fma(difference, difference, sum[c]); break;
+        case PRODUCT: sum[c] = vec_fma(q, v, sum[c]); break;
+        case SCALED: {
+            const vec_f32 scale = vec_load(four->scale[c] + i, n, FG_F32);
+            sum[c] = vec_fma(vec_mul(scale, difference), difference, sum[c]);
+        }
         }
     }
 }
 
 /* The first `count` of the four sums. */
-FGI_INLINE void sum_rows(const row_four *four, const float *query, int32_t d, int64_t count,
-                         fg_dtype dtype, row_term term, float *out)
+FGI_INLINE void sum_rows(const row_four *four, int64_t count, float *out, row_sum kind)
 {
+    const int32_t whole = four->d / LANES * LANES;
     vec_f32 sum[4] = {vec_splat(0), vec_splat(0), vec_splat(0), vec_splat(0)};
-    const int32_t whole = d / LANES * LANES;
-    for (int32_t i = 0; i < whole; i += LANES) add_terms(sum, four, query, i, LANES, dtype, term);
-    if (whole < d) add_terms(sum, four, query, whole, d - whole, dtype, term);
+    for (int32_t i = 0; i < whole; i += LANES) add_terms(sum, four, i, LANES, kind);
+    if (whole < four->d) add_terms(sum, four, whole, four->d - whole, kind);
     float sums[4];
     _mm_storeu_ps(sums, vec_sum4(sum));
     for (int64_t c = 0; c < 4 && c < count; c++) out[c] = sums[c];
 }
 
 FGI_INLINE void scan_rows(const float *query, const void *rows, int64_t count, int32_t d,
-                          float *out, fg_dtype dtype, row_term term)
+                          float *out, row_sum kind)
 {
     for (int64_t r = 0; r < count; r += 4) {
-        row_four four = {0};
+        row_four four = {.query = query, .d = d};
         for (int64_t c = 0; c < 4; c++) {
             const int64_t row = r + c < count ? r + c : count - 1;
-            four.row[c] = (const char *)rows + row * d * element_bytes(dtype);
+            four.row[c] = (const char *)rows + row * d * element_bytes(kind.dtype);
         }
-        sum_rows(&four, query, d, count - r, dtype, term, out + r);
+        sum_rows(&four, count - r, out + r, kind);
     }
 }
 
@@ -63,12 +71,12 @@ static void sqdist(const float *x, const float *means, int32_t ld, int32_t d, co
                    int32_t count, float *FGI_RESTRICT out)
 {
     for (int32_t r = 0; r < count; r += 4) {
-        row_four four = {0};
+        row_four four = {.query = x, .d = d};
         for (int32_t c = 0; c < 4; c++) {
             const int64_t mean = index[r + c < count ? r + c : count - 1];
             four.row[c] = (const char *)(means + mean * ld);
         }
-        sum_rows(&four, x, d, count - r, FG_F32, SQUARE, out + r);
+        sum_rows(&four, count - r, out + r, (row_sum){SQUARE, FG_F32});
     }
 }
 
@@ -76,13 +84,13 @@ static void sqdist_scaled(const float *x, const float *means, const float *scale
                           int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out)
 {
     for (int32_t r = 0; r < count; r += 4) {
-        row_four four = {0};
+        row_four four = {.query = x, .d = d};
         for (int32_t c = 0; c < 4; c++) {
             const int64_t mean = index[r + c < count ? r + c : count - 1];
             four.row[c] = (const char *)(means + mean * ld);
             four.scale[c] = scale + mean * ld;
         }
-        sum_rows(&four, x, d, count - r, FG_F32, SCALED, out + r);
+        sum_rows(&four, count - r, out + r, (row_sum){SCALED, FG_F32});
     }
 }
 
@@ -90,12 +98,12 @@ static void sqdist_scaled(const float *x, const float *means, const float *scale
     static void scan_l2_##name(const float *query, const void *rows, int64_t count, int32_t d,     \
                                float *FGI_RESTRICT out)                                            \
     {                                                                                              \
-        scan_rows(query, rows, count, d, out, FG_##NAME, SQUARE);                                  \
+        scan_rows(query, rows, count, d, out, (row_sum){SQUARE, FG_##NAME});                       \
     }                                                                                              \
     static void scan_ip_##name(const float *query, const void *rows, int64_t count, int32_t d,     \
                                float *FGI_RESTRICT out)                                            \
     {                                                                                              \
-        scan_rows(query, rows, count, d, out, FG_##NAME, PRODUCT);                                 \
+        scan_rows(query, rows, count, d, out, (row_sum){PRODUCT, FG_##NAME});                      \
     }
 FGI_SCAN_DTYPES(FGI_X)
 #undef FGI_X

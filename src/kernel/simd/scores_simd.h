@@ -74,15 +74,16 @@ static void raise_row_max(const fgi_scores_args *a)
 
 static void score_rows(const fgi_scores_args *a)
 {
+    const int32_t blocks = (a->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+    const int32_t block = (a->depth + blocks - 1) / blocks;
     for (int32_t panel = 0; panel < a->panels; panel++) {
-        for (int32_t p = 0; p < a->depth; p += DEPTH_BLOCK) {
-            const int32_t depth = a->depth - p < DEPTH_BLOCK ? a->depth - p : DEPTH_BLOCK;
+        for (int32_t p = 0; p < a->depth; p += block) {
             for (int32_t r = 0; r < a->rows; r += ROW_GROUP) {
                 float *scores = a->scores + (int64_t)r * a->ld_scores + panel * PANEL;
                 const score_tile tile = {
                     .x = a->x + (int64_t)r * a->ldx + p,
                     .ldx = a->ldx,
-                    .depth = depth,
+                    .depth = a->depth - p < block ? a->depth - p : block,
                     .weights = a->packed + ((int64_t)panel * a->depth + p) * PANEL,
                     .start = p ? scores : a->bias + panel * PANEL,
                     .ld_start = p ? a->ld_scores : 0,

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_kernels.c - load, scores, select and the choice of a table: every instruction set this CPU has, ref
+ * included, against the formulas in f64. Knows kernels.h alone; kernel_case.h derives the bounds. */
+#include "kernel_case.h"
+
+static const fg_dtype load_types[] = {FG_F32, FG_F16, FG_BF16, FG_I8, FG_U8, FG_F64};
+
+static bool holds_nan(fg_dtype dtype)
+{
+    return dtype != FG_I8 && dtype != FG_U8;
+}
+
+/* ---- load */
+
+typedef struct load_shape {
+    fg_dtype dtype;
+    int32_t d, gap;
+    int64_t odd; /* bytes that rows stand off their alignment */
+    bool normalize;
+} load_shape;
+
+static void check_load(const load_shape *s)
+{
+    enum { ROWS = 3 };
+    static double values[LONGEST_ROW];
+    static float x[ROWS * (LONGEST_ROW + 8)];
+    float norm2[ROWS + 1];
+    const int64_t stride = s->d + s->gap, elements = (ROWS - 1) * stride + s->d;
+    void *rows = at_end(0, elements * element_bytes(s->dtype), s->odd);
+    const float *center = random_floats_at_end(1, s->d);
+    const int32_t ldx = s->d + s->gap;
+    for (int32_t r = 0; r < ROWS; r++) put_row(rows, r * stride, s->d, s->dtype, values);
+    fill_canaries(x, ROWS * ldx);
+    fill_canaries(norm2, ROWS + 1);
+    table->load[s->dtype](&(fgi_load_args){.rows = rows,
+                                           .stride = stride,
+                                           .count = ROWS,
+                                           .d = s->d,
+                                           .center = center,
+                                           .normalize = s->normalize,
+                                           .x = x,
+                                           .ldx = ldx,
+                                           .norm2 = norm2});
+    for (int32_t r = 0; r < ROWS; r++) {
+        double length2 = 0, squares = 0;
+        put_row(rows, r * stride, s->d, s->dtype, values);
+        for (int32_t i = 0; i < s->d; i++) length2 += values[i] * values[i];
+        for (int32_t i = 0; i < s->d; i++) {
+            const double scale = s->normalize ? 1 / sqrt(length2) : 1;
+            const double expected = values[i] * scale - center[i], value = x[r * ldx + i];
+            const double bound = s->normalize ? 0x1p-53 * (s->d + 8) : 0;
+            assert_near("load", s->d, value, expected, 0x1p-23 * fabs(expected) + bound);
+            squares += value * value;
+        }
+        assert_near("norm2", s->d, norm2[r], squares, gamma_bound(s->d + 1) * squares);
+        assert_canaries(x + r * ldx + s->d, s->gap);
+    }
+    assert_canaries(norm2 + ROWS, 1);
+}
+
+static void load_centres_and_normalises(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < sizeof load_types / sizeof *load_types; t++)
+        for (int32_t i = 0; i < ROW_LENGTHS; i++)
+            for (int32_t form = 0; form < 8; form++)
+                check_load(&(load_shape){.dtype = load_types[t],
+                                         .d = row_length(i),
+                                         .gap = form & 1 ? 5 : 0,
+                                         .odd = form & 2 ? 1 : 0,
+                                         .normalize = form & 4});
+}
+
+/* Loads one row about 0. */
+static float load_row(const void *row, int32_t d, fg_dtype dtype, bool normalize, float *x)
+{
+    static const float zeros[1 << 16];
+    float norm2;
+    table->load[dtype](&(fgi_load_args){.rows = row,
+                                        .stride = d,
+                                        .count = 1,
+                                        .d = d,
+                                        .center = zeros,
+                                        .normalize = normalize,
+                                        .x = x,
+                                        .ldx = d,
+                                        .norm2 = &norm2});
+    return norm2;
+}
+
+static void load_tells_rows_that_are_not_finite(void **state)
+{
+    (void)state;
+    static const double bad[] = {NAN, INFINITY, -INFINITY};
+    double values[SHORT_ROWS];
+    float x[SHORT_ROWS];
+    for (size_t t = 0; t < sizeof load_types / sizeof *load_types; t++) {
+        const fg_dtype dtype = load_types[t];
+        for (int32_t d = 1; holds_nan(dtype) && d <= SHORT_ROWS; d++) {
+            void *row = at_end(0, d * element_bytes(dtype), 0);
+            for (int32_t i = 0; i < 6 * d; i++) {
+                put_row(row, 0, d, dtype, values);
+                assert_true(isfinite(load_row(row, d, dtype, i & 1, x)));
+                put(row, i / 6, dtype, bad[i / 2 % 3]);
+                assert_true(!isfinite(load_row(row, d, dtype, i & 1, x)));
+            }
+        }
+    }
+}
+
+static void load_keeps_extreme_rows_apart(void **state)
+{
+    (void)state;
+    static const float zero[2], huge[] = {1e30f, -1e30f}, tiny[] = {0x1p-149f, -0x1p-149f};
+    static const double beyond[] = {1e300, 1}, vast[] = {1e160, 1e160};
+    float x[2];
+    assert_true(isnan(load_row(zero, 2, FG_F32, true, x)));
+    assert_true(load_row(zero, 2, FG_F32, false, x) == 0);
+    assert_true(!isfinite(load_row(huge, 2, FG_F32, false, x)));
+    assert_near("norm2", 2, load_row(huge, 2, FG_F32, true, x), 1, gamma_bound(8));
+    assert_near("norm2", 2, load_row(tiny, 2, FG_F32, true, x), 1, gamma_bound(8));
+    assert_true(load_row(tiny, 2, FG_F32, false, x) == 0 && x[0] == tiny[0] && x[1] == tiny[1]);
+    assert_true(!isfinite(load_row(beyond, 2, FG_F64, false, x)));
+    assert_true(!isfinite(load_row(vast, 2, FG_F64, true, x)));
+}
+
+static void load_knows_every_half_and_byte(void **state)
+{
+    (void)state;
+    enum { HALVES = 1 << 16 };
+    static float x[HALVES];
+    uint16_t *halves = at_end(0, HALVES * sizeof *halves, 0);
+    for (uint32_t i = 0; i < HALVES; i++) halves[i] = (uint16_t)i;
+    load_row(halves, HALVES, FG_F16, false, x);
+    for (uint32_t i = 0; i < HALVES; i++) {
+        const float expected = fgi_f32_of_f16((uint16_t)i);
+        assert_true(x[i] == expected || (isnan(x[i]) && isnan(expected)));
+    }
+    load_row(halves, HALVES, FG_BF16, false, x);
+    for (uint32_t i = 0; i < HALVES; i++) {
+        const float expected = fgi_f32_of_bf16((uint16_t)i);
+        assert_true(x[i] == expected || (isnan(x[i]) && isnan(expected)));
+    }
+    unsigned char *bytes = at_end(0, 256, 0);
+    for (int32_t i = 0; i < 256; i++) bytes[i] = (unsigned char)i;
+    load_row(bytes, 256, FG_U8, false, x);
+    for (int32_t i = 0; i < 256; i++) assert_true(x[i] == (float)i);
+    load_row(bytes, 256, FG_I8, false, x);
+    for (int32_t i = 0; i < 256; i++) assert_true(x[i] == (float)(i < 128 ? i : i - 256));
+}
+
+/* ---- scores */
+
+enum { MOST_ROWS = 27, MOST_SCORES = 3 * 32, LD_SCORES = MOST_SCORES + 16 };
+
+typedef struct score_data {
+    fgi_scores_args args;
+    float *x, *packed, *bias, *row_max;
+    float scores[MOST_ROWS * LD_SCORES];
+} score_data;
+
+static score_data *score_setup(int32_t rows, int32_t depth, int32_t panels, int32_t gap)
+{
+    static _Alignas(64) score_data s;
+    const int32_t lanes = panels * table->panel, ldx = depth + gap;
+    s.x = random_floats_at_end(0, (rows - 1) * (int64_t)ldx + depth);
+    s.packed = random_floats_at_end(1, (int64_t)lanes * depth);
+    s.bias = random_floats_at_end(2, lanes);
+    s.row_max = floats_at_end(3, rows);
+    for (int32_t r = 0; r < rows; r++) s.row_max[r] = r % 2 ? -INFINITY : 1e6f;
+    fill_canaries(s.scores, rows * LD_SCORES);
+    s.args = (fgi_scores_args){.x = s.x,
+                               .ldx = ldx,
+                               .rows = rows,
+                               .depth = depth,
+                               .packed = s.packed,
+                               .bias = s.bias,
+                               .panels = panels,
+                               .scores = s.scores,
+                               .ld_scores = LD_SCORES,
+                               .row_max = s.row_max};
+    return &s;
+}
+
+static float weight(const score_data *s, int32_t j, int32_t p)
+{
+    const int32_t panel = table->panel;
+    return s->packed[(int64_t)(j / panel) * s->args.depth * panel + p * panel + j % panel];
+}
+
+static void check_scores(int32_t rows, int32_t depth, int32_t panels, int32_t gap)
+{
+    score_data *s = score_setup(rows, depth, panels, gap);
+    const int32_t lanes = panels * table->panel;
+    table->scores(&s->args);
+    for (int32_t r = 0; r < rows; r++) {
+        const float *x = s->x + (int64_t)r * s->args.ldx, *scores = s->scores + r * LD_SCORES;
+        float largest = r % 2 ? -INFINITY : 1e6f;
+        for (int32_t j = 0; j < lanes; j++) {
+            double sum = s->bias[j], magnitude = fabs(sum);
+            for (int32_t p = 0; p < depth; p++) {
+                const double product = (double)x[p] * weight(s, j, p);
+                sum += product;
+                magnitude += fabs(product);
+            }
+            assert_near("scores", depth, scores[j], sum, gamma_bound(depth + 1) * magnitude);
+            largest = scores[j] > largest ? scores[j] : largest;
+        }
+        assert_same_bits("row_max", depth, s->row_max[r], largest);
+        assert_canaries(scores + lanes, LD_SCORES - lanes);
+    }
+    float alone[LD_SCORES], alone_max = 0; /* a row's scores are the same in any company */
+    fgi_scores_args one = s->args;
+    one.x += (rows - 1) * (int64_t)one.ldx;
+    one.rows = 1;
+    one.scores = alone;
+    one.row_max = &alone_max;
+    table->scores(&one);
+    assert_memory_equal(alone, s->scores + (rows - 1) * LD_SCORES, (size_t)lanes * sizeof *alone);
+}
+
+static void scores_are_a_product_plus_bias(void **state)
+{
+    (void)state;
+    static const int32_t depths[] = {1, 2, 3, 17, 100, 128, 129, 255, 256, 257, 513, 768};
+    for (int32_t rows = 1; rows <= 2 * table->row_group + 1; rows++)
+        for (size_t i = 0; i < sizeof depths / sizeof *depths; i++)
+            check_scores(rows, depths[i], 1 + (rows + (int32_t)i) % 3, rows % 2 ? 0 : 3);
+}
+
+static void scores_carry_what_is_not_finite(void **state)
+{
+    (void)state;
+    enum { ROWS = 5, DEPTH = 300, BAD_ROW = 3, DEAD_LANE = 7 };
+    score_data *s = score_setup(ROWS, DEPTH, 2, 0);
+    s->x[BAD_ROW * DEPTH + 9] = NAN;
+    s->bias[DEAD_LANE] = -INFINITY;
+    table->scores(&s->args);
+    for (int32_t r = 0; r < ROWS; r++) {
+        for (int32_t j = 0; j < 2 * table->panel; j++) {
+            const float score = s->scores[r * LD_SCORES + j];
+            assert_true(r == BAD_ROW ? isnan(score) : isfinite(score) || j == DEAD_LANE);
+        }
+        if (r != BAD_ROW) assert_true(s->scores[r * LD_SCORES + DEAD_LANE] == -INFINITY);
+    }
+    assert_true(s->row_max[BAD_ROW] == -INFINITY);
+}
+
+/* ---- select */
+
+static void check_select(const float *scores, int32_t count, float threshold)
+{
+    enum { FIRST = 1000, MOST = 512 };
+    int32_t wanted[MOST], selected = 0;
+    for (int32_t j = 0; j < count; j++)
+        if (scores[j] >= threshold) wanted[selected++] = j;
+    /* as much room as is promised to be there, and no more */
+    int32_t *index = at_end(1, (selected + FGI_SELECT_SLACK) * (int64_t)sizeof *index, 0);
+    float *value = floats_at_end(2, selected + FGI_SELECT_SLACK);
+    assert_int_equal(table->select(scores, count, threshold, FIRST, index, value), selected);
+    for (int32_t c = 0; c < selected; c++) {
+        assert_int_equal(index[c], FIRST + wanted[c]);
+        assert_same_bits("select", count, value[c], scores[wanted[c]]);
+    }
+}
+
+static void select_appends_in_order(void **state)
+{
+    (void)state;
+    for (int32_t count = 0; count <= 512; count += 16) {
+        float *scores = random_floats_at_end(0, count);
+        for (int32_t i = 0; i <= 8; i++) check_select(scores, count, 0.25f * (float)i - 1);
+        if (count == 0) continue;
+        scores[0] = NAN;
+        scores[count - 1] = INFINITY;
+        scores[count / 2] = 0.5f;
+        check_select(scores, count, 0.5f);
+        check_select(scores, count, -INFINITY);
+        check_select(scores, count, INFINITY);
+        check_select(scores, count, NAN);
+    }
+}
+
+/* ---- choosing a table */
+
+static void pick_knows_names(void **state)
+{
+    (void)state;
+    assert_null(fgi_kernels_pick("sse9"));
+    assert_null(fgi_kernels_pick(""));
+    assert_null(fgi_kernels_pick("AVX2"));
+    assert_ptr_equal(fgi_kernels_pick("ref"), &fgi_kernels_ref);
+    const fgi_kernels *best = fgi_kernels_pick(NULL);
+    assert_non_null(best);
+    assert_ptr_equal(fgi_kernels_pick(best->isa), best);
+}
+
+static void tables_are_complete(void **state)
+{
+    (void)state;
+    assert_int_equal(table->panel % 16, 0);
+    for (int dtype = 0; dtype < FGI_DTYPE_COUNT; dtype++) {
+        const bool scans = dtype >= FG_F32 && dtype <= FG_U8;
+        assert_int_equal(table->load[dtype] != NULL, scans || dtype == FG_F64);
+        assert_int_equal(table->scan_l2[dtype] != NULL, scans);
+        assert_int_equal(table->scan_ip[dtype] != NULL, scans);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest choosing[] = {cmocka_unit_test(pick_knows_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_are_complete),
+        cmocka_unit_test(load_centres_and_normalises),
+        cmocka_unit_test(load_tells_rows_that_are_not_finite),
+        cmocka_unit_test(load_keeps_extreme_rows_apart),
+        cmocka_unit_test(load_knows_every_half_and_byte),
+        cmocka_unit_test(scores_are_a_product_plus_bias),
+        cmocka_unit_test(scores_carry_what_is_not_finite),
+        cmocka_unit_test(select_appends_in_order),
+    };
+    make_regions();
+    int failed = cmocka_run_group_tests(choosing, NULL, NULL);
+    while (next_table()) failed += cmocka_run_group_tests_name(table->isa, tests, NULL, NULL);
+    return failed;
+}
