@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api_kmeans.c - the public functions on k-means. Checks arguments and copies results out; knows no iteration. */
+#include "centroids.h"
 #include "check.h"
 #include "infer.h"
 #include "kmeans.h"
 #include "source.h"
-
-#include <math.h> /* isfinite */
 
 fg_status fg_kmeans_fit(fg_context *ctx, fg_source *rows, const fg_kmeans_options *opt,
                         const fg_out *centroids, fg_fit_report *report)
@@ -24,26 +23,6 @@ fg_status fg_kmeans_fit(fg_context *ctx, fg_source *rows, const fg_kmeans_option
             fgi_out_set(centroids, j, i,
                         fitted.means[(int64_t)j * fitted.d + i] + (double)fitted.center[i]);
     fgi_params_destroy(&fitted);
-    return FG_OK;
-}
-
-/* Centroids about their own mean, so that the pass works with small numbers. */
-static fg_status centroids_from(fg_context *ctx, const fg_view *view, fgi_params *out)
-{
-    const int32_t k = (int32_t)view->rows, d = view->cols;
-    FG_TRY(fgi_params_create(&ctx->ledger, FGI_HARD, k, d, out));
-    for (int32_t i = 0; i < d; i++) {
-        double sum = 0.0;
-        for (int32_t j = 0; j < k; j++) sum += fgi_view_get(view, j, i);
-        out->center[i] = (float)(sum / k);
-        if (!isfinite(out->center[i])) {
-            fgi_params_destroy(out);
-            return fgi_fail(FG_NUMERIC, "centroids hold NaN or infinity in column %d", i);
-        }
-    }
-    for (int32_t j = 0; j < k; j++)
-        for (int32_t i = 0; i < d; i++)
-            out->means[(int64_t)j * d + i] = fgi_view_get(view, j, i) - (double)out->center[i];
     return FG_OK;
 }
 
@@ -74,7 +53,7 @@ fg_status fg_kmeans_assign(fg_context *ctx, const fg_view *centroids, fg_source 
     FG_TRY(fgi_source_count(rows, &count));
     FG_TRY(check_ranks(labels, sqdist, rows, (int32_t)centroids->rows));
     fgi_params params;
-    FG_TRY(centroids_from(ctx, centroids, &params));
+    FG_TRY(fgi_centroids_from(&ctx->ledger, centroids, &params));
     const fgi_top_outputs out = {.components = labels, .values = sqdist, .all_ranks = true};
     const fg_status s = fgi_infer_top(ctx, &params, rows, &out);
     fgi_params_destroy(&params);

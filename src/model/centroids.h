@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* centroids.h - given centroids as the parameters of a pass. Knows no rows. */
+#ifndef FGI_CENTROIDS_H
+#define FGI_CENTROIDS_H
+#include "params.h"
+
+/* Centroids (any real type, already checked as a view) about their own mean, so that a pass works with small numbers.
+ * FG_NUMERIC for NaN or infinity, with the place. */
+fg_status fgi_centroids_from(fgi_ledger *ledger, const fg_view *view, fgi_params *out);
+
+#endif

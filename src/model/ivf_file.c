@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ivf_file.c - an index as a file. Knows sections and every number in them; knows no pass.
+ *
+ * A container (container.h) with magic "FGMINDEX", version 1, and these sections:
+ *     META  struct meta
+ *     PSHP  shape k x d and PARM, numbers of the coarse quantizer (params_file.h); k lists
+ *     SETS  i64[sets] rows of each set, i32[sets] sizes, i32[members] list numbers of set after set
+ *     IDS_  i64[entries]    list after list; in a list by rising set; copies of a segment agree
+ *     INVN  f32[entries]    1 / |row|, only for cosine
+ *     CODE  entries x d elements
+ * The length of every list follows from SETS, which is why it is stored nowhere. */
+#include "ivf_draft.h"
+#include "params_file.h"
+
+#include <math.h>   /* isfinite */
+#include <string.h> /* memcpy, memcmp */
+
+static const char magic[8] = {'F', 'G', 'M', 'I', 'N', 'D', 'E', 'X'};
+enum { VERSION = 1 };
+
+typedef struct meta {
+    int32_t dtype, metric, assign, max_lists;
+    int64_t sets, members, rows, entries, next_id;
+    double threshold;
+} meta;
+
+_Static_assert(sizeof(meta) == 64, "part of the format");
+
+/* --------------------------------------------------------------------------------------------- save */
+
+/* Sets that have lost all their rows are left out, which keeps the order of the others. */
+static fg_status write_sets(fgi_container_writer *w, const fgi_sets *sets)
+{
+    FG_TRY(fgi_container_begin(w, "SETS"));
+    for (int32_t set = 0; set < sets->count; set++)
+        if (sets->rows[set] > 0)
+            FG_TRY(fgi_container_write(w, &sets->rows[set], sizeof *sets->rows));
+    for (int32_t set = 0; set < sets->count; set++) {
+        const int32_t size = fgi_set_size(sets, set);
+        if (sets->rows[set] > 0) FG_TRY(fgi_container_write(w, &size, sizeof size));
+    }
+    for (int32_t set = 0; set < sets->count; set++)
+        if (sets->rows[set] > 0)
+            FG_TRY(fgi_container_write(w, sets->members + sets->begin[set],
+                                       fgi_set_size(sets, set) * (int64_t)sizeof *sets->members));
+    return FG_OK;
+}
+
+static fg_status write_entries(fgi_container_writer *w, const fg_ivf *ivf)
+{
+    const int32_t lists = fgi_ivf_lists(ivf);
+    const int64_t row_bytes = fgi_ivf_row_bytes(ivf);
+    FG_TRY(fgi_container_begin(w, "IDS_"));
+    for (int32_t l = 0; l < lists; l++)
+        FG_TRY(fgi_container_write(w, ivf->lists[l].ids,
+                                   ivf->lists[l].count * (int64_t)sizeof(int64_t)));
+    if (ivf->metric == FG_METRIC_COSINE) {
+        FG_TRY(fgi_container_begin(w, "INVN"));
+        for (int32_t l = 0; l < lists; l++)
+            FG_TRY(fgi_container_write(w, ivf->lists[l].inverse_norms,
+                                       ivf->lists[l].count * (int64_t)sizeof(float)));
+    }
+    FG_TRY(fgi_container_begin(w, "CODE"));
+    for (int32_t l = 0; l < lists; l++)
+        FG_TRY(fgi_container_write(w, ivf->lists[l].codes, ivf->lists[l].count * row_bytes));
+    return FG_OK;
+}
+
+static fg_status write_all(fgi_container_writer *w, const fg_ivf *ivf)
+{
+    meta m = {.dtype = ivf->dtype,
+              .metric = ivf->metric,
+              .assign = ivf->rule.kind,
+              .max_lists = ivf->rule.max_lists,
+              .rows = ivf->rows,
+              .entries = ivf->entries,
+              .next_id = ivf->next_id,
+              .threshold = ivf->rule.threshold};
+    for (int32_t set = 0; set < ivf->sets.count; set++) {
+        m.sets += ivf->sets.rows[set] > 0;
+        m.members += ivf->sets.rows[set] > 0 ? fgi_set_size(&ivf->sets, set) : 0;
+    }
+    FG_TRY(fgi_container_begin(w, "META"));
+    FG_TRY(fgi_container_write(w, &m, sizeof m));
+    FG_TRY(fgi_params_write(w, &ivf->coarse.params));
+    FG_TRY(write_sets(w, &ivf->sets));
+    return write_entries(w, ivf);
+}
+
+fg_status fgi_ivf_save(const fg_ivf *ivf, const char *path)
+{
+    fgi_container_writer *w;
+    FG_TRY(fgi_container_create(path, magic, VERSION, &w));
+    fg_status s = write_all(w, ivf);
+    if (s == FG_OK) s = fgi_container_commit(w);
+    fgi_container_abandon(w);
+    return s;
+}
+
+/* --------------------------------------------------------------------------------------------- load */
+
+typedef struct loading {
+    fgi_container file;
+    meta meta;
+    bool mapped;
+    const int64_t *ids;
+    const float *inverse_norms; /* NULL unless cosine */
+    const unsigned char *codes;
+} loading;
+
+static fg_status check(const loading *f, const char *what, int64_t value, int64_t low, int64_t high)
+{
+    if (value >= low && value <= high) return FG_OK;
+    return fgi_fail(FG_FORMAT, "%s: %s is %lld; it must be in %lld..%lld", f->file.path, what,
+                    (long long)value, (long long)low, (long long)high);
+}
+
+/* Sizes are checked against the bytes of the file first, so that no product overflows. */
+static fg_status read_meta(loading *f)
+{
+    const void *data;
+    FG_TRY(fgi_container_get(&f->file, "META", sizeof f->meta, true, &data, NULL));
+    memcpy(&f->meta, data, sizeof f->meta);
+    const meta *m = &f->meta;
+    const int64_t most = f->file.map.bytes / (int64_t)sizeof(int64_t); /* ids */
+    FG_TRY(check(f, "dtype", m->dtype, FG_F32, FG_U8));
+    FG_TRY(check(f, "metric", m->metric, FG_METRIC_L2, FG_METRIC_COSINE));
+    FG_TRY(check(f, "assign", m->assign, FG_ASSIGN_HARD, FG_ASSIGN_POSTERIOR));
+    FG_TRY(check(f, "max_lists", m->max_lists, 1, FGI_MAX_LISTS));
+    FG_TRY(check(f, "rows", m->rows, 0, most));
+    FG_TRY(check(f, "entries", m->entries, m->rows, most));
+    FG_TRY(check(f, "sets", m->sets, 0, m->rows));
+    FG_TRY(check(f, "members", m->members, m->sets, INT32_MAX));
+    FG_TRY(check(f, "next_id", m->next_id, m->rows, INT64_MAX));
+    if (isfinite(m->threshold) && m->threshold >= 0) return FG_OK;
+    return fgi_fail(FG_FORMAT, "%s: threshold is %g; it must be finite and 0 or above",
+                    f->file.path, m->threshold);
+}
+
+static fg_status check_params(const loading *f, const fgi_params *params)
+{
+    const bool posterior = f->meta.assign == FG_ASSIGN_POSTERIOR;
+    FG_TRY(check(f, "the kind of the coarse quantizer", params->kind,
+                 posterior ? FGI_SPHERICAL : FGI_HARD, FGI_DIAGONAL));
+    const bool cosine = f->meta.metric == FG_METRIC_COSINE;
+    return check(f, "normalize of the coarse quantizer", params->normalize, cosine, cosine);
+}
+
+/* The members of one set: distinct lists that exist, in ascending order, as no set before it. */
+static fg_status read_set(const loading *f, int32_t set, const int32_t *lists, int32_t size,
+                          fg_ivf *ivf)
+{
+    for (int32_t m = 0; m < size; m++)
+        FG_TRY(check(f, "a list of a set", lists[m], m > 0 ? (int64_t)lists[m - 1] + 1 : 0,
+                     fgi_ivf_lists(ivf) - 1));
+    int32_t number;
+    FG_TRY(fgi_sets_intern(&ivf->sets, lists, size, &number));
+    return check(f, "the number of a set of lists", number, set, set);
+}
+
+static fg_status read_sets(const loading *f, fg_ivf *ivf)
+{
+    const meta *m = &f->meta;
+    const int64_t bytes =
+        m->sets * (int64_t)sizeof(int64_t) + (m->sets + m->members) * (int64_t)sizeof(int32_t);
+    const void *data;
+    FG_TRY(fgi_container_get(&f->file, "SETS", bytes, true, &data, NULL));
+    const int64_t *rows = data;
+    const int32_t *sizes = (const int32_t *)(rows + m->sets), *members = sizes + m->sets;
+    int64_t members_left = m->members, rows_left = m->rows, entries_left = m->entries;
+    for (int32_t set = 0; set < m->sets; set++) {
+        const int32_t size = sizes[set];
+        FG_TRY(check(f, "the size of a set of lists", size, 1,
+                     m->max_lists < members_left ? m->max_lists : members_left));
+        FG_TRY(check(f, "the rows of a set of lists", rows[set], 1, entries_left / size));
+        FG_TRY(read_set(f, set, members, size, ivf));
+        ivf->sets.rows[set] = rows[set];
+        members += size;
+        members_left -= size;
+        rows_left -= rows[set];
+        entries_left -= rows[set] * size;
+    }
+    FG_TRY(check(f, "members without a set", members_left, 0, 0));
+    FG_TRY(check(f, "rows without a set", rows_left, 0, 0));
+    return check(f, "entries without a set", entries_left, 0, 0);
+}
+
+/* The sections that a mapped index leaves in the file, unread. */
+static fg_status find_entries(loading *f, int64_t row_bytes)
+{
+    const meta *m = &f->meta;
+    const void *ids, *norms = NULL, *codes;
+    FG_TRY(check(f, "entries", m->entries, 0, f->file.map.bytes / row_bytes));
+    FG_TRY(fgi_container_get(&f->file, "IDS_", m->entries * (int64_t)sizeof(int64_t), !f->mapped,
+                             &ids, NULL));
+    if (m->metric == FG_METRIC_COSINE)
+        FG_TRY(fgi_container_get(&f->file, "INVN", m->entries * (int64_t)sizeof(float), !f->mapped,
+                                 &norms, NULL));
+    FG_TRY(fgi_container_get(&f->file, "CODE", m->entries * row_bytes, !f->mapped, &codes, NULL));
+    f->ids = ids;
+    f->inverse_norms = norms;
+    f->codes = codes;
+    return FG_OK;
+}
+
+/* Points every list at its entries in the file, or copies them from there. */
+static void fill_lists(const loading *f, const fg_ivf *ivf, fgi_draft *draft)
+{
+    int64_t first = 0;
+    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
+        fgi_list *list = &draft->lists[l];
+        fgi_list in_file = {.codes = f->codes + first * fgi_ivf_row_bytes(ivf),
+                            .ids = f->ids + first,
+                            .inverse_norms = f->inverse_norms ? f->inverse_norms + first : NULL};
+        first += list->count;
+        if (!f->mapped) {
+            const fgi_entries entries = fgi_list_entries(ivf, list);
+            fgi_entries_copy(ivf, &entries, 0, &in_file, 0, list->count);
+        } else {
+            list->codes = in_file.codes;
+            list->ids = in_file.ids;
+            list->inverse_norms = in_file.inverse_norms;
+        }
+    }
+}
+
+/* Ids in range, and the same in all copies of a segment. */
+static fg_status check_ids(const loading *f, const fg_ivf *ivf, const fgi_draft *draft)
+{
+    const fgi_sets *sets = &ivf->sets;
+    int64_t *done; /* entries of each list */
+    FG_TRY(fgi_alloc_zero(NULL, fgi_ivf_lists(ivf), sizeof *done, &done));
+    fg_status s = FG_OK;
+    for (int32_t set = 0; s == FG_OK && set < sets->count; set++) {
+        const int32_t *members = sets->members + sets->begin[set];
+        const int64_t *ids = draft->lists[members[0]].ids + done[members[0]];
+        for (int64_t i = 0; s == FG_OK && i < sets->rows[set]; i++)
+            s = check(f, "an id", ids[i], 0, f->meta.next_id - 1);
+        for (int32_t m = 0; s == FG_OK && m < fgi_set_size(sets, set); m++) {
+            const int64_t *copies = draft->lists[members[m]].ids + done[members[m]];
+            if (memcmp(copies, ids, (size_t)sets->rows[set] * sizeof *ids) != 0)
+                s = fgi_fail(FG_FORMAT, "%s: the copies of rows in lists %d and %d differ",
+                             f->file.path, members[0], members[m]);
+            done[members[m]] += sets->rows[set];
+        }
+    }
+    fgi_free(done);
+    return s;
+}
+
+static fg_status read_lists(loading *f, fg_ivf *ivf)
+{
+    fgi_draft draft;
+    FG_TRY(read_sets(f, ivf));
+    FG_TRY(find_entries(f, fgi_ivf_row_bytes(ivf)));
+    FG_TRY(fgi_draft_begin(ivf, &draft));
+    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) draft.touched[l] = true;
+    fg_status s = fgi_draft_lay_out(ivf, !f->mapped, &draft);
+    if (s == FG_OK) fill_lists(f, ivf, &draft);
+    if (s == FG_OK && !f->mapped) s = check_ids(f, ivf, &draft);
+    if (s == FG_OK)
+        fgi_draft_commit(ivf, &draft);
+    else
+        fgi_draft_destroy(ivf, &draft);
+    return s;
+}
+
+static fg_status read_all(loading *f, fg_ivf **out)
+{
+    FG_TRY(read_meta(f));
+    const fgi_rule rule = {.kind = (fg_assign)f->meta.assign,
+                           .max_lists = f->meta.max_lists,
+                           .threshold = f->meta.threshold};
+    fgi_params params; /* in the mapping: the index makes a copy */
+    FG_TRY(fgi_params_read(&f->file, true, &params));
+    FG_TRY(check_params(f, &params));
+    fg_ivf *ivf;
+    FG_TRY(
+        fgi_ivf_create(&params, (fg_dtype)f->meta.dtype, (fg_metric)f->meta.metric, &rule, &ivf));
+    const fg_status s = read_lists(f, ivf);
+    if (s != FG_OK) {
+        fgi_ivf_destroy(ivf);
+        return s;
+    }
+    ivf->next_id = f->meta.next_id;
+    *out = ivf;
+    return FG_OK;
+}
+
+fg_status fgi_ivf_load(const char *path, bool mapped, fg_ivf **out)
+{
+    loading f = {.mapped = mapped};
+    FG_TRY(fgi_container_open(path, magic, VERSION, &f.file));
+    const fg_status s = read_all(&f, out);
+    if (s == FG_OK && mapped) {
+        f.file.path = NULL; /* the caller's, who may release it now */
+        (*out)->container = f.file;
+    } else {
+        fgi_container_close(&f.file);
+    }
+    return s;
+}

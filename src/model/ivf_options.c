@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ivf_options.c - defaults and bounds of an index's options. Knows options; knows no pass. */
+#include "fit.h"
+#include "gmm.h"
+#include "ivf.h"
+
+#include <math.h> /* isfinite */
+
+enum { DEFAULT_MAX_LISTS = 8, ROWS_A_LIST = 256 /* of the training sample */ };
+
+static fg_status check_model(const fg_ivf_options *o, int32_t cols)
+{
+    const fgi_params *p = &o->model->params;
+    if (p->d != cols)
+        return fgi_fail(FG_ARGUMENT, "model has %d dimensions; the rows have %d", p->d, cols);
+    if (p->normalize && o->metric != FG_METRIC_COSINE)
+        return fgi_fail(FG_ARGUMENT, "metric is %d; a model of normalised rows needs %d (cosine)",
+                        o->metric, FG_METRIC_COSINE);
+    return FG_OK;
+}
+
+static fg_status check_centroids(const fg_view *centroids, int32_t cols)
+{
+    FG_TRY(fgi_view_check(centroids, "centroids"));
+    if (centroids->cols != cols)
+        return fgi_fail(FG_ARGUMENT, "centroids have %d columns; the rows have %d", centroids->cols,
+                        cols);
+    if (centroids->dtype == FG_F32 || centroids->dtype == FG_F64) return FG_OK;
+    return fgi_fail(FG_ARGUMENT, "centroids are %s; they must be f32 or f64",
+                    fg_dtype_text((fg_dtype)centroids->dtype));
+}
+
+/* Where the lists come from, and how many there are. */
+static fg_status resolve_lists(fg_ivf_options *o, int64_t rows, int32_t cols)
+{
+    int64_t given = 0;
+    if (o->model && o->centroids)
+        return fgi_fail(FG_ARGUMENT, "model and centroids are both given; only one can be used");
+    if (o->model) {
+        FG_TRY(check_model(o, cols));
+        given = o->model->params.k;
+        o->coarse = FG_COARSE_GMM;
+    } else if (o->centroids) {
+        FG_TRY(check_centroids(o->centroids, cols));
+        given = o->centroids->rows;
+        o->coarse = FG_COARSE_KMEANS;
+    }
+    if (given) {
+        FG_TRY(fgi_check_range("rows of centroids", given, 1, INT32_MAX - 1));
+        if (o->lists) FG_TRY(fgi_check_range("lists", o->lists, given, given));
+        o->lists = (int32_t)given;
+        return FG_OK;
+    }
+    FG_TRY(fgi_check_range("lists", o->lists, 1, rows));
+    if (o->sample_rows) FG_TRY(fgi_check_range("sample_rows", o->sample_rows, o->lists, INT64_MAX));
+    if (!o->sample_rows) o->sample_rows = (int64_t)ROWS_A_LIST * o->lists;
+    if (o->sample_rows > rows) o->sample_rows = rows;
+    return FG_OK;
+}
+
+static fg_status resolve_max_lists(fg_ivf_options *o)
+{
+    FG_TRY(fgi_check_range("max_lists", o->max_lists, 0, FGI_MAX_LISTS));
+    if (!o->max_lists) o->max_lists = o->assign == FG_ASSIGN_NEAREST ? 2 : DEFAULT_MAX_LISTS;
+    if (o->assign == FG_ASSIGN_HARD) o->max_lists = 1;
+    if (o->max_lists > o->lists) o->max_lists = o->lists;
+    return FG_OK;
+}
+
+static fg_status resolve_threshold(fg_ivf_options *o)
+{
+    const bool posterior = o->assign == FG_ASSIGN_POSTERIOR;
+    if (posterior && o->coarse != FG_COARSE_GMM)
+        return fgi_fail(FG_ARGUMENT,
+                        "assign is %d (posterior), which needs a mixture: a model, or "
+                        "coarse %d",
+                        o->assign, FG_COARSE_GMM);
+    if (!posterior && o->assign != FG_ASSIGN_MARGIN) {
+        if (o->threshold == 0 && o->copies == 0) return FG_OK;
+        return fgi_fail(FG_ARGUMENT,
+                        "threshold is %g and copies %g; assign %d has no threshold to set",
+                        o->threshold, o->copies, o->assign);
+    }
+    if (o->copies != 0) {
+        if (o->threshold != 0)
+            return fgi_fail(FG_ARGUMENT, "threshold is %g and copies %g; one sets the other",
+                            o->threshold, o->copies);
+        if (o->copies >= 1 && o->copies <= o->max_lists) return FG_OK;
+        return fgi_fail(FG_ARGUMENT, "copies is %g; it must be in 1..%d (max_lists)", o->copies,
+                        o->max_lists);
+    }
+    if (!isfinite(o->threshold) || o->threshold < 0 || (posterior && o->threshold >= 1))
+        return fgi_fail(FG_ARGUMENT, "threshold is %g; it must be 0 or above%s", o->threshold,
+                        posterior ? " and below 1" : " and finite");
+    if (posterior && o->threshold == 0) o->threshold = 1.0 / o->lists;
+    return FG_OK;
+}
+
+fg_status fgi_ivf_resolve(const fg_ivf_options *in, int64_t rows, int32_t cols, fg_ivf_options *out)
+{
+    fg_ivf_options o = *in;
+    FG_TRY(fgi_check_range("coarse", o.coarse, FG_COARSE_KMEANS, FG_COARSE_GMM));
+    FG_TRY(fgi_check_range("assign", o.assign, FG_ASSIGN_HARD, FG_ASSIGN_POSTERIOR));
+    FG_TRY(fgi_check_range("metric", o.metric, FG_METRIC_L2, FG_METRIC_COSINE));
+    FG_TRY(fgi_check_range("kmeans_iter", o.kmeans_iter, 0, INT32_MAX));
+    FG_TRY(fgi_check_range("em_iter", o.em_iter, 0, INT32_MAX));
+    FG_TRY(resolve_lists(&o, rows, cols));
+    FG_TRY(resolve_max_lists(&o));
+    FG_TRY(resolve_threshold(&o));
+    *out = o;
+    return FG_OK;
+}

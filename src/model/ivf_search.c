@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ivf_search.c - ranks the lists, scans the best ones, keeps the n best rows. Knows lists and kernels; knows no pass and no
+ * file.
+ *
+ * A worker takes a query through all its lists alone, so results do not depend on the number of workers. It
+ * marks the lists it has visited; a segment of which another list is marked has been scored there
+ * (ivf.h, the owner rule). Segments that are due and lie side by side are scanned as one run. */
+#include "ivf_search.h"
+
+#include "fit.h"
+#include "ivf_hits.h"
+
+#include <stdatomic.h> /* atomic_llong */
+
+enum { DEFAULT_RESULTS = 10, BLOCK = 256 /* keys computed before they are compared */ };
+
+typedef struct worker {
+    float *query, *centred; /* d each; centred only for the order by posterior */
+    float *keys;            /* of all lists, or of a block of entries */
+    fgi_hit *order;         /* probes */
+    fgi_hit *hits;          /* n */
+    bool *visited;          /* lists */
+    int64_t entries, distances;
+} worker;
+
+typedef struct searching {
+    const fgi_kernels *kernels;
+    const fg_ivf *ivf;
+    const fg_view *queries;
+    const fg_out *ids, *scores;
+    int32_t n, probes; /* n: results that there can be */
+    bool posterior;
+    float *zeros; /* d: the centre of a query that is not centred */
+    worker *workers;
+    atomic_llong bad_query; /* the lowest number of one, or the number of queries */
+} searching;
+
+/* ------------------------------------------------------------------------------------- the query */
+
+bool fgi_query_load(const fg_ivf *ivf, const fgi_kernels *kernels, const fg_view *queries,
+                    int64_t number, const float *center, float *query)
+{
+    const fg_view one = fgi_view_rows(queries, number, 1);
+    float norm2;
+    const fgi_load_args load = {.rows = one.data,
+                                .stride = one.cols,
+                                .count = 1,
+                                .d = one.cols,
+                                .center = center,
+                                .normalize = ivf->metric == FG_METRIC_COSINE,
+                                .x = query,
+                                .ldx = one.cols,
+                                .norm2 = &norm2};
+    kernels->load[queries->dtype](&load);
+    return isfinite(norm2);
+}
+
+static void check_query(void *user, int64_t number, int32_t index)
+{
+    searching *s = user;
+    if (fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, s->workers[index].query))
+        return;
+    long long lowest = atomic_load(&s->bad_query);
+    while (number < lowest && !atomic_compare_exchange_weak(&s->bad_query, &lowest, number)) {
+    }
+}
+
+/* -------------------------------------------------------------------------------------- the lists */
+
+/* Puts the lists to visit into order, best first; returns how many. */
+static int32_t rank_lists(const searching *s, worker *w, int64_t number)
+{
+    const fgi_coarse *coarse = &s->ivf->coarse;
+    if (s->posterior) {
+        fgi_query_load(s->ivf, s->kernels, s->queries, number, coarse->params.center, w->centred);
+        fgi_coarse_posterior(coarse, s->kernels, w->centred, w->keys);
+    } else if (s->ivf->metric == FG_METRIC_IP) {
+        fgi_coarse_inner(coarse, s->kernels, w->query, w->keys);
+    } else {
+        fgi_coarse_distance(coarse, s->kernels, w->query, w->keys);
+    }
+    fgi_hits_clear(w->order, s->probes);
+    for (int32_t l = 0; l < fgi_ivf_lists(s->ivf); l++)
+        fgi_hits_push(w->order, s->probes, (fgi_hit){w->keys[l], l});
+    fgi_hits_sort(w->order, s->probes);
+    int32_t count = 0;
+    while (count < s->probes && !fgi_hit_empty(w->order[count])) count++;
+    return count;
+}
+
+void fgi_span_keys(const fg_ivf *ivf, const fgi_kernels *kernels, const float *query,
+                   const fgi_span *span, float *keys)
+{
+    const fgi_list *list = span->list;
+    const void *codes = list->codes + span->begin * fgi_ivf_row_bytes(ivf);
+    if (ivf->metric == FG_METRIC_L2) {
+        kernels->scan_l2[ivf->dtype](query, codes, span->count, fgi_ivf_dims(ivf), keys);
+        return;
+    }
+    kernels->scan_ip[ivf->dtype](query, codes, span->count, fgi_ivf_dims(ivf), keys);
+    if (ivf->metric == FG_METRIC_IP)
+        for (int64_t i = 0; i < span->count; i++) keys[i] = -keys[i];
+    else
+        for (int64_t i = 0; i < span->count; i++) keys[i] *= -list->inverse_norms[span->begin + i];
+}
+
+static void scan_run(const searching *s, worker *w, const fgi_list *list, int64_t begin,
+                     int64_t end)
+{
+    w->distances += end - begin;
+    for (; begin < end; begin += BLOCK) {
+        const int64_t left = end - begin;
+        const fgi_span span = {list, begin, left < BLOCK ? left : BLOCK};
+        fgi_span_keys(s->ivf, s->kernels, w->query, &span, w->keys);
+        const int64_t *ids = list->ids + begin;
+        for (int64_t i = 0; i < span.count; i++)
+            if (w->keys[i] <= w->hits[0].key)
+                fgi_hits_push(w->hits, s->n, (fgi_hit){w->keys[i], ids[i]});
+    }
+}
+
+static bool scored_elsewhere(const worker *w, const fgi_list *list, const fgi_segment *segment)
+{
+    for (int32_t o = segment->others; o < segment[1].others; o++)
+        if (w->visited[list->others[o]]) return true;
+    return false;
+}
+
+static void scan_list(const searching *s, worker *w, int64_t number)
+{
+    const fgi_list *list = &s->ivf->lists[number];
+    int64_t run = 0; /* where the run of segments that are due begins */
+    for (int32_t i = 0; i < list->segment_count; i++) {
+        const fgi_segment *segment = &list->segments[i];
+        if (!scored_elsewhere(w, list, segment)) continue;
+        scan_run(s, w, list, run, segment->begin);
+        run = segment[1].begin;
+    }
+    scan_run(s, w, list, run, list->count);
+    w->entries += list->count;
+    w->visited[number] = true;
+}
+
+static void write_hits(const searching *s, const worker *w, int64_t number)
+{
+    const fg_out *scores = s->scores;
+    int64_t *ids = (int64_t *)s->ids->data + number * fgi_stride(s->ids->row_stride, s->ids->cols);
+    for (int32_t i = 0; i < s->ids->cols; i++)
+        ids[i] = i < s->n && !fgi_hit_empty(w->hits[i]) ? w->hits[i].id : -1;
+    if (!scores) return;
+    float *values = (float *)scores->data + number * fgi_stride(scores->row_stride, scores->cols);
+    for (int32_t i = 0; i < scores->cols; i++)
+        values[i] = fgi_score_of_key(s->ivf, i < s->n ? w->hits[i].key : INFINITY);
+}
+
+static void search_one(void *user, int64_t number, int32_t index)
+{
+    const searching *s = user;
+    worker *w = &s->workers[index];
+    fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, w->query);
+    const int32_t count = rank_lists(s, w, number);
+    fgi_hits_clear(w->hits, s->n);
+    for (int32_t i = 0; i < count; i++) scan_list(s, w, w->order[i].id);
+    for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
+    fgi_hits_sort(w->hits, s->n);
+    write_hits(s, w, number);
+}
+
+/* ------------------------------------------------------------------------------------------- all */
+
+static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w)
+{
+    const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
+    FG_TRY(fgi_alloc(ledger, d, sizeof *w->query, &w->query));
+    if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
+    FG_TRY(fgi_alloc(ledger, lists > BLOCK ? lists : BLOCK, sizeof *w->keys, &w->keys));
+    FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
+    FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
+    return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
+}
+
+static void destroy_workers(searching *s, int32_t count)
+{
+    for (int32_t i = 0; s->workers && i < count; i++) {
+        fgi_free(s->workers[i].query);
+        fgi_free(s->workers[i].centred);
+        fgi_free(s->workers[i].keys);
+        fgi_free(s->workers[i].order);
+        fgi_free(s->workers[i].hits);
+        fgi_free(s->workers[i].visited);
+    }
+    fgi_free(s->workers);
+    fgi_free(s->zeros);
+}
+
+static fg_status create_workers(fgi_ledger *ledger, searching *s, int32_t count)
+{
+    FG_TRY(fgi_alloc_zero(ledger, fgi_ivf_dims(s->ivf), sizeof *s->zeros, &s->zeros));
+    FG_TRY(fgi_alloc_zero(ledger, count, sizeof *s->workers, &s->workers));
+    for (int32_t i = 0; i < count; i++) FG_TRY(create_worker(ledger, s, &s->workers[i]));
+    return FG_OK;
+}
+
+static void sum_stats(const searching *s, int32_t workers, fg_search_stats *out)
+{
+    *out = (fg_search_stats){.struct_size = sizeof *out,
+                             .queries = s->queries->rows,
+                             .centroids = s->queries->rows * fgi_ivf_lists(s->ivf)};
+    for (int32_t i = 0; i < workers; i++) {
+        out->entries += s->workers[i].entries;
+        out->distances += s->workers[i].distances;
+    }
+}
+
+fg_status fgi_search_resolve(const fg_ivf *ivf, const fg_search_options *in, fg_search_options *out)
+{
+    fg_search_options o = *in;
+    FG_TRY(fgi_check_range("n", o.n, 0, INT32_MAX));
+    FG_TRY(fgi_check_range("probes", o.probes, 0, INT32_MAX));
+    FG_TRY(fgi_check_range("order", o.order, FG_PROBE_NEAREST, FG_PROBE_POSTERIOR));
+    if (o.order == FG_PROBE_POSTERIOR && ivf->coarse.params.kind == FGI_HARD)
+        return fgi_fail(FG_ARGUMENT, "order is %d (posterior); the index has centroids, no mixture",
+                        o.order);
+    if (o.n == 0) o.n = DEFAULT_RESULTS;
+    if (o.probes == 0) o.probes = 1;
+    if (o.probes > fgi_ivf_lists(ivf)) o.probes = fgi_ivf_lists(ivf);
+    *out = o;
+    return FG_OK;
+}
+
+fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
+                         const fg_search_options *opt, const fg_out *ids, const fg_out *scores,
+                         fg_search_stats *stats)
+{
+    const int32_t workers = queries->rows > 1 ? fgi_pool_threads(ctx->pool) : 1;
+    searching s = {.kernels = ctx->kernels,
+                   .ivf = ivf,
+                   .queries = queries,
+                   .ids = ids,
+                   .scores = scores,
+                   .n = opt->n < ivf->rows ? opt->n : (int32_t)ivf->rows,
+                   .probes = opt->probes,
+                   .posterior = opt->order == FG_PROBE_POSTERIOR};
+    if (s.n < 1) s.n = 1; /* an index without rows */
+    atomic_init(&s.bad_query, queries->rows);
+    fg_status status = create_workers(&ctx->ledger, &s, workers);
+    if (status == FG_OK) {
+        fgi_pool_each(ctx->pool, queries->rows, check_query, &s);
+        const long long bad = atomic_load(&s.bad_query);
+        if (bad < queries->rows)
+            status = fgi_fail(FG_NUMERIC,
+                              "query %lld holds NaN, infinity%s or a value too large for f32", bad,
+                              ivf->metric == FG_METRIC_COSINE ? ", only zeros" : "");
+    }
+    if (status == FG_OK) {
+        fgi_pool_each(ctx->pool, queries->rows, search_one, &s);
+        if (stats) sum_stats(&s, workers, stats);
+    }
+    destroy_workers(&s, workers);
+    return status;
+}
