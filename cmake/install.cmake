@@ -10,6 +10,7 @@ install(TARGETS flashgmm EXPORT flashgmm-shared)
 install(TARGETS flashgmm_static EXPORT flashgmm-static)
 if(TARGET flashgmm-cli)
     install(TARGETS flashgmm-cli)
+    install(DIRECTORY demo DESTINATION ${CMAKE_INSTALL_DATADIR}/flashgmm)
 endif()
 
 # Two exports, since only the static library needs its dependencies to be found again.

@@ -6,13 +6,14 @@
 
 enum { ROWS = 4000, COLS = 16, QUERIES = 5, NEAREST = 10 };
 
-/* Points around 32 centres; any numbers do. */
+/* Points around 32 centres, wide enough that many lie between two; any numbers do. */
 static void make_rows(float rows[ROWS][COLS])
 {
     for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < COLS; j++)
-            rows[i][j] =
-                (float)(i % 32 * (j + 3) % 11) + (float)((i * 7 + j * 13) * 29 % 211) / 211.0f;
+        for (int j = 0; j < COLS; j++) {
+            const int centre = i % 32 * (j + 3) % 11, offset = (i * (j + 7) + 13 * j) % 1009;
+            rows[i][j] = (float)centre + 12.0f * (float)offset / 1009.0f;
+        }
 }
 
 static fg_status index_and_search(const fg_view *rows, const fg_view *queries, const fg_out *ids,
