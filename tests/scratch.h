@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scratch.h - what tests of files share: a folder of one's own, whole files in and out, expectations of statuses. To be
- * included first. Knows cmocka and POSIX; knows no floor. */
+/* scratch.h - what tests of files share: a folder of one's own, whole files in and out,
+ * expectations of statuses. To be included first. Knows cmocka and POSIX; knows no floor. */
 #ifndef SCRATCH_H
 #define SCRATCH_H
 #ifndef _POSIX_C_SOURCE
@@ -47,8 +47,8 @@ static inline int scratch_begin(void **state)
 {
     (void)state;
     const char *base = getenv("TMPDIR");
-    snprintf(scratch_folder, sizeof scratch_folder, "%s/flashgmm-test-XXXXXX",
-             base ? base : "/tmp");
+    if (!base) base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* memory, not a disk */
+    snprintf(scratch_folder, sizeof scratch_folder, "%s/flashgmm-test-XXXXXX", base);
     return mkdtemp(scratch_folder) ? 0 : -1;
 }
 

@@ -205,7 +205,8 @@ static void sealed_tags_must_differ(void **state)
     free(data);
 }
 
-/* Whatever write or block fails: a status, no leak (asan), no temporary left, the old file untouched. */
+/* Whatever write or block fails: a status, no leak (asan), no temporary left, the old file
+ * untouched. */
 static void a_failed_save_leaves_the_old_file(void **state)
 {
     (void)state;

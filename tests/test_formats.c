@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_formats.c - files of rows: round trips for every format and type, and every kind of damage. */
+/* test_formats.c - files of rows: round trips of every format and type, every kind of damage. */
 #include "scratch.h"
 
 #include "fault.h"
@@ -259,7 +259,8 @@ static void damaged_xbin_is_refused(void **state)
     }
 }
 
-/* An npy file of this version and header, padded so that 24 bytes of elements begin at a multiple of 16. */
+/* An npy file of this version and header, padded so that 24 bytes of elements begin at a multiple
+ * of 16. */
 static const char *npy_file(int version, const char *header)
 {
     unsigned char file[512];
@@ -447,7 +448,7 @@ static void abandoned_sinks_leave_nothing(void **state)
     assert_int_equal(scratch_clear(), 0);
 }
 
-/* ---- faults: whatever fails, a status, no leak (asan), and the target old or new but never half */
+/* ---- faults: whatever fails, a status, no leak (asan), the target old or new but never half */
 
 static void faults_end_in_a_status(void **state)
 {

@@ -188,7 +188,8 @@ static void truncated_files_are_refused(void **state)
     free(data);
 }
 
-/* Bytes of a compressed chunk are wrong: found when its rows are read, and the rows before it are good. */
+/* Bytes of a compressed chunk are wrong: found when its rows are read, and the rows before it are
+ * good. */
 static void damaged_chunks_are_refused(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_source.c - rows from memory, files and readers: the same bytes however they are cut, and readers that lie. */
+/* test_source.c - rows from memory, files and readers: the same bytes however they are cut, and
+ * readers that lie. */
 #include "scratch.h"
 
 #include "fault.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* api_source.c - the public functions on element types, sources and sinks, and on what a file is. Checks arguments; knows
- * no more. */
+/* api_source.c - the public functions on element types, sources and sinks, and on what a file is.
+ * Checks arguments; knows no more. */
 #include "format.h"
 #include "sink.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checksum.c - XXH64 with seed 0, as its specification describes it: four lanes eat 32 bytes at a time, then
- * are folded into one word that eats the rest. Knows bytes only. */
+/* checksum.c - XXH64 with seed 0, as its specification describes it: four lanes eat 32 bytes at a
+ * time, then are folded into one word that eats the rest. Knows bytes only. */
 #include "checksum.h"
 
 #include <string.h> /* memcpy */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* container.c - the layout that our model and index files share. Knows sections; knows not what is in them.
+/* container.c - the layout that our model and index files share. Knows sections; knows not what is
+ * in them.
  *
  * All numbers are little-endian and unsigned; checksums are XXH64 with seed 0.
  *
@@ -14,7 +15,7 @@
  *         40  u64      checksum of the 40 bytes before it and of the table
  *         48  16 bytes 0
  *     sections: the first at offset 64, each next at the next multiple of 64; between them zeros
- *     table: at the next multiple of 64 after the last section, 32 bytes for each section, in their order
+ *     table: at the next multiple of 64 after the last section, 32 bytes each, in their order
  *          0  4 bytes  tag, no two alike
  *          4  u32      0
  *          8  u64      offset
@@ -22,8 +23,8 @@
  *         24  u64      checksum of the section's bytes
  *     the file ends with the table
  *
- * So every byte of a file is fixed by a rule or covered by a checksum. A section's place follows from the sizes before
- * it; the offsets that are stored must say the same. */
+ * So every byte of a file is fixed by a rule or covered by a checksum. A section's place follows
+ * from the sizes before it; the offsets that are stored must say the same. */
 #include "container.h"
 
 #include "checksum.h"
@@ -180,7 +181,8 @@ static fg_status check_zeros(const fgi_container *c, uint64_t from, uint64_t to)
     return FG_OK;
 }
 
-/* Each section begins where the one before it ends, rounded up, and the table where the last one does. */
+/* Each section begins where the one before it ends, rounded up, and the table where the last one
+ * does. */
 static fg_status check_places(const fgi_container *c, uint64_t table_offset)
 {
     uint64_t end = sizeof(header);

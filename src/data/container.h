@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* container.h - our files: a header, a table of named sections, and their bytes, each with a checksum
- * (container.c describes the layout byte by byte). Knows neither mixtures nor indexes. */
+/* container.h - our files: a header, a table of named sections, and their bytes, each with a
+ * checksum (container.c describes the layout byte by byte). Knows neither mixtures nor indexes. */
 #ifndef FGI_CONTAINER_H
 #define FGI_CONTAINER_H
 #include "file.h"
@@ -9,7 +9,7 @@
 
 enum { FGI_MAX_SECTIONS = 16, FGI_SECTION_ALIGNMENT = 64 };
 
-/* ---- writing: sections in any order, each begun, written in pieces, and ended by the next or by commit */
+/* ---- writing: sections in any order, begun, written in pieces, ended by the next or by commit */
 typedef struct fgi_container_writer fgi_container_writer;
 
 /* magic: 8 bytes. */
@@ -40,9 +40,9 @@ fg_status fgi_container_open(const char *path, const char magic[8], uint32_t new
                              fgi_container *out);
 void fgi_container_close(fgi_container *container);
 
-/* The bytes of a section that must hold exactly `bytes` (or, for bytes < 0, any number); *data is 64-byte aligned in the
- * mapping. verify: check the checksum, which reads it all. found (may be NULL) receives the size. FG_FORMAT if it is
- * missing or of another size. */
+/* The bytes of a section that must hold exactly `bytes` (or, for bytes < 0, any number); *data is
+ * 64-byte aligned in the mapping. verify: check the checksum, which reads it all. found (may be
+ * NULL) receives the size. FG_FORMAT if it is missing or of another size. */
 fg_status fgi_container_get(const fgi_container *container, const char tag[4], int64_t bytes,
                             bool verify, const void **data, int64_t *found);
 bool fgi_container_has(const fgi_container *container, const char tag[4]);

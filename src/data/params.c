@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* params.c - parameters live in one block: log_weights, means, variances, then the centre. Knows shapes; knows no
- * meaning. */
+/* params.c - parameters live in one block: log_weights, means, variances, then the centre. Knows
+ * shapes; knows no meaning. */
 #include "params.h"
 
 #include <string.h> /* memcpy */

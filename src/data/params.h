@@ -14,8 +14,8 @@ typedef enum fgi_kind {
     FGI_DIAGONAL = 2   /* one variance a component and dimension */
 } fgi_kind;
 
-/* Rows are normalised (if asked), then centred, before anything else; means are relative to the centre, which
- * is what keeps products of f32 exact enough. */
+/* Rows are normalised (if asked), then centred, before anything else; means are relative to the
+ * centre, which is what keeps products of f32 exact enough. */
 typedef struct fgi_params {
     fgi_kind kind;
     int32_t k, d;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sink.c - head, rows, and at the end the head again with their number. Knows what formats have in common; knows none. */
+/* sink.c - head, rows, and at the end the head again with their number. Knows what formats have in
+ * common; knows none. */
 #include "sink.h"
 
 #include "format.h"

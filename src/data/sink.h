@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sink.h - a file of rows being written, in any format that is written. Knows formats by their heads; knows no source. */
+/* sink.h - a file of rows being written, in any format that is written. Knows formats by their
+ * heads; knows no source. */
 #ifndef FGI_SINK_H
 #define FGI_SINK_H
 #include "memory.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source.c - what can be done with any source: chunks of a fixed size, counting, sampling, copying. Knows the two ways
- * to get at rows; knows no format. */
+/* source.c - what can be done with any source: chunks of a fixed size, counting, sampling, copying.
+ * Knows the two ways to get at rows; knows no format. */
 #include "source.h"
 
 #include "random.h"
@@ -154,8 +154,9 @@ static fg_status cursor_get(cursor *c, int64_t row, int64_t want, fg_view *found
     return FG_OK;
 }
 
-/* Selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S): each row is taken with
- * probability needed / rows left, so the choice is uniform, ascending, and needs no memory. */
+/* Selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S): each row is
+ * taken with probability needed / rows left, so the choice is uniform, ascending, and needs no
+ * memory. */
 typedef struct picker {
     uint64_t seed, stream;
     int64_t rows, row, needed;

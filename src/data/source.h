@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source.h - rows that flow: from memory, a mapped file or a caller's reader, in chunks of a fixed size.
- * Knows formats by their open functions; knows no model. */
+/* source.h - rows that flow: from memory, a mapped file or a caller's reader, in chunks of a fixed
+ * size. Knows formats by their open functions; knows no model. */
 #ifndef FGI_SOURCE_H
 #define FGI_SOURCE_H
 #include "memory.h"
 
 #include <stdbool.h> /* bool */
 
-/* What a kind of source can do: either `at`, or `rewind` and `next`. Errors name the source and the place. */
+/* What a kind of source can do: either `at`, or `rewind` and `next`. Errors name the source and the
+ * place. */
 typedef struct fgi_source_ops {
-    /* Points *chunk at 1 .. want rows from `first`, where 1 <= want <= rows - first; valid until the next call. */
+    /* Points *chunk at 1 .. want rows from `first`, where 1 <= want <= rows - first; valid until
+     * the next call. */
     fg_status (*at)(fg_source *src, int64_t first, int64_t want, fg_view *chunk);
     fg_status (*rewind)(fg_source *src);
-    /* Points *chunk at 1 .. want rows from src->position; 0 rows at the end, which then sets src->rows. */
+    /* Points *chunk at 1 .. want rows from src->position; 0 rows at the end, which then sets
+     * src->rows. */
     fg_status (*next)(fg_source *src, int64_t want, fg_view *chunk);
     void (*close)(fg_source *src);
 } fgi_source_ops;
@@ -27,15 +30,16 @@ struct fg_source {
     fg_dtype dtype;
 };
 
-/* ---- making: what fg_source_memory, _file and _reader do once their arguments are known to be there */
+/* ---- making: what fg_source_memory, _file and _reader do once their arguments are known to be
+ * there */
 
 /* owned: a block that is released with the source; NULL: the rows are borrowed. */
 fg_status fgi_source_memory(const fg_view *rows, void *owned, fg_source **out);
 fg_status fgi_source_file(const char *path, const char *format, fg_source **out);
 fg_status fgi_source_reader(const fg_reader *reader, fg_source **out);
 
-/* For the kinds: a source with a zeroed self of so many bytes and a copy of the name. ops are to be set last: a source
- * without them is closed by releasing its memory alone. */
+/* For the kinds: a source with a zeroed self of so many bytes and a copy of the name. ops are to be
+ * set last: a source without them is closed by releasing its memory alone. */
 fg_status fgi_source_new(const char *name, size_t self_bytes, fg_source **out);
 void fgi_source_close(fg_source *src); /* NULL is allowed */
 
@@ -46,9 +50,9 @@ fg_status fgi_source_rewind(fg_source *src);
 /* The next 1 .. want rows, 0 at the end; valid until the next call. */
 fg_status fgi_source_next(fg_source *src, int64_t want, fg_view *chunk);
 
-/* Chunks of exactly chunk_rows rows (the last may be shorter), however the source hands out its own: rows
- * in memory and in mapped files are passed through, short pieces are gathered in a buffer. So the cut of a pass
- * does not depend on the source. */
+/* Chunks of exactly chunk_rows rows (the last may be shorter), however the source hands out its
+ * own: rows in memory and in mapped files are passed through, short pieces are gathered in a
+ * buffer. So the cut of a pass does not depend on the source. */
 typedef struct fgi_chunks {
     fg_source *src;
     fgi_ledger *ledger;
@@ -58,21 +62,23 @@ typedef struct fgi_chunks {
 
 fg_status fgi_chunks_begin(fgi_chunks *chunks, fgi_ledger *ledger, fg_source *src,
                            int64_t chunk_rows);
-/* *chunk: the next rows, 0 of them at the end. *first: the number of its first row in the source. A source that does not
- * keep what it declared (type, columns, the same number of rows in every pass) fails with FG_IO. */
+/* *chunk: the next rows, 0 of them at the end. *first: the number of its first row in the source. A
+ * source that does not keep what it declared (type, columns, the same number of rows in every pass)
+ * fails with FG_IO. */
 fg_status fgi_chunks_next(fgi_chunks *chunks, fg_view *chunk, int64_t *first);
 void fgi_chunks_end(fgi_chunks *chunks); /* also after a failed begin */
 
-/* Copies `count` distinct rows, chosen by seed and stream alone, in ascending order, into memory of their own: a memory
- * source over it. Makes a pass to count or fetch if the source is a stream. count >= rows: all rows. */
+/* Copies `count` distinct rows, chosen by seed and stream alone, in ascending order, into memory of
+ * their own: a memory source over it. Makes a pass to count or fetch if the source is a stream.
+ * count >= rows: all rows. */
 fg_status fgi_source_sample(fg_source *src, fgi_ledger *ledger, int64_t count, uint64_t seed,
                             uint64_t stream, fg_source **out);
 
 /* The number of rows, at least 1; makes a pass if it is not known. */
 fg_status fgi_source_count(fg_source *src, int64_t *rows);
 
-/* Copies rows first .. first + out->rows - 1, converted to out->dtype, which is src->dtype or f32. The output has been
- * checked; FG_ARGUMENT for rows outside the source. */
+/* Copies rows first .. first + out->rows - 1, converted to out->dtype, which is src->dtype or f32.
+ * The output has been checked; FG_ARGUMENT for rows outside the source. */
 fg_status fgi_source_read(fg_source *src, int64_t first, const fg_out *out);
 
 /* ---- views */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source_reader.c - rows that a caller's functions hand out. Trusts nothing that they say. Knows the reader's contract;
- * knows no file. */
+/* source_reader.c - rows that a caller's functions hand out. Trusts nothing that they say. Knows
+ * the reader's contract; knows no file. */
 #include "source.h"
 
 typedef struct reader_rows {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stats.c - statistics live in one block: mass, shift, square; so clearing and merging are one loop. Knows shapes;
- * knows no meaning. */
+/* stats.c - statistics live in one block: mass, shift, square; so clearing and merging are one
+ * loop. Knows shapes; knows no meaning. */
 #include "stats.h"
 
 #include <string.h> /* memset */

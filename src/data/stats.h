@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stats.h - sufficient statistics: everything an update of the parameters needs to know of the rows.
+/* stats.h - sufficient statistics: all that an update of the parameters needs to know of the rows.
  * Additive over tiles, threads, devices and machines. Knows no backend, no algorithm.
  *
  *     mass_j   = sum over rows of r_j
- *     shift_j  = sum of r_j (x - mean_j)                 about the old mean, so that nothing cancels
+ *     shift_j  = sum of r_j (x - mean_j)                 about the old mean: nothing cancels
  *     square_j = sum of r_j (x - mean_j)^2               over dimensions too, unless diagonal
  *
- * mean_j is the old mean rounded to f32, as every backend computes with it: (double)(float)means[j][i]. */
+ * mean_j is the old mean rounded to f32, as every backend computes with it:
+ * (double)(float)means[j][i]. */
 #ifndef FGI_STATS_H
 #define FGI_STATS_H
 #include "params.h"

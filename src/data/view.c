@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* view.c - checks on matrices that callers lend, and access to single elements. Knows element types; knows no source. */
+/* view.c - checks on matrices that callers lend, and access to single elements. Knows element
+ * types; knows no source. */
 #include "source.h"
 
 #include "half.h"

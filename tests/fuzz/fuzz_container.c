@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_container.c - any bytes as a container: every section that is told of must lie in the file. */
+/* fuzz_container.c - any bytes as a container: every section it tells of must lie in the file. */
 #include "fuzz_seal.h"
 
 static void open_container(const char *path)

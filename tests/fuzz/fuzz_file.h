@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_file.h - turns the fuzzer's bytes into a file that can be opened by its path. To be included first. Knows Linux
- * (memfd); knows no format. */
+/* fuzz_file.h - turns the fuzzer's bytes into a file that can be opened by its path. To be included
+ * first. Knows Linux (memfd); knows no format. */
 #ifndef FUZZ_FILE_H
 #define FUZZ_FILE_H
 #ifndef _GNU_SOURCE

@@ -6,8 +6,8 @@
 
 #include "source.h"
 
-/* In each of these formats rows lie at equal distances and the last one ends the file: so every row that is handed out
- * can be compared with the bytes it must have come from. */
+/* In each of these formats rows lie at equal distances and the last one ends the file: so every row
+ * that is handed out can be compared with the bytes it must have come from. */
 static inline void fuzz_compare(const fg_source *src, const fg_view *chunk, int64_t first,
                                 const uint8_t *data, size_t size)
 {

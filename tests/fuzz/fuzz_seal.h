@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_seal.h - makes the checksums of a container right, so that a fuzzer gets behind them. Knows the layout that
- * container.c describes; knows no section. */
+/* fuzz_seal.h - makes the checksums of a container right, so that a fuzzer gets behind them. Knows
+ * the layout that container.c describes; knows no section. */
 #ifndef FUZZ_SEAL_H
 #define FUZZ_SEAL_H
 #include "fuzz_file.h"
@@ -8,7 +8,8 @@
 #include "checksum.h"
 #include "container.h"
 
-/* Sets the sizes that follow from the file's own and every checksum; leaves bytes that cannot be a container alone. */
+/* Sets the sizes that follow from the file's own and every checksum; leaves bytes that cannot be a
+ * container alone. */
 static inline void fuzz_seal(uint8_t *data, size_t size)
 {
     uint32_t count;

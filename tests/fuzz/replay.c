@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replay.c - gives every file of the named folders to a fuzz target, once, with any compiler. Knows folders. */
+/* replay.c - gives every file of the named folders to a fuzz target, once, with any compiler. Knows
+ * folders. */
 #include "fuzz_file.h"
 
 #include <dirent.h> /* opendir */

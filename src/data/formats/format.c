@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format.c - finds a file's format by name or suffix. Knows the list of formats; knows no layout. */
+/* format.c - finds a file's format by name or suffix. Knows the list of them; knows no layout. */
 #include "format.h"
 
 #include <string.h> /* strcmp, strlen, strrchr */

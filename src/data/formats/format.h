@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format.h - the file formats of rows: the one list of them, and what each can do. A new format is a line in the list
- * and a file beside this one. Knows layouts of files; knows no use of rows. */
+/* format.h - the file formats of rows: the one list of them, and what each can do. A new format is
+ * a line in the list and a file beside this one. Knows layouts of files; knows no use of rows. */
 #ifndef FGI_FORMAT_H
 #define FGI_FORMAT_H
 #include "file.h"
 #include "source.h"
 
-/* X(name, suffix, element type or 0 where the file tells it, family). A name may have several suffixes. */
+/* X(name, suffix, element type or 0 where the file tells it, family). A name may have several
+ * suffixes. */
 #define FGI_FORMAT_MAP(X)                                                                          \
     X("fvecs", ".fvecs", FG_F32, fgi_vecs)                                                         \
     X("bvecs", ".bvecs", FG_U8, fgi_vecs)                                                          \
@@ -30,7 +31,8 @@ typedef struct fgi_head {
 /* Formats that differ in the element type alone. */
 typedef struct fgi_family {
     fg_status (*open)(const char *path, fg_dtype dtype, fg_source **out);
-    /* The head of a file of that shape; its size does not depend on rows. NULL: the format is not written. */
+    /* The head of a file of that shape; its size does not depend on rows. NULL: the format is not
+     * written. */
     fg_status (*head)(int64_t rows, int32_t cols, fg_dtype dtype, fgi_head *head);
     int64_t most_rows;
     bool prefixed; /* each row stands behind its dimension, an i32 */
@@ -44,7 +46,7 @@ typedef struct fgi_format {
 
 extern const fgi_family fgi_vecs, fgi_npy, fgi_xbin, fgi_hdf5;
 
-/* By name, or for NULL by the path's suffix. FG_ARGUMENT: no such name; FG_FORMAT: no such suffix. */
+/* By name, or for NULL by the path's suffix. FG_ARGUMENT: no such name; FG_FORMAT: suffix. */
 fg_status fgi_format_find(const char *path, const char *name, const fgi_format **out);
 
 /* The ':' before the dataset's name in "file.hdf5:name"; NULL: the path is a file's name alone. */
@@ -63,15 +65,16 @@ typedef struct fgi_layout {
 typedef fg_status (*fgi_parse)(const char *path, const fgi_map *map, fg_dtype dtype,
                                fgi_layout *out);
 
-/* A source over a mapped file, rows passed through where they lie. Takes the map over, also on failure. The dimension
- * before each prefixed row is checked when the row is handed out: a file opens at once, however long. */
+/* A source over a mapped file, rows passed through where they lie. Takes the map over, also on
+ * failure. The dimension before each prefixed row is checked when the row is handed out: a file
+ * opens at once, however long. */
 fg_status fgi_source_mapped(const char *path, fgi_map *map, const fgi_layout *layout,
                             fg_source **out);
 /* Maps the file, and parses it. */
 fg_status fgi_source_parsed(const char *path, fg_dtype dtype, fgi_parse parse, fg_source **out);
 
-/* A matrix without gaps from `offset` to the end of the file, which must have exactly that size. shape_offset: where the
- * file says rows and cols, for messages. */
+/* A matrix without gaps from `offset` to the end of the file, which must have exactly that size.
+ * shape_offset: where the file says rows and cols, for messages. */
 fg_status fgi_layout_dense(const char *path, const fgi_map *map, int64_t shape_offset,
                            int64_t offset, fgi_layout *layout_with_shape);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5.c - datasets of HDF5 files, as ann-benchmarks lays them out: one or two dimensions, "train" unless named. Knows
- * libhdf5, which a build may lack; a dataset that lies in one piece in our own types is mapped, any other is read in
- * blocks of rows. Knows no use of rows. */
+/* hdf5.c - datasets of HDF5 files, as ann-benchmarks lays them out: one or two dimensions, "train"
+ * unless named. Knows libhdf5, which a build may lack; a dataset that lies in one piece in our own
+ * types is mapped, any other is read in blocks of rows. Knows no use of rows. */
 #include "format.h"
 
 #ifndef FGI_WITH_HDF5
@@ -21,7 +21,8 @@ static fg_status hdf5_open(const char *path, fg_dtype dtype, fg_source **out)
 
 enum { BLOCK_BYTES = 1 << 20 };
 
-/* Mutable state of the file's scope, because libhdf5 has it: unless built so, it is not thread-safe. */
+/* Mutable state of the file's scope, because libhdf5 has it: unless built so, it is not
+ * thread-safe. */
 static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The program's way of printing libhdf5's errors, put aside while we are inside. */

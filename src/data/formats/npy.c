@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* npy.c - NumPy's array file, versions 1 to 3: "\x93NUMPY", version, length of a header, the header, the elements. The
- * header is a Python dictionary literal; of Python's grammar only what NumPy writes is read. Knows the layout; knows no
- * mapping. */
+/* npy.c - NumPy's array file, versions 1 to 3: "\x93NUMPY", version, length of a header, the
+ * header, the elements. The header is a Python dictionary literal; of Python's grammar only what
+ * NumPy writes is read. Knows the layout; knows no mapping. */
 #include "format.h"
 
 #include <stdio.h>  /* snprintf */
@@ -245,7 +245,8 @@ static fg_status npy_open(const char *path, fg_dtype dtype, fg_source **out)
     return fgi_source_parsed(path, dtype, npy_parse, out);
 }
 
-/* Version 1.0, padded with spaces to 128 bytes, which hold every shape and keep the elements aligned. */
+/* Version 1.0, padded with spaces to 128 bytes, which hold every shape and keep the elements
+ * aligned. */
 static fg_status npy_head(int64_t rows, int32_t cols, fg_dtype dtype, fgi_head *head)
 {
     const char *type = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source_mapped.c - rows of a mapped file, handed out where they lie. Knows layouts; knows no format. */
+/* source_mapped.c - rows of a mapped file, handed out where they lie. Knows layouts; knows no
+ * format. */
 #include "format.h"
 
 #include <string.h> /* memcpy */

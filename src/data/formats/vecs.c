@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vecs.c - the TexMex formats fvecs, bvecs and ivecs: each row is its dimension as i32, then its elements. No header.
- * Knows the layout; knows no mapping. */
+/* vecs.c - the TexMex formats fvecs, bvecs and ivecs: each row is its dimension as i32, then its
+ * elements. No header. Knows the layout; knows no mapping. */
 #include "format.h"
 
 #include <string.h> /* memcpy */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* xbin.c - the formats fbin, u8bin, i8bin and ibin of the billion-scale benchmarks: rows and columns as u32, then all
- * elements. Knows the layout; knows no mapping. */
+/* xbin.c - the formats fbin, u8bin, i8bin and ibin of the billion-scale benchmarks: rows and
+ * columns as u32, then all elements. Knows the layout; knows no mapping. */
 #include "format.h"
 
 #include <string.h> /* memcpy */
