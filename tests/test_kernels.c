@@ -3,7 +3,9 @@
  * included, against the formulas in f64. Knows kernels.h alone; kernel_case.h derives the bounds. */
 #include "kernel_case.h"
 
-static const fg_dtype load_types[] = {FG_F32, FG_F16, FG_BF16, FG_I8, FG_U8, FG_F64};
+#define FGI_X(NAME, name) FG_##NAME,
+static const fg_dtype load_types[] = {FGI_LOAD_DTYPES(FGI_X)};
+#undef FGI_X
 
 static bool holds_nan(fg_dtype dtype)
 {

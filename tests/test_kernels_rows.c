@@ -3,7 +3,9 @@
  * against the formulas in f64. Knows kernels.h alone; kernel_case.h derives the bounds. */
 #include "kernel_case.h"
 
-static const fg_dtype scan_types[] = {FG_F32, FG_F16, FG_BF16, FG_I8, FG_U8};
+#define FGI_X(NAME, name) FG_##NAME,
+static const fg_dtype scan_types[] = {FGI_SCAN_DTYPES(FGI_X)};
+#undef FGI_X
 
 /* ---- distances and scans */
 

@@ -21,6 +21,12 @@
 
 enum { FGI_DTYPE_COUNT = 9 /* fg_dtype values are 1 .. 8 */, FGI_SELECT_SLACK = 64 };
 
+/* The element types that rows to scan can have: X(NAME, name). */
+#define FGI_SCAN_DTYPES(X) X(F32, f32) X(F16, f16) X(BF16, bf16) X(I8, i8) X(U8, u8)
+
+/* The element types that rows to load can have. */
+#define FGI_LOAD_DTYPES(X) FGI_SCAN_DTYPES(X) X(F64, f64)
+
 /* Rows of any type to centred f32. */
 typedef struct fgi_load_args {
     const void *rows;
@@ -30,9 +36,9 @@ typedef struct fgi_load_args {
     bool normalize;      /* scale each row to length 1 first; a zero row then becomes NaN */
     float *x;            /* count x ldx: the first d of each row are written */
     int32_t ldx;
-    float *
-        norm2; /* count: sum of squares of the written row; not finite if and only if the row holds NaN
-                     or infinity or overflows f32 */
+    /* count: sum of squares of the written row; not finite if and only if the row holds NaN or infinity
+     * or overflows f32 */
+    float *norm2;
 } fgi_load_args;
 
 /* Scores of a tile of rows against consecutive panels of components.
@@ -46,7 +52,7 @@ typedef struct fgi_scores_args {
     int32_t panels;
     float *scores; /* rows x ld_scores; panels * panel of each row are written; 64-byte aligned */
     int32_t ld_scores; /* a multiple of 16 */
-    float *row_max;    /* rows: raised to the largest score of the row if that is larger */
+    float *row_max;    /* rows: raised to the row's largest score that is a number */
 } fgi_scores_args;
 
 typedef struct fgi_kernels {

@@ -10,12 +10,6 @@
 
 enum { FGI_REF_PANEL = 16 };
 
-/* The element types that rows to scan can have: X(NAME, name). */
-#define FGI_SCAN_DTYPES(X) X(F32, f32) X(F16, f16) X(BF16, bf16) X(I8, i8) X(U8, u8)
-
-/* The element types that rows to load can have. */
-#define FGI_LOAD_DTYPES(X) FGI_SCAN_DTYPES(X) X(F64, f64)
-
 /* Element i of rows of any alignment: they may lie anywhere in a mapped file. */
 static inline double fgi_element(const void *rows, int64_t i, fg_dtype dtype)
 {

@@ -3,16 +3,14 @@
  *     score[r][j] = bias[j] + sum over p of x[r][p] * weight[p][j]
  *
  * A register tile is ROW_GROUP rows by one panel of two vectors. Panels are the outer loop, so that a
- * panel's weights stay in the L1 cache for all rows; long depths are cut into blocks for the same reason, and
- * the scores buffer carries the sums from block to block. The order of a score's additions depends on the
- * depth alone. */
+ * panel's weights stay in the L1 cache for all rows; long depths are cut into equal blocks for the same
+ * reason, and the scores buffer carries the sums from block to block. The order of a score's additions
+ * depends on the depth alone. */
 #ifndef FGI_SCORES_SIMD_H
 #define FGI_SCORES_SIMD_H
 
-enum {
-    PANEL = 2 * LANES,
-    DEPTH_BLOCK = 256 /* x 32 lanes of f32: 32 of the 48 KiB that L1 has, the rest is for x */
-};
+/* a block of 256 x 32 lanes of f32 is 32 KiB of the 48 that L1 holds; the rest is for x */
+enum { PANEL = 2 * LANES, DEPTH_BLOCK = 256 };
 
 /* Some rows by one panel by one block of depth; the sums start from `start`. */
 typedef struct score_tile {

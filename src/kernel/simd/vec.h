@@ -21,14 +21,8 @@
 /* without it a kernel's constants (row count, element type) would be variables at run time */
 #define FGI_INLINE static inline __attribute__((always_inline))
 
-/* The element types that rows to scan can have: X(NAME, name). */
-#define FGI_SCAN_DTYPES(X) X(F32, f32) X(F16, f16) X(BF16, bf16) X(I8, i8) X(U8, u8)
-
-/* The element types that rows to load can have. */
-#define FGI_LOAD_DTYPES(X) FGI_SCAN_DTYPES(X) X(F64, f64)
-
-/* In front of a loop over an array of vectors, which stays in registers only where it is taken apart into
- * variables; gcc does that no later than here, clang by itself. */
+/* In front of a loop over an array of vectors: it stays in registers only if the loop is unrolled early,
+ * which gcc has to be told and clang does by itself. */
 #ifdef __clang__
 #define FGI_UNROLL
 #else
