@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api_source.c - the public functions on element types, sources and sinks, and on what a file is.
  * Checks arguments; knows no more. */
+#include "check.h"
 #include "format.h"
 #include "sink.h"
 
@@ -33,18 +34,6 @@ const char *fg_dtype_text(fg_dtype dtype)
     }
 }
 
-static fg_status check_given(const void *pointer, const char *what)
-{
-    return pointer ? FG_OK : fgi_fail(FG_ARGUMENT, "%s is NULL", what);
-}
-
-static fg_status check_struct_size(size_t given, size_t known, const char *what)
-{
-    if (given >= known) return FG_OK;
-    return fgi_fail(FG_ARGUMENT, "%s: struct_size is %zu; it must be sizeof, at least %zu", what,
-                    given, known);
-}
-
 static bool is_row_type(fg_dtype dtype)
 {
     return fg_dtype_bytes(dtype) != 0 && dtype != FG_I32 && dtype != FG_I64;
@@ -52,7 +41,7 @@ static bool is_row_type(fg_dtype dtype)
 
 fg_status fg_source_memory(const fg_view *rows, fg_source **out)
 {
-    FG_TRY(check_given(out, "out"));
+    FG_TRY(fgi_check_given(out, "out"));
     FG_TRY(fgi_view_check(rows, "rows"));
     if (!is_row_type((fg_dtype)rows->dtype))
         return fgi_fail(FG_ARGUMENT, "rows: dtype is %s; it must be f32, f16, bf16, u8, i8 or f64",
@@ -62,16 +51,16 @@ fg_status fg_source_memory(const fg_view *rows, fg_source **out)
 
 fg_status fg_source_file(const char *path, const char *format, fg_source **out)
 {
-    FG_TRY(check_given(path, "path"));
-    FG_TRY(check_given(out, "out"));
+    FG_TRY(fgi_check_given(path, "path"));
+    FG_TRY(fgi_check_given(out, "out"));
     return fgi_source_file(path, format, out);
 }
 
 fg_status fg_source_reader(const fg_reader *reader, fg_source **out)
 {
-    FG_TRY(check_given(reader, "reader"));
-    FG_TRY(check_given(out, "out"));
-    FG_TRY(check_struct_size(reader->struct_size, sizeof *reader, "reader"));
+    FG_TRY(fgi_check_given(reader, "reader"));
+    FG_TRY(fgi_check_given(out, "out"));
+    FG_TRY(fgi_check_struct_size(reader->struct_size, sizeof *reader, "reader"));
     return fgi_source_reader(reader, out);
 }
 
@@ -82,9 +71,9 @@ void fg_source_destroy(fg_source *src)
 
 fg_status fg_source_get_info(const fg_source *src, fg_source_info *info)
 {
-    FG_TRY(check_given(src, "src"));
-    FG_TRY(check_given(info, "info"));
-    FG_TRY(check_struct_size(info->struct_size, sizeof *info, "info"));
+    FG_TRY(fgi_check_given(src, "src"));
+    FG_TRY(fgi_check_given(info, "info"));
+    FG_TRY(fgi_check_struct_size(info->struct_size, sizeof *info, "info"));
     info->rows = src->rows;
     info->cols = src->cols;
     info->dtype = (int32_t)src->dtype;
@@ -93,7 +82,7 @@ fg_status fg_source_get_info(const fg_source *src, fg_source_info *info)
 
 fg_status fg_source_read(fg_source *src, int64_t first, const fg_out *out)
 {
-    FG_TRY(check_given(src, "src"));
+    FG_TRY(fgi_check_given(src, "src"));
     if (first < 0)
         return fgi_fail(FG_ARGUMENT, "first is %lld; it must be at least 0", (long long)first);
     const fg_dtype other = is_row_type(src->dtype) ? FG_F32 : src->dtype;
@@ -104,21 +93,21 @@ fg_status fg_source_read(fg_source *src, int64_t first, const fg_out *out)
 fg_status fg_sink_file(const char *path, const char *format, int32_t cols, fg_dtype dtype,
                        fg_sink **out)
 {
-    FG_TRY(check_given(path, "path"));
-    FG_TRY(check_given(out, "out"));
+    FG_TRY(fgi_check_given(path, "path"));
+    FG_TRY(fgi_check_given(out, "out"));
     return fgi_sink_open(path, format, cols, dtype, out);
 }
 
 fg_status fg_sink_write(fg_sink *sink, const fg_view *rows)
 {
-    FG_TRY(check_given(sink, "sink"));
+    FG_TRY(fgi_check_given(sink, "sink"));
     FG_TRY(fgi_view_check(rows, "rows"));
     return fgi_sink_write(sink, rows);
 }
 
 fg_status fg_sink_close(fg_sink *sink)
 {
-    FG_TRY(check_given(sink, "sink"));
+    FG_TRY(fgi_check_given(sink, "sink"));
     return fgi_sink_close(sink);
 }
 
@@ -148,8 +137,8 @@ static fg_status kind_of_file(const char *path, const char *name, const char **k
 
 fg_status fg_file_kind(const char *path, const char **kind)
 {
-    FG_TRY(check_given(path, "path"));
-    FG_TRY(check_given(kind, "kind"));
+    FG_TRY(fgi_check_given(path, "path"));
+    FG_TRY(fgi_check_given(kind, "kind"));
     const fgi_format *format;
     const char *colon = fgi_format_dataset(path);
     if (!colon || fgi_format_find(path, NULL, &format) != FG_OK)
