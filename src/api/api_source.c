@@ -12,28 +12,6 @@ uint32_t fg_version(void)
     return (uint32_t)FG_VERSION_MAJOR << 16 | FG_VERSION_MINOR << 8 | FG_VERSION_PATCH;
 }
 
-size_t fg_dtype_bytes(fg_dtype dtype)
-{
-    switch (dtype) {
-#define FG_X(name, value, bytes, text)                                                             \
-    case FG_##name: return bytes;
-        FG_DTYPE_MAP(FG_X)
-#undef FG_X
-    default: return 0;
-    }
-}
-
-const char *fg_dtype_text(fg_dtype dtype)
-{
-    switch (dtype) {
-#define FG_X(name, value, bytes, text)                                                             \
-    case FG_##name: return text;
-        FG_DTYPE_MAP(FG_X)
-#undef FG_X
-    default: return "?";
-    }
-}
-
 static bool is_row_type(fg_dtype dtype)
 {
     return fg_dtype_bytes(dtype) != 0 && dtype != FG_I32 && dtype != FG_I64;
