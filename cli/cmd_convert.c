@@ -140,9 +140,8 @@ static void tell(session *s, const convert_args *args, const fg_source_info *sha
     json_text(out, "to", fg_dtype_text(target));
     json_real(out, "seconds", seconds);
     json_close(out, '}');
-    session_say(s, "%-16s %s of %d dimensions, %s to %s, in %s", text_file_name(args->out),
-                text_plural(shape->rows, "row").s, shape->cols,
-                fg_dtype_text((fg_dtype)shape->dtype), fg_dtype_text(target),
+    session_say(s, "%-16s %s of %d dimensions, as %s, in %s", text_file_name(args->out),
+                text_plural(shape->rows, "row").s, shape->cols, fg_dtype_text(target),
                 text_seconds(seconds).s);
 }
 
@@ -175,10 +174,7 @@ int cmd_convert(int argc, char **argv)
         .command = "convert",
         .summary = "turn a file of rows into another format",
         .synopsis = "IN OUT",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .notes =
             "Formats: fvecs bvecs ivecs npy fbin u8bin i8bin ibin; hdf5 can be read. Values change "
             "type\n"

@@ -161,10 +161,7 @@ int cmd_eval(int argc, char **argv)
         .summary = "measure an index: recall against cost",
         .synopsis =
             "INDEX QUERIES [--groundtruth GT.ivecs] [-n N] [--probes P,P,...] [--plot FILE.svg]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .example = "flashgmm eval words.fgi queries.fvecs --probes 1,2,4,8,16 --plot words.svg"};
     session s = {0};
     int code = options_parse(&line, &s.general, argc, argv);

@@ -29,7 +29,7 @@ static void tell(session *s, const fit_args *args, const fg_gmm_info *info,
     json_whole(out, "components", info->components);
     json_text(out, "covariance", words_at(WORDS_COVARIANCE, info->covariance).s);
     json_real(out, "log_likelihood", report->objective);
-    report_fit_json(out, report, s);
+    report_fit_json(s, report, args->opt.restarts);
     json_close(out, '}');
 
     session_say(s, "%-16s %s %s components of %d dimensions, fitted to %s",
@@ -37,7 +37,7 @@ static void tell(session *s, const fit_args *args, const fg_gmm_info *info,
                 words_at(WORDS_COVARIANCE, info->covariance).s, info->dims,
                 text_plural(report->rows, "row").s);
     session_say(s, "log-likelihood   %.6g nats a row", report->objective);
-    report_fit_say(s, report);
+    report_fit_say(s, report, args->opt.restarts);
     session_say(s, "next: flashgmm predict %s %s --top 3", args->model, args->data);
 }
 
@@ -146,10 +146,7 @@ int cmd_fit(int argc, char **argv)
         .command = "fit",
         .summary = "fit a Gaussian mixture to the rows of a file",
         .synopsis = "DATA -k K [-o MODEL.fgm] [options]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .notes = "Ctrl-C ends the fit after the pass at hand and keeps the model so far.",
         .example = "flashgmm fit words.fvecs -k 256 -o words.fgm --normalize"};
     session s = {0};

@@ -162,8 +162,7 @@ int cmd_index(int argc, char **argv)
          BETWEEN(0, 1)},
         {"margin", 0, "M", "margin: squared distance beyond the nearest list's",
          .f64 = &args.margin, ABOVE(0)},
-        {"copies", 0, "R",
-         "storage budget: mean copies a row; finds the threshold that keeps to it",
+        {"copies", 0, "R", "storage budget: mean copies a row; finds the threshold",
          .f64 = &opt->copies, WITHIN(1, 64)},
         {"max-lists", 0, "M", "lists a row is stored in at most (default 8; nearest: 2)",
          .i32 = &opt->max_lists, WITHIN(1, 64)},
@@ -183,10 +182,7 @@ int cmd_index(int argc, char **argv)
         .command = "index",
         .summary = "build a search index over the rows of a file",
         .synopsis = "DATA -k K -o INDEX.fgi [options]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .example =
             "flashgmm index words.fvecs -k 256 -o words.fgi --metric cosine --assign posterior "
             "--copies 1.5"};

@@ -8,6 +8,19 @@
 #include <stdlib.h> /* free, qsort */
 #include <string.h> /* strcmp */
 
+typedef struct subject {
+    const char *path, *kind;
+} subject;
+
+/* Once the file has been read: a damaged one is told by its failure alone. */
+static void begin(session *s, const subject *file)
+{
+    json_open(&s->json, NULL, '{');
+    json_text(&s->json, "file", file->path);
+    json_text(&s->json, "kind", file->kind);
+    session_say(s, "file             %s (%s)", file->path, file->kind);
+}
+
 static int ascending(const void *a, const void *b)
 {
     int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
@@ -84,15 +97,18 @@ static void tell_mixture(session *s, const fg_gmm_info *info, const mixture_summ
                     text_plural(m->floored, "component").s);
 }
 
-static fg_status info_mixture(session *s, const char *path)
+static fg_status info_mixture(session *s, const subject *file)
 {
     fg_gmm *gmm = NULL;
     fg_gmm_info info = {.struct_size = sizeof info};
     mixture_summary summary;
-    fg_status status = fg_gmm_load(path, 1, &gmm);
+    fg_status status = fg_gmm_load(file->path, 1, &gmm);
     if (status == FG_OK) status = fg_gmm_get_info(gmm, &info);
     if (status == FG_OK) status = summarise_mixture(s, gmm, info.components, &summary);
-    if (status == FG_OK) tell_mixture(s, &info, &summary);
+    if (status == FG_OK) {
+        begin(s, file);
+        tell_mixture(s, &info, &summary);
+    }
     fg_gmm_destroy(gmm);
     return status;
 }
@@ -131,17 +147,18 @@ static void tell_index(session *s, const fg_ivf_info *info, const int64_t *sizes
     session_say(s, "memory           %s", text_bytes(info->bytes).s);
 }
 
-static fg_status info_index(session *s, const char *path)
+static fg_status info_index(session *s, const subject *file)
 {
     fg_ivf *ivf = NULL;
     fg_ivf_info info = {.struct_size = sizeof info};
     fg_out sizes = {0};
-    fg_status status = fg_ivf_load(path, 1, &ivf);
+    fg_status status = fg_ivf_load(file->path, 1, &ivf);
     if (status == FG_OK) status = fg_ivf_get_info(ivf, &info);
     if (status == FG_OK) status = rows_alloc(s, info.lists, 1, FG_I64, &sizes);
     if (status == FG_OK) status = fg_ivf_get_lists(ivf, &sizes, NULL);
     if (status == FG_OK) {
         qsort(sizes.data, (size_t)info.lists, sizeof(int64_t), ascending);
+        begin(s, file);
         tell_index(s, &info, sizes.data);
     }
     free(sizes.data);
@@ -149,13 +166,14 @@ static fg_status info_index(session *s, const char *path)
     return status;
 }
 
-static fg_status info_rows(session *s, const char *path, const char *format)
+static fg_status info_rows(session *s, const subject *file)
 {
     fg_source *source = NULL;
     fg_source_info info;
-    fg_status status = rows_open(path, format, &source, &info);
+    fg_status status = rows_open(file->path, file->kind, &source, &info);
     if (status != FG_OK) return status;
     fg_source_destroy(source);
+    begin(s, file);
     size_t row_bytes = (size_t)info.cols * fg_dtype_bytes((fg_dtype)info.dtype);
     json *out = &s->json;
     json_whole(out, "rows", info.rows);
@@ -173,17 +191,14 @@ static fg_status run(session *s, const char *path, const char *format)
     const char *kind = format;
     fg_status status = format ? FG_OK : fg_file_kind(path, &kind);
     if (status != FG_OK) return status;
-    json_open(&s->json, NULL, '{');
-    json_text(&s->json, "file", path);
-    json_text(&s->json, "kind", kind);
-    session_say(s, "file             %s (%s)", path, kind);
+    const subject file = {path, kind};
     if (!strcmp(kind, "fgm"))
-        status = info_mixture(s, path);
+        status = info_mixture(s, &file);
     else if (!strcmp(kind, "fgi"))
-        status = info_index(s, path);
+        status = info_index(s, &file);
     else
-        status = info_rows(s, path, kind);
-    json_close(&s->json, '}');
+        status = info_rows(s, &file);
+    if (status == FG_OK) json_close(&s->json, '}');
     return status;
 }
 
@@ -196,10 +211,7 @@ int cmd_info(int argc, char **argv)
     const command_line line = {.command = "info",
                                .summary = "what a model, an index or a file of rows holds",
                                .synopsis = "FILE",
-                               .operands = operands,
-                               .operand_count = COUNT_OF(operands),
-                               .options = options,
-                               .option_count = COUNT_OF(options),
+                               TABLES(operands, options),
                                .example = "flashgmm info words.fgm"};
     session s = {0};
     int code = options_parse(&line, &s.general, argc, argv);

@@ -28,13 +28,13 @@ static void tell(session *s, const kmeans_args *args, const fg_fit_report *repor
     json_whole(out, "dims", dims);
     json_whole(out, "clusters", args->opt.k);
     json_real(out, "mean_squared_distance", report->objective);
-    report_fit_json(out, report, s);
+    report_fit_json(s, report, args->opt.restarts);
     json_close(out, '}');
 
     session_say(s, "%-16s %s centroids of %d dimensions, of %s", text_file_name(args->output),
                 text_count(args->opt.k).s, dims, text_plural(report->rows, "row").s);
     session_say(s, "mean sq. dist.   %.6g", report->objective);
-    report_fit_say(s, report);
+    report_fit_say(s, report, args->opt.restarts);
     session_say(s, "next: flashgmm index %s --centroids %s -o index.fgi", args->data, args->output);
 }
 
@@ -156,10 +156,7 @@ int cmd_kmeans(int argc, char **argv)
         .command = "kmeans",
         .summary = "cluster the rows of a file by k-means",
         .synopsis = "DATA -k K [-o CENTROIDS.fvecs] [options]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .notes = "Ctrl-C ends the run after the pass at hand and keeps the centroids so far.",
         .example = "flashgmm kmeans words.fvecs -k 256 -o centroids.fvecs --labels labels.ivecs"};
     session s = {0};

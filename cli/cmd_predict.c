@@ -155,9 +155,9 @@ static void tell(session *s, const predict_args *args, int64_t rows, int32_t com
     json_real(out, "seconds", seconds);
     json_close(out, '}');
     if (!args->output) return;
-    session_say(s, "%-16s %s, %.3g components a row, in %s", text_file_name(args->output),
+    session_say(s, "%-16s %s, %.3g component%s a row, in %s", text_file_name(args->output),
                 text_plural(rows, "row").s, (double)entries / (double)rows,
-                text_seconds(seconds).s);
+                entries == rows ? "" : "s", text_seconds(seconds).s);
 }
 
 static fg_status run(session *s, predict_args *args)
@@ -200,10 +200,7 @@ int cmd_predict(int argc, char **argv)
         .command = "predict",
         .summary = "which components each row belongs to, and how much",
         .synopsis = "MODEL DATA [-o FILE] [--top M | --tau T]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .notes = "Lines hold row, component and responsibility, with tabs between. With -o x.npy, "
                  "--top also\n"
                  "writes x.responsibilities.npy; --tau writes x.offsets.npy, x.components.npy and\n"

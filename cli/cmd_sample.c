@@ -107,10 +107,7 @@ int cmd_sample(int argc, char **argv)
         .command = "sample",
         .summary = "draw rows from a mixture",
         .synopsis = "MODEL -n N -o FILE [options]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .example = "flashgmm sample words.fgm -n 1000 -o drawn.fvecs --labels drawn.ivecs"};
     session s = {0};
     int code = options_parse(&line, &s.general, argc, argv);

@@ -92,10 +92,7 @@ int cmd_score(int argc, char **argv)
         .command = "score",
         .summary = "how probable the rows are under a mixture; AIC and BIC",
         .synopsis = "MODEL DATA [-o FILE]",
-        .operands = operands,
-        .operand_count = COUNT_OF(operands),
-        .options = options,
-        .option_count = COUNT_OF(options),
+        TABLES(operands, options),
         .notes = "AIC and BIC are lower for better models, whatever their number of components.",
         .example = "flashgmm score words.fgm held-out.fvecs"};
     session s = {0};

@@ -177,10 +177,7 @@ int cmd_search(int argc, char **argv)
     const command_line line = {.command = "search",
                                .summary = "find the nearest rows of queries in an index",
                                .synopsis = "INDEX QUERIES [-n N] [--probes P] [-o IDS.ivecs]",
-                               .operands = operands,
-                               .operand_count = COUNT_OF(operands),
-                               .options = options,
-                               .option_count = COUNT_OF(options),
+                               TABLES(operands, options),
                                .notes = "Lines hold \"query: id:score id:score ...\", best first. "
                                         "Scores are squared distances, inner\n"
                                         "products or cosine similarities, as the index compares.",

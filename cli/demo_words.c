@@ -10,7 +10,7 @@
 
 enum { TYPICAL_SHOWN = 7, TYPICAL_NAMED = 3, COMPONENTS_SHOWN = 12, BETWEEN_SHOWN = 14, PARTS = 3 };
 /* rarer words are known to fewer readers */
-enum { FREQUENT_WORDS = 8000, LETTERS_AT_LEAST = 4 };
+enum { FREQUENT_WORDS = 10000, LETTERS_AT_LEAST = 4 };
 
 typedef struct typical_word {
     int64_t row;
@@ -78,11 +78,13 @@ static double likeness(const membership *m, int64_t row, int32_t component)
     return product / sqrt(square);
 }
 
-static bool readable(const char *word)
+/* Whether a row is a word to show: rows stand in order of frequency. */
+static bool readable(const membership *m, int64_t row)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    const char *word = m->demo->words[row];
     size_t length = strlen(word);
-    return length >= LETTERS_AT_LEAST && strspn(word, letters) == length;
+    return row < FREQUENT_WORDS && length >= LETTERS_AT_LEAST && strspn(word, letters) == length;
 }
 
 /* Keeps the best TYPICAL_SHOWN of each component, by insertion. */
@@ -100,7 +102,7 @@ static void find_typical(membership *m)
     for (int32_t j = 0; j < m->k; j++) m->clusters[j].weight = ((const float *)m->weights.data)[j];
     for (int64_t row = 0; row < m->rows; row++) {
         int32_t component = components_of(m, row)[0];
-        if (readable(m->demo->words[row]))
+        if (readable(m, row))
             offer_typical(&m->clusters[component],
                           (typical_word){row, likeness(m, row, component)});
     }
@@ -169,22 +171,25 @@ static int descending(const void *a, const void *b)
     return (left->row > right->row) - (left->row < right->row);
 }
 
+/* The first words of a component, as its name. */
+static text name_of(const membership *m, int32_t component)
+{
+    text out = {""};
+    size_t used = 0;
+    for (int w = 0; w < TYPICAL_NAMED && used < sizeof out.s; w++)
+        used += (size_t)snprintf(out.s + used, sizeof out.s - used, "%s%s", w ? " " : "",
+                                 m->demo->words[m->clusters[component].typical[w].row]);
+    return out;
+}
+
 static void print_between(const membership *m, int64_t row)
 {
     const demo *d = m->demo;
-    char line[256];
-    int used = snprintf(line, sizeof line, "  %s%-14s%s", d->bold, d->words[row], d->plain);
-    for (int i = 0; i < 2; i++) {
-        const cluster *c = &m->clusters[components_of(m, row)[i]];
-        char names[64] = "";
-        int filled = 0;
-        for (int w = 0; w < TYPICAL_NAMED && filled < (int)sizeof names; w++)
-            filled += snprintf(names + filled, sizeof names - (size_t)filled, "%s%s", w ? " " : "",
-                               d->words[c->typical[w].row]);
-        used += snprintf(line + used, sizeof line - (size_t)used, " %.2f %-30s",
-                         (double)responsibilities_of(m, row)[i], names);
-    }
-    session_say(d->session, "%s", line);
+    const int32_t *component = components_of(m, row);
+    const float *responsibility = responsibilities_of(m, row);
+    session_say(d->session, "  %s%-12s%s  %.2f %-38s  %.2f %s", d->bold, d->words[row], d->plain,
+                (double)responsibility[0], name_of(m, component[0]).s, (double)responsibility[1],
+                name_of(m, component[1]).s);
 }
 
 /* Each component is used once, as many words stand between the same two. */
@@ -192,15 +197,14 @@ static fg_status print_words_between(const membership *m)
 {
     session *s = m->demo->session;
     void *memory = NULL, *used_memory = NULL;
-    int64_t count = 0, rows = m->rows < FREQUENT_WORDS ? m->rows : FREQUENT_WORDS;
-    fg_status status = session_alloc(s, rows, sizeof(typical_word), &memory);
+    int64_t count = 0;
+    fg_status status = session_alloc(s, m->rows, sizeof(typical_word), &memory);
     if (status == FG_OK) status = session_alloc(s, m->k, sizeof(bool), &used_memory);
     if (status == FG_OK) {
         typical_word *candidates = memory;
         bool *used = used_memory;
-        for (int64_t row = 0; row < rows; row++)
-            if (readable(m->demo->words[row]))
-                candidates[count++] = (typical_word){row, between(m, row)};
+        for (int64_t row = 0; row < m->rows; row++)
+            if (readable(m, row)) candidates[count++] = (typical_word){row, between(m, row)};
         qsort(candidates, (size_t)count, sizeof *candidates, descending);
         session_say(s, "\n%sWords that live in two%s, with their responsibilities:\n",
                     m->demo->bold, m->demo->plain);
@@ -208,6 +212,9 @@ static fg_status print_words_between(const membership *m)
             const int32_t *component = components_of(m, candidates[i].row);
             if (candidates[i].likeness <= 0) break;
             if (used[component[0]] || used[component[1]]) continue;
+            if (m->clusters[component[0]].shown_count < TYPICAL_NAMED ||
+                m->clusters[component[1]].shown_count < TYPICAL_NAMED)
+                continue;
             used[component[0]] = used[component[1]] = true;
             print_between(m, candidates[i].row);
             printed++;

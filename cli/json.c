@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - writes JSON, two spaces a level, arrays of numbers on one line. Knows no command. */
+/* json.c - writes JSON, two spaces a level, objects on lines of their own, numbers of an array on one. Knows no command. */
 #include "json.h"
 
 #include <inttypes.h> /* PRId64 */
@@ -52,22 +52,24 @@ static void line_break(const json *out)
     fprintf(out->file, "\n%*s", 2 * out->depth, "");
 }
 
-/* What stands before a value: a comma, and the key on a line of its own. */
-static void lead(json *out, const char *key)
+/* What stands before a value: a comma, and the key on a line of its own. Objects begin lines too. */
+static void lead(json *out, const char *key, bool tall)
 {
-    if (out->follows) fputs(key ? "," : ", ", out->file);
+    bool breaks = key || (tall && out->depth > 0);
+    if (out->follows) fputs(breaks ? "," : ", ", out->file);
+    if (breaks) line_break(out);
     if (key) {
-        line_break(out);
         quoted(out->file, key);
         fputs(": ", out->file);
     }
     out->follows = true;
+    out->tall = tall;
 }
 
 void json_open(json *out, const char *key, char bracket)
 {
     if (!out->file) return;
-    lead(out, key);
+    lead(out, key, bracket == '{');
     fputc(bracket, out->file);
     out->depth++;
     out->follows = false;
@@ -77,16 +79,17 @@ void json_close(json *out, char bracket)
 {
     if (!out->file) return;
     out->depth--;
-    if (bracket == '}') line_break(out);
+    if (bracket == '}' || out->tall) line_break(out);
     fputc(bracket, out->file);
     if (out->depth == 0) fputc('\n', out->file);
     out->follows = true;
+    out->tall = bracket == '}';
 }
 
 void json_text(json *out, const char *key, const char *value)
 {
     if (!out->file) return;
-    lead(out, key);
+    lead(out, key, false);
     if (value)
         quoted(out->file, value);
     else
@@ -96,14 +99,14 @@ void json_text(json *out, const char *key, const char *value)
 void json_whole(json *out, const char *key, int64_t value)
 {
     if (!out->file) return;
-    lead(out, key);
+    lead(out, key, false);
     fprintf(out->file, "%" PRId64, value);
 }
 
 void json_real(json *out, const char *key, double value)
 {
     if (!out->file) return;
-    lead(out, key);
+    lead(out, key, false);
     if (isfinite(value))
         fprintf(out->file, "%.17g", value);
     else
@@ -113,6 +116,6 @@ void json_real(json *out, const char *key, double value)
 void json_bool(json *out, const char *key, bool value)
 {
     if (!out->file) return;
-    lead(out, key);
+    lead(out, key, false);
     fputs(value ? "true" : "false", out->file);
 }

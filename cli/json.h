@@ -13,6 +13,7 @@ typedef struct json {
     FILE *file;
     int depth;
     bool follows; /* a value stands before, at this depth */
+    bool tall;    /* and it took lines of its own */
 } json;
 
 void json_open(json *out, const char *key, char bracket); /* '{' or '[' */

@@ -74,4 +74,9 @@ int options_mistake(const command_line *line, const char *format, ...)
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof *(array)))
 
+/* The tables of a command_line, with their lengths. */
+#define TABLES(operand_table, option_table)                                                        \
+    .operands = (operand_table), .operand_count = COUNT_OF(operand_table),                         \
+    .options = (option_table), .option_count = COUNT_OF(option_table)
+
 #endif

@@ -66,7 +66,7 @@ static void append_objective(char *line, const fg_progress *now)
     snprintf(part, sizeof part, "%s %.6g", name, now->objective);
     append(line, part);
     if (isnan(now->change)) return;
-    snprintf(part, sizeof part, "%+.1e", now->change);
+    snprintf(part, sizeof part, "%+.2g", now->change);
     append(line, part);
 }
 

@@ -3,6 +3,7 @@
 #include "report.h"
 #include "words.h"
 
+#include <math.h>  /* NAN */
 #include <stdio.h> /* snprintf */
 
 const char *report_stop_clause(int32_t stop_reason)
@@ -16,19 +17,22 @@ const char *report_stop_clause(int32_t stop_reason)
     }
 }
 
-static double seconds_per_iteration(const fg_fit_report *r)
+/* NAN where the report cannot tell: it counts the iterations of the kept restart, but the seconds of all. */
+static double seconds_per_iteration(const fg_fit_report *r, int32_t restarts)
 {
-    return r->iterations ? (r->seconds - r->seconds_init) / r->iterations : 0;
+    if (r->iterations == 0 || restarts > 1) return NAN;
+    return (r->seconds - r->seconds_init) / r->iterations;
 }
 
-void report_fit_say(session *s, const fg_fit_report *r)
+void report_fit_say(session *s, const fg_fit_report *r, int32_t restarts)
 {
     fg_context_info machine = session_machine(s);
+    double each = seconds_per_iteration(r, restarts);
     session_say(s, "stopped          after %s: %s", text_plural(r->iterations, "iteration").s,
                 report_stop_clause(r->stop_reason));
-    session_say(s, "time             %s, %s an iteration (%s, %s)", text_seconds(r->seconds).s,
-                text_seconds(seconds_per_iteration(r)).s, text_plural(machine.threads, "thread").s,
-                machine.isa);
+    session_say(s, "time             %s%s%s (%s, %s)", text_seconds(r->seconds).s,
+                isnan(each) ? "" : ", an iteration ", isnan(each) ? "" : text_seconds(each).s,
+                text_plural(machine.threads, "thread").s, machine.isa);
     session_say(s, "memory           %s beside the rows", text_bytes(r->peak_workspace_bytes).s);
     if (r->rows_skipped)
         session_say(s, "skipped          %s with NaN or infinity",
@@ -41,8 +45,9 @@ void report_fit_say(session *s, const fg_fit_report *r)
                     text_plural(r->floored, "component").s);
 }
 
-void report_fit_json(json *out, const fg_fit_report *r, const session *s)
+void report_fit_json(session *s, const fg_fit_report *r, int32_t restarts)
 {
+    json *out = &s->json;
     fg_context_info machine = session_machine(s);
     json_whole(out, "iterations", r->iterations);
     json_text(out, "stop_reason", words_at(WORDS_STOP, r->stop_reason).s);
@@ -51,7 +56,7 @@ void report_fit_json(json *out, const fg_fit_report *r, const session *s)
     json_close(out, ']');
     json_real(out, "seconds", r->seconds);
     json_real(out, "seconds_init", r->seconds_init);
-    json_real(out, "seconds_per_iteration", seconds_per_iteration(r));
+    json_real(out, "seconds_per_iteration", seconds_per_iteration(r, restarts));
     json_whole(out, "peak_workspace_bytes", (int64_t)r->peak_workspace_bytes);
     json_whole(out, "restart", r->restart);
     json_whole(out, "revived", r->revived);
