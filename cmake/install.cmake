@@ -8,10 +8,8 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/flashgmm)
 install(FILES include/flashgmm.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS flashgmm EXPORT flashgmm-shared)
 install(TARGETS flashgmm_static EXPORT flashgmm-static)
-if(TARGET flashgmm-cli)
-    install(TARGETS flashgmm-cli)
-    install(DIRECTORY demo DESTINATION ${CMAKE_INSTALL_DATADIR}/flashgmm)
-endif()
+install(TARGETS flashgmm-cli)
+install(DIRECTORY demo DESTINATION ${CMAKE_INSTALL_DATADIR}/flashgmm)
 
 # Two exports, since only the static library needs its dependencies to be found again.
 install(EXPORT flashgmm-shared NAMESPACE flashgmm:: DESTINATION ${package_folder})

@@ -167,6 +167,8 @@ class Tree:
             for pattern in ("*.py", "*.sh", "*.cmake", "CMakeLists.txt", "run"):
                 scripts += sorted((self.root / folder).rglob(pattern))
         for path in scripts:
+            if path.parent == self.root / "tests/cli" and path.suffix == ".sh":
+                continue  # a case of the tool: data with the lines that must come out of it
             self.check_spdx(path, path.read_text().splitlines())
         return self.errors
 

@@ -31,7 +31,6 @@ libraries=$(pkg-config --variable=libdir flashgmm)
     $(pkg-config --static --libs flashgmm | sed 's/ -lflashgmm / /') -o "$work/by_pkg_config_static"
 "$work/by_pkg_config_static"
 
-if [ -x "$prefix/bin/flashgmm" ]; then
-    echo "== the installed tool"
-    "$prefix/bin/flashgmm" --help > "$work/help.txt"
-fi
+echo "== the tool"
+"$prefix/bin/flashgmm" --help > "$work/help.txt"
+"$prefix/bin/flashgmm" info "$prefix/share/flashgmm/demo/glove-20k.npy"
