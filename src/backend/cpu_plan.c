@@ -2,7 +2,8 @@
 /* cpu_plan.c - packs parameters for the kernels (formulas: cpu_plan.h). Knows the packed layout; knows no row. */
 #include "cpu_plan.h"
 
-#include <math.h> /* log2, fabs, isfinite */
+#include <float.h> /* FLT_MAX */
+#include <math.h>  /* log2, fabs, isfinite */
 
 static const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
 
@@ -31,6 +32,15 @@ static double value_at_mean(const fgi_params *p, int32_t j)
     return p->log_weights[j] * log2_e - 0.5 * log2_volume;
 }
 
+/* The squared length up to which no row's score against a component can overflow: with h its largest scale, weights are
+ * at most h + s, and the terms of a score sum to at most |b| + s + 2 h norm2. A quarter of the range leaves room for
+ * rounding. */
+static double longest_screened(double b, double s, double h)
+{
+    const double room = 0.25 * FLT_MAX - fabs(b) - s - h;
+    return room > 0.0 ? room / (2.0 * h) : -1.0;
+}
+
 static void pack_component(const fgi_params *p, const fgi_kernels *kernels, fgi_cpu_plan *plan,
                            int32_t j)
 {
@@ -38,11 +48,12 @@ static void pack_component(const fgi_params *p, const fgi_kernels *kernels, fgi_
     const double gamma = plan->gamma;
     float *lane = plan->packed + (int64_t)(j / panel) * plan->depth * panel + j % panel;
     float *mean = plan->means + (int64_t)j * plan->ld;
-    double s = 0.0;
+    double s = 0.0, steepest = 0.0;
     for (int32_t i = 0; i < d; i++) {
         mean[i] = (float)p->means[(int64_t)j * d + i];
         const double h = inverse_scale(p, j, i), m = mean[i];
         s += h * m * m;
+        steepest = fmax(steepest, h);
         lane[(int64_t)i * panel] = (float)(2.0 * h * m);
         if (p->kind == FGI_DIAGONAL) {
             plan->scale[(int64_t)j * plan->ld + i] = (float)h;
@@ -55,6 +66,7 @@ static void pack_component(const fgi_params *p, const fgi_kernels *kernels, fgi_
     plan->offset[j] = value_at_mean(p, j);
     const double b = plan->offset[j] - s;
     plan->bias[j] = isfinite(b) ? (float)(b + gamma * (fabs(b) + s)) : -INFINITY;
+    if (isfinite(b)) plan->most_norm2 = fmin(plan->most_norm2, longest_screened(b, s, steepest));
 }
 
 fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
@@ -71,6 +83,7 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
         .ld = rounded_up(d, 16),
         .normalize = params->normalize,
         .center = params->center,
+        .most_norm2 = FLT_MAX,
     };
     plan.gamma = (2.0 * plan.depth + 8.0) * 0x1p-24;
     const int64_t lanes = (int64_t)plan.panels * panel, matrix = (int64_t)k * plan.ld;

@@ -24,6 +24,7 @@ typedef struct fgi_cpu_plan {
     int32_t ld;     /* elements from row to row of means and scale */
     bool normalize;
     double gamma;        /* relative bound on the rounding error of a score */
+    double most_norm2;   /* rows longer than this might overflow a score: they are not screened */
     const float *center; /* the parameters' own */
     float *packed, *bias;
     float *means;   /* k x ld */

@@ -174,11 +174,11 @@ static void select_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_
 {
     const fgi_cpu_plan *plan = job->plan;
     found->count = 0;
-    if (found->threshold > -FLT_MAX && plan->k > 1)
+    if (found->threshold > -FLT_MAX && plan->k > 1 && s->norm2[r] <= plan->most_norm2)
         found->count = job->kernels->select(s->scores + (int64_t)r * s->ld_scores, s->ld_scores,
                                             (float)found->threshold, 0, s->index, s->screened);
     if (found->count ==
-        0) { /* nothing to screen, or scores beyond f32: no component may be left out */
+        0) { /* nothing to screen, or scores that may be beyond f32: no component is left out */
         found->count = every_living_component(plan, s->index);
         found->threshold = -INFINITY;
     }
