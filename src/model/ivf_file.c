@@ -111,8 +111,8 @@ typedef struct loading {
 static fg_status check(const loading *f, const char *what, int64_t value, int64_t low, int64_t high)
 {
     if (value >= low && value <= high) return FG_OK;
-    return fgi_fail(FG_FORMAT, "%s: %s is %lld; it must be in %lld..%lld", f->file.path, what,
-                    (long long)value, (long long)low, (long long)high);
+    return fgi_fail(FG_FORMAT, "%s: section %s is %lld; it must be in %lld..%lld", f->file.path,
+                    what, (long long)value, (long long)low, (long long)high);
 }
 
 /* Sizes are checked against the bytes of the file first, so that no product overflows. */
@@ -123,27 +123,28 @@ static fg_status read_meta(loading *f)
     memcpy(&f->meta, data, sizeof f->meta);
     const meta *m = &f->meta;
     const int64_t most = f->file.map.bytes / (int64_t)sizeof(int64_t); /* ids */
-    FG_TRY(check(f, "dtype", m->dtype, FG_F32, FG_U8));
-    FG_TRY(check(f, "metric", m->metric, FG_METRIC_L2, FG_METRIC_COSINE));
-    FG_TRY(check(f, "assign", m->assign, FG_ASSIGN_HARD, FG_ASSIGN_POSTERIOR));
-    FG_TRY(check(f, "max_lists", m->max_lists, 1, FGI_MAX_LISTS));
-    FG_TRY(check(f, "rows", m->rows, 0, most));
-    FG_TRY(check(f, "entries", m->entries, m->rows, most));
-    FG_TRY(check(f, "sets", m->sets, 0, m->rows));
-    FG_TRY(check(f, "members", m->members, m->sets, INT32_MAX));
-    FG_TRY(check(f, "next_id", m->next_id, m->rows, INT64_MAX));
+    FG_TRY(check(f, "META: dtype", m->dtype, FG_F32, FG_U8));
+    FG_TRY(check(f, "META: metric", m->metric, FG_METRIC_L2, FG_METRIC_COSINE));
+    FG_TRY(check(f, "META: assign", m->assign, FG_ASSIGN_HARD, FG_ASSIGN_POSTERIOR));
+    FG_TRY(check(f, "META: max_lists", m->max_lists, 1, FGI_MAX_LISTS));
+    FG_TRY(check(f, "META: rows", m->rows, 0, most));
+    FG_TRY(check(f, "META: entries", m->entries, m->rows, most));
+    FG_TRY(check(f, "META: sets", m->sets, 0, m->rows));
+    FG_TRY(check(f, "META: members", m->members, m->sets, INT32_MAX));
+    FG_TRY(check(f, "META: next_id", m->next_id, m->rows, INT64_MAX));
     if (isfinite(m->threshold) && m->threshold >= 0) return FG_OK;
-    return fgi_fail(FG_FORMAT, "%s: threshold is %g; it must be finite and 0 or above",
+    return fgi_fail(FG_FORMAT,
+                    "%s: section META: threshold is %g; it must be finite and 0 or above",
                     f->file.path, m->threshold);
 }
 
 static fg_status check_params(const loading *f, const fgi_params *params)
 {
     const bool posterior = f->meta.assign == FG_ASSIGN_POSTERIOR;
-    FG_TRY(check(f, "the kind of the coarse quantizer", params->kind,
-                 posterior ? FGI_SPHERICAL : FGI_HARD, FGI_DIAGONAL));
+    FG_TRY(
+        check(f, "PSHP: kind", params->kind, posterior ? FGI_SPHERICAL : FGI_HARD, FGI_DIAGONAL));
     const bool cosine = f->meta.metric == FG_METRIC_COSINE;
-    return check(f, "normalize of the coarse quantizer", params->normalize, cosine, cosine);
+    return check(f, "PSHP: normalize", params->normalize, cosine, cosine);
 }
 
 /* The members of one set: distinct lists that exist, in ascending order, as no set before it. */
@@ -151,11 +152,11 @@ static fg_status read_set(const loading *f, int32_t set, const int32_t *lists, i
                           fg_ivf *ivf)
 {
     for (int32_t m = 0; m < size; m++)
-        FG_TRY(check(f, "a list of a set", lists[m], m > 0 ? (int64_t)lists[m - 1] + 1 : 0,
+        FG_TRY(check(f, "SETS: a list", lists[m], m > 0 ? (int64_t)lists[m - 1] + 1 : 0,
                      fgi_ivf_lists(ivf) - 1));
     int32_t number;
     FG_TRY(fgi_sets_intern(&ivf->sets, lists, size, &number));
-    return check(f, "the number of a set of lists", number, set, set);
+    return check(f, "SETS: the first of equal sets", number, set, set);
 }
 
 static fg_status read_sets(const loading *f, fg_ivf *ivf)
@@ -167,22 +168,21 @@ static fg_status read_sets(const loading *f, fg_ivf *ivf)
     FG_TRY(fgi_container_get(&f->file, "SETS", bytes, true, &data, NULL));
     const int64_t *rows = data;
     const int32_t *sizes = (const int32_t *)(rows + m->sets), *members = sizes + m->sets;
-    int64_t members_left = m->members, rows_left = m->rows, entries_left = m->entries;
+    int64_t member_sum = 0, row_sum = 0, entry_sum = 0;
     for (int32_t set = 0; set < m->sets; set++) {
-        const int32_t size = sizes[set];
-        FG_TRY(check(f, "the size of a set of lists", size, 1,
-                     m->max_lists < members_left ? m->max_lists : members_left));
-        FG_TRY(check(f, "the rows of a set of lists", rows[set], 1, entries_left / size));
-        FG_TRY(read_set(f, set, members, size, ivf));
+        const int64_t size = sizes[set], room = m->members - member_sum;
+        FG_TRY(check(f, "SETS: the size of a set", size, 1,
+                     m->max_lists < room ? m->max_lists : room));
+        FG_TRY(check(f, "SETS: the rows of a set", rows[set], 1, (m->entries - entry_sum) / size));
+        FG_TRY(read_set(f, set, members + member_sum, (int32_t)size, ivf));
         ivf->sets.rows[set] = rows[set];
-        members += size;
-        members_left -= size;
-        rows_left -= rows[set];
-        entries_left -= rows[set] * size;
+        member_sum += size;
+        row_sum += rows[set];
+        entry_sum += rows[set] * size;
     }
-    FG_TRY(check(f, "members without a set", members_left, 0, 0));
-    FG_TRY(check(f, "rows without a set", rows_left, 0, 0));
-    return check(f, "entries without a set", entries_left, 0, 0);
+    FG_TRY(check(f, "SETS: the sum of sizes", member_sum, m->members, m->members));
+    FG_TRY(check(f, "SETS: the sum of rows", row_sum, m->rows, m->rows));
+    return check(f, "SETS: the sum of entries", entry_sum, m->entries, m->entries);
 }
 
 /* The sections that a mapped index leaves in the file, unread. */
@@ -190,7 +190,7 @@ static fg_status find_entries(loading *f, int64_t row_bytes)
 {
     const meta *m = &f->meta;
     const void *ids, *norms = NULL, *codes;
-    FG_TRY(check(f, "entries", m->entries, 0, f->file.map.bytes / row_bytes));
+    FG_TRY(check(f, "META: entries", m->entries, 0, f->file.map.bytes / row_bytes));
     FG_TRY(fgi_container_get(&f->file, "IDS_", m->entries * (int64_t)sizeof(int64_t), !f->mapped,
                              &ids, NULL));
     if (m->metric == FG_METRIC_COSINE)
@@ -235,11 +235,12 @@ static fg_status check_ids(const loading *f, const fg_ivf *ivf, const fgi_draft 
         const int32_t *members = sets->members + sets->begin[set];
         const int64_t *ids = draft->lists[members[0]].ids + done[members[0]];
         for (int64_t i = 0; s == FG_OK && i < sets->rows[set]; i++)
-            s = check(f, "an id", ids[i], 0, f->meta.next_id - 1);
+            s = check(f, "IDS_: an id", ids[i], 0, f->meta.next_id - 1);
         for (int32_t m = 0; s == FG_OK && m < fgi_set_size(sets, set); m++) {
             const int64_t *copies = draft->lists[members[m]].ids + done[members[m]];
             if (memcmp(copies, ids, (size_t)sets->rows[set] * sizeof *ids) != 0)
-                s = fgi_fail(FG_FORMAT, "%s: the copies of rows in lists %d and %d differ",
+                s = fgi_fail(FG_FORMAT,
+                             "%s: section IDS_: the copies of rows in lists %d and %d differ",
                              f->file.path, members[0], members[m]);
             done[members[m]] += sets->rows[set];
         }

@@ -125,8 +125,65 @@ def container():
     yield "misaligned", container_file([(b"AAAA", data, 68, 90)])
 
 
+def index_file(sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=100, entries=None):
+    """Two lists in two dimensions. Sets: (rows, lists)."""
+    lists = [[], []]
+    for number, (rows, members) in enumerate(sets):
+        for member in members:
+            lists[member % 2] += [10 * number + row for row in range(min(max(rows, 0), 9))]
+    stored = ids or lists[0] + lists[1]
+    variances = {0: [], 1: [0.5, 2.0], 2: [0.5, 1.0, 1.5, 2.0]}[kind]
+    numbers = [-0.25, -1.5, -1.0, -2.0, 1.0, 2.0, *variances]
+    element = {1: "f", 2: "e", 4: "b", 5: "B"}[dtype]
+    meta = struct.pack(
+        "<4i5qd",
+        dtype, metric, assign, 2, len(sets), sum(len(m) for _, m in sets),
+        sum(rows for rows, _ in sets), len(stored) if entries is None else entries, next_id, 0.5,
+    )  # fmt: skip
+    sections = [
+        (b"META", meta),
+        (b"PSHP", struct.pack("<4I", kind, 2, 2, metric == 2)),
+        (b"PARM", struct.pack(f"<{len(numbers)}d2f", *numbers, 3.0, 4.0)),
+        (
+            b"SETS",
+            b"".join(struct.pack("<q", rows) for rows, _ in sets)
+            + b"".join(struct.pack("<i", len(members)) for _, members in sets)
+            + b"".join(struct.pack(f"<{len(members)}i", *members) for _, members in sets),
+        ),
+        (b"IDS_", struct.pack(f"<{len(stored)}q", *stored)),
+        (b"CODE", b"".join(struct.pack(f"<2{element}", id % 7, id % 5) for id in stored)),
+    ]
+    if metric == 2:
+        sections.append((b"INVN", struct.pack(f"<{len(stored)}f", *[0.25] * len(stored))))
+    return container_file(sections, magic=b"FGMINDEX")
+
+
+def ivf():
+    sets = [(3, [0]), (2, [0, 1]), (1, [1])]
+    yield "kmeans-f32", index_file(sets)
+    yield "kmeans-u8-ip", index_file(sets, metric=1, dtype=5)
+    yield "kmeans-i8-cosine", index_file(sets, metric=2, dtype=4)
+    yield "spherical-f16", index_file(sets, kind=1, assign=3, dtype=2)
+    yield "diagonal-f32-cosine", index_file(sets, kind=2, assign=3, metric=2)
+    yield "one-empty-list", index_file([(4, [1])], assign=0)
+    yield "no-rows", index_file([])
+    yield "posterior-without-mixture", index_file(sets, assign=3)
+    yield "list-out-of-range", index_file([(3, [0]), (2, [0, 2])])
+    yield "lists-not-ascending", index_file([(3, [0]), (2, [1, 0])])
+    yield "list-twice", index_file([(2, [1, 1])])
+    yield "set-twice", index_file([(3, [0]), (2, [0])])
+    yield "set-without-lists", index_file([(3, [0]), (2, [])])
+    yield "set-without-rows", index_file([(3, [0]), (0, [1])])
+    yield "set-negative", index_file([(3, [0]), (-1, [1])])
+    yield "rows-overflow", index_file([(3, [0]), (1 << 62, [])])
+    yield "too-many-entries", index_file(sets, entries=9)
+    yield "too-few-entries", index_file(sets, entries=7)
+    yield "id-too-large", index_file(sets, next_id=20)
+    yield "copies-differ", index_file(sets, ids=[0, 1, 2, 10, 11, 10, 12, 20])
+
+
 def main():
-    for target in (vecs, xbin, npy, container):
+    for target in (vecs, xbin, npy, container, ivf):
         folder = HERE / target.__name__
         folder.mkdir(exist_ok=True)
         for name, data in target():
