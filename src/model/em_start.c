@@ -58,8 +58,11 @@ fg_status fgi_em_start_run(fgi_fit *fit, const fgi_em_start *how, fgi_stats *sta
     for (int32_t i = 0; i < params->d; i++) centroids.center[i] = params->center[i];
     const fg_status s = seed_and_assign(fit, how, stats, &centroids);
     if (s == FG_OK) {
+        const int32_t cols = fgi_variance_cols(params->kind, params->d);
         for (int64_t i = 0; i < (int64_t)params->k * params->d; i++)
             params->means[i] = centroids.means[i]; /* what the statistics are about */
+        for (int64_t i = 0; i < (int64_t)params->k * cols; i++)
+            params->variances[i] = how->floor[i % cols]; /* what an empty component keeps */
         fgi_update_mixture(params, stats, how->floor, states);
         fgi_revive_components(params, how->floor, states, how->seed, 0);
     }

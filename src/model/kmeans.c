@@ -134,7 +134,7 @@ static void tell_report(const fgi_fit *fit, const tries *t, fg_fit_report *repor
     report->stop_reason = best->stop_reason;
     report->restart = t->restart;
     report->revived = best->revived;
-    report->dead = 0;
+    report->dead = best->empty;
     report->floored = 0;
     report->dropped = 0.0;
     report->objective = best->objective;

@@ -22,6 +22,13 @@ static bool is_over(const fgi_lloyd *how, const fgi_listener *listener, double b
     return true;
 }
 
+static int32_t empty_clusters(const fgi_stats *stats)
+{
+    int32_t empty = 0;
+    for (int32_t j = 0; j < stats->k; j++) empty += stats->mass[j] == 0.0;
+    return empty;
+}
+
 fg_status fgi_lloyd_run(fg_context *ctx, fg_source *src, const fgi_lloyd *how,
                         fgi_listener *listener, fgi_lloyd_state *state)
 {
@@ -42,7 +49,10 @@ fg_status fgi_lloyd_run(fg_context *ctx, fg_source *src, const fgi_lloyd *how,
         if (state->history) state->history[state->iterations] = state->objective;
         state->iterations++;
         if (listener) fgi_listener_value(listener, state->objective);
-        if (is_over(how, listener, before, state)) return FG_OK;
+        if (is_over(how, listener, before, state)) {
+            state->empty = empty_clusters(state->stats);
+            return FG_OK;
+        }
         fgi_update_centroids(state->centroids, state->stats);
         state->revived += fgi_revive_centroids(state->centroids, state->stats, how->seed,
                                                (uint64_t)state->iterations);

@@ -17,6 +17,7 @@ typedef struct fgi_lloyd_state {
     double *history;    /* mean squared distance of every pass: room for max_iter values, or NULL */
     int32_t iterations; /* passes */
     int32_t stop_reason, revived;
+    int32_t empty;    /* centroids without rows in the last pass */
     double objective; /* mean squared distance in the last pass */
 } fgi_lloyd_state;
 
