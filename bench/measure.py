@@ -62,7 +62,7 @@ def machine():
             if line.startswith("model name"):
                 name = line.split(":")[1].strip()
                 break
-    return {"cpu": name, "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
+    return {"cpu": name, "cores": len(os.sched_getaffinity(0)), "system": platform.system(),
             "python": platform.python_version(), "numpy": np.__version__}
 
 
@@ -75,7 +75,8 @@ def texmex(path, dtype):
 
 def write_rows(rows, path):
     """One JSON object a line, after a line for the machine and the command."""
-    head = {"command": " ".join(sys.argv), "date": time.strftime("%Y-%m-%d"), **machine()}
+    command = " ".join(os.path.basename(word) for word in sys.argv)  # paths are the machine's own business
+    head = {"command": command, "date": time.strftime("%Y-%m-%d"), **machine()}
     with open(path, "w") as out:
         for row in [head, *rows]:
             out.write(json.dumps(row) + "\n")

@@ -73,8 +73,9 @@ def measure_set(args, name, base, queries, truth, metric, lists):
             found = measure.tool(args.flashgmm, "eval", index, queries, "--groundtruth", truth, "-n", 10,
                                  "--latency-queries", 100,
                                  "--probes", ",".join(map(str, probes_up_to(lists // 4))))
-            rows.append({"set": name, "rule": rule, "K": lists, "copies": found["copies"],
-                         "curve": found["curve"]})
+            curve = [{key: point[key] for key in ("probes", "recall", "dco", "dco_unique")}
+                     for point in found["curve"]]
+            rows.append({"set": name, "rule": rule, "K": lists, "copies": found["copies"], "curve": curve})
             print(f"  {rule}: {found['copies']:.2f} copies", flush=True)
     return rows
 
