@@ -140,9 +140,9 @@ static void tell(session *s, const convert_args *args, const fg_source_info *sha
     json_text(out, "to", fg_dtype_text(target));
     json_real(out, "seconds", seconds);
     json_close(out, '}');
-    session_say(s, "%-16s %s of %d dimensions, as %s, in %s", text_file_name(args->out),
-                text_plural(shape->rows, "row").s, shape->cols, fg_dtype_text(target),
-                text_seconds(seconds).s);
+    session_say(s, "written          %s: %s of %d dimensions, as %s, in %s",
+                text_file_name(args->out), text_plural(shape->rows, "row").s, shape->cols,
+                fg_dtype_text(target), text_seconds(seconds).s);
 }
 
 static fg_status run(session *s, const convert_args *args)

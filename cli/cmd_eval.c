@@ -8,6 +8,7 @@
 #include "words.h"
 
 #include <errno.h>  /* errno */
+#include <stdlib.h> /* qsort */
 #include <string.h> /* strerror */
 
 typedef struct eval_args {
@@ -52,10 +53,10 @@ static void tell(session *s, const eval_args *args, const fg_ivf_info *info, int
                  const fg_eval_point *points)
 {
     fg_context_info machine = session_machine(s);
-    session_say(s, "%-16s %s in %s lists, %.3f copies a row", text_file_name(args->index),
-                text_plural(info->rows, "row").s, text_count(info->lists).s,
-                (double)info->entries / (double)info->rows);
-    session_say(s, "%-16s %s queries, against %s", text_file_name(args->queries),
+    session_say(s, "index            %s: %s in %s lists, %.3f copies a row",
+                text_file_name(args->index), text_plural(info->rows, "row").s,
+                text_count(info->lists).s, (double)info->entries / (double)info->rows);
+    session_say(s, "queries          %s: %s, against %s", text_file_name(args->queries),
                 text_count(queries).s,
                 args->truth ? text_file_name(args->truth) : "an exact search");
     session_say(s, "machine          %s, %s\n", text_plural(machine.threads, "thread").s,
@@ -76,6 +77,12 @@ static void tell(session *s, const eval_args *args, const fg_ivf_info *info, int
     if (args->plot) session_say(s, "figure: %s", args->plot);
 }
 
+static int by_cost(const void *a, const void *b)
+{
+    double left = ((const svg_point *)a)->x, right = ((const svg_point *)b)->x;
+    return (left > right) - (left < right);
+}
+
 static fg_status plot(session *s, const eval_args *args, const fg_ivf_info *info, int64_t queries,
                       const fg_eval_point *points)
 {
@@ -83,8 +90,9 @@ static fg_status plot(session *s, const eval_args *args, const fg_ivf_info *info
     svg_curve curve = {.name = text_file_name(args->index), .count = args->probes.count};
     for (int i = 0; i < curve.count; i++)
         curve.points[i] = (svg_point){points[i].dco, points[i].recall};
+    qsort(curve.points, (size_t)curve.count, sizeof *curve.points, by_cost);
     snprintf(title, sizeof title, "Recall@%d against cost", args->opt.n);
-    snprintf(subtitle, sizeof subtitle, "%s: %s in %s lists, %.3g copies a row; %s queries",
+    snprintf(subtitle, sizeof subtitle, "%s: %s in %s lists, %.2f copies a row; %s queries",
              curve.name, text_plural(info->rows, "row").s, text_count(info->lists).s,
              (double)info->entries / (double)info->rows, text_count(queries).s);
     const svg_figure figure = {.title = title,

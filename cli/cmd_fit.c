@@ -8,6 +8,7 @@
 #include <float.h>  /* DBL_MIN */
 #include <math.h>   /* INFINITY */
 #include <stdlib.h> /* free */
+#include <string.h> /* strcmp */
 
 #define WORDS_INIT "kmeans|kmeans++|random" /* fg_init */
 
@@ -32,7 +33,7 @@ static void tell(session *s, const fit_args *args, const fg_gmm_info *info,
     report_fit_json(s, report, args->opt.restarts);
     json_close(out, '}');
 
-    session_say(s, "%-16s %s %s components of %d dimensions, fitted to %s",
+    session_say(s, "mixture          %s: %s %s components of %d dimensions, fitted to %s",
                 text_file_name(args->model), text_count(info->components).s,
                 words_at(WORDS_COVARIANCE, info->covariance).s, info->dims,
                 text_plural(report->rows, "row").s);
@@ -52,7 +53,7 @@ static fg_status take_start(session *s, fit_args *args, fg_gmm **start)
     }
     const char *kind = NULL;
     fg_status status = fg_file_kind(args->init, &kind);
-    if (status == FG_OK && !text_ends_in(kind, "fgm"))
+    if (status == FG_OK && strcmp(kind, "fgm") != 0)
         return session_fail(
             s, FG_ARGUMENT,
             "%s: this is %s; --init takes kmeans, kmeans++, random or a model (fgm)", args->init,

@@ -42,8 +42,9 @@ static void tell(session *s, const index_args *args, const fg_ivf_info *info,
     json_real(out, "seconds", seconds);
     json_close(out, '}');
 
-    session_say(s, "%-16s %s of %d dimensions in %s lists", text_file_name(args->output),
-                text_plural(info->rows, "row").s, info->dims, text_count(info->lists).s);
+    session_say(s, "index            %s: %s of %d dimensions in %s lists",
+                text_file_name(args->output), text_plural(info->rows, "row").s, info->dims,
+                text_count(info->lists).s);
     session_say(s, "stored in        %s: %.3f copies a row", report_rule(info).s, copies);
     session_say(s, "memory           %s", text_bytes(info->bytes).s);
     session_say(s, "time             %s, of it training %s", text_seconds(seconds).s,

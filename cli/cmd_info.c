@@ -190,6 +190,11 @@ static fg_status run(session *s, const char *path, const char *format)
 {
     const char *kind = format;
     fg_status status = format ? FG_OK : fg_file_kind(path, &kind);
+    /* a damaged file of our own: its loader knows more about the damage than its name tells */
+    if (status != FG_OK && text_ends_in(path, ".fgm"))
+        return info_mixture(s, &(subject){path, "fgm"});
+    if (status != FG_OK && text_ends_in(path, ".fgi"))
+        return info_index(s, &(subject){path, "fgi"});
     if (status != FG_OK) return status;
     const subject file = {path, kind};
     if (!strcmp(kind, "fgm"))

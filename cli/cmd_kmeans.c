@@ -31,7 +31,7 @@ static void tell(session *s, const kmeans_args *args, const fg_fit_report *repor
     report_fit_json(s, report, args->opt.restarts);
     json_close(out, '}');
 
-    session_say(s, "%-16s %s centroids of %d dimensions, of %s", text_file_name(args->output),
+    session_say(s, "centroids        %s: %s of %d dimensions, of %s", text_file_name(args->output),
                 text_count(args->opt.k).s, dims, text_plural(report->rows, "row").s);
     session_say(s, "mean sq. dist.   %.6g", report->objective);
     report_fit_say(s, report, args->opt.restarts);

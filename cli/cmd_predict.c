@@ -155,7 +155,9 @@ static void tell(session *s, const predict_args *args, int64_t rows, int32_t com
     json_real(out, "seconds", seconds);
     json_close(out, '}');
     if (!args->output) return;
-    session_say(s, "%-16s %s, %.3g component%s a row, in %s", text_file_name(args->output),
+    session_say(s, "written          %s: %s, %.3g component%s a row, in %s",
+                args->tau > 0 ? "offsets, components, responsibilities"
+                              : text_file_name(args->output),
                 text_plural(rows, "row").s, (double)entries / (double)rows,
                 entries == rows ? "" : "s", text_seconds(seconds).s);
 }
@@ -211,6 +213,8 @@ int cmd_predict(int argc, char **argv)
     if (code != OPTIONS_READ) return code;
     if (args.top && args.tau > 0)
         return options_mistake(&line, "--top and --tau exclude each other");
+    if (args.tau > 0 && args.output && !text_ends_in(args.output, ".npy"))
+        return options_mistake(&line, "--tau writes .npy files; -o is %s", args.output);
     if (!args.output && session_json_alone(&s))
         return options_mistake(&line, "--json - leaves no place for the labels; add -o FILE");
     fg_status status = session_open(&s);

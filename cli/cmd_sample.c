@@ -69,7 +69,7 @@ static void tell(session *s, const sample_args *args, int32_t dims)
     json_whole(out, "dims", dims);
     json_real(out, "seconds", seconds);
     json_close(out, '}');
-    session_say(s, "%-16s %s of %d dimensions, in %s", text_file_name(args->output),
+    session_say(s, "written          %s: %s of %d dimensions, in %s", text_file_name(args->output),
                 text_plural(args->rows, "row").s, dims, text_seconds(seconds).s);
 }
 

@@ -122,8 +122,8 @@ static void tell(session *s, const search_args *args, const fg_search_stats *tot
     json_real(out, "qps", queries / seconds);
     json_close(out, '}');
     if (!args->output) return;
-    session_say(s, "%-16s %d nearest of %s", text_file_name(args->output), args->opt.n,
-                total->queries == 1 ? "1 query" : text_count(total->queries).s);
+    session_say(s, "written          %s: the %d nearest of %s quer%s", text_file_name(args->output),
+                args->opt.n, text_count(total->queries).s, total->queries == 1 ? "y" : "ies");
     session_say(s, "cost a query     %.0f distances to rows, %.0f to centroids",
                 (double)total->distances / queries, (double)total->centroids / queries);
     session_say(s, "time             %s, %s queries/s", text_seconds(seconds).s,

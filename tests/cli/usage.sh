@@ -28,6 +28,7 @@ try fit base.fvecs -k 3 --threads 5000
 try predict m.fgm
 try predict m.fgm base.fvecs --top 2 --tau 0.1
 try predict m.fgm base.fvecs --tau 1
+try predict m.fgm base.fvecs --tau 0.1 -o x.ivecs
 try predict m.fgm base.fvecs --json -
 try sample m.fgm -o x.fvecs
 try kmeans base.fvecs
