@@ -400,7 +400,7 @@ FG_API fg_status fg_gmm_get(const fg_gmm *gmm, const fg_out *weights, const fg_o
                             const fg_out *variances, const fg_out *states);
 
 /* A mixture from given parameters (f64 or f32; shapes as in fg_gmm_get). Weights must be >= 0 and are
- * scaled to sum 1; variances must be > 0. */
+ * scaled to sum 1; variances must be at least 2^-100, means at most 1e30 in size. */
 FG_API fg_status fg_gmm_from(const fg_view *weights, const fg_view *means, const fg_view *variances,
                              fg_covariance covariance, fg_gmm **out);
 

@@ -108,10 +108,10 @@ static fg_status take_means(const fg_view *means, fgi_params *p)
         double sum = 0.0;
         for (int32_t j = 0; j < p->k; j++) {
             const double m = fgi_view_get(means, j, i);
-            if (!(fabs(m) <= 1e30))
+            if (!(fabs(m) <= FGI_MOST_MEAN))
                 return fgi_fail(FG_ARGUMENT,
-                                "mean %d, dimension %d is %g; it must be finite and at most 1e30",
-                                j, i, m);
+                                "mean %d, dimension %d is %g; it must be finite and at most %g", j,
+                                i, m, FGI_MOST_MEAN);
             sum += m;
         }
         p->center[i] = (float)(sum / p->k);
@@ -127,10 +127,11 @@ static fg_status take_variances(const fg_view *variances, fgi_params *p)
     for (int32_t j = 0; j < p->k; j++)
         for (int32_t i = 0; i < cols; i++) {
             const double v = fgi_view_get(variances, j, i);
-            if (!(v > 0.0 && isfinite(v)))
-                return fgi_fail(FG_ARGUMENT,
-                                "variance %d, dimension %d is %g; it must be finite and above 0", j,
-                                i, v);
+            if (!(v >= FGI_LEAST_VARIANCE && isfinite(v)))
+                return fgi_fail(
+                    FG_ARGUMENT,
+                    "variance %d, dimension %d is %g; it must be finite and at least %g", j, i, v,
+                    FGI_LEAST_VARIANCE);
             p->variances[(int64_t)j * cols + i] = v;
         }
     return FG_OK;

@@ -3,7 +3,7 @@
  * Knows passes; knows no model. */
 #include "moments.h"
 
-#include <math.h> /* nearbyint */
+#include <math.h> /* fmax, nearbyint */
 
 static fg_status run(fg_context *ctx, fg_source *src, const fgi_reading *reading,
                      fgi_listener *listener, fgi_stats *stats)
@@ -74,9 +74,9 @@ void fgi_variance_floor(const fgi_moments *m, fgi_kind kind, double share, doubl
     for (int32_t i = 0; i < m->d; i++) mean += m->variance[i] / m->d;
     if (mean == 0.0) mean = 1.0;
     if (kind != FGI_DIAGONAL) {
-        floor[0] = share * mean;
+        floor[0] = fmax(share * mean, FGI_LEAST_VARIANCE);
         return;
     }
     for (int32_t i = 0; i < m->d; i++)
-        floor[i] = share * (m->variance[i] > 0.0 ? m->variance[i] : mean);
+        floor[i] = fmax(share * (m->variance[i] > 0.0 ? m->variance[i] : mean), FGI_LEAST_VARIANCE);
 }

@@ -25,7 +25,7 @@ fg_status fgi_moments_of(fg_context *ctx, fg_source *src, const fgi_reading *rea
 void fgi_moments_destroy(fgi_moments *moments);
 
 /* Variances no component may fall below: share * the data's, d values for FGI_DIAGONAL, else one. A constant feature
- * takes the share of the mean variance, and constant data the share of 1, so that a floor is never 0. */
+ * takes the share of the mean variance, and constant data the share of 1; no floor is below FGI_LEAST_VARIANCE. */
 void fgi_variance_floor(const fgi_moments *moments, fgi_kind kind, double share, double *floor);
 
 #endif

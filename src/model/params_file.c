@@ -3,7 +3,7 @@
  * variances (f64), then the centre (d f32). Knows the container; knows no object. */
 #include "params_file.h"
 
-#include <math.h>   /* isfinite, INFINITY */
+#include <math.h>   /* fabs, isfinite, INFINITY */
 #include <string.h> /* memcpy */
 
 typedef struct shape {
@@ -73,12 +73,14 @@ static fg_status check_values(const fgi_container *file, const fgi_params *p)
     if (!living)
         return fgi_fail(FG_FORMAT, "%s: section PARM: all %d weights are 0", file->path, p->k);
     for (int64_t i = 0; i < means; i++)
-        if (!isfinite(p->means[i])) return bad_value(file, "mean", i, p->means[i]);
+        if (!(fabs(p->means[i]) <= 2.0 * FGI_MOST_MEAN)) /* as it is about the centre */
+            return bad_value(file, "mean", i, p->means[i]);
     for (int64_t i = 0; i < variances; i++)
-        if (!(p->variances[i] > 0.0 && isfinite(p->variances[i])))
+        if (!(p->variances[i] >= FGI_LEAST_VARIANCE && isfinite(p->variances[i])))
             return bad_value(file, "variance", i, p->variances[i]);
     for (int32_t i = 0; i < p->d; i++)
-        if (!isfinite(p->center[i])) return bad_value(file, "centre", i, p->center[i]);
+        if (!(fabsf(p->center[i]) <= FGI_MOST_MEAN))
+            return bad_value(file, "centre", i, p->center[i]);
     return FG_OK;
 }
 

@@ -9,7 +9,7 @@
 /* Writes sections PSHP and PARM. */
 fg_status fgi_params_write(fgi_container_writer *writer, const fgi_params *params);
 
-/* Reads and checks them: finite values, positive variances, at least one living component. mapped: *out points into the
+/* Reads and checks them: means and variances within their bounds (params.h), a living component at least. mapped: *out points into the
  * container, which must outlive it, and is not to be destroyed; else it is a copy without a ledger. */
 fg_status fgi_params_read(const fgi_container *file, bool mapped, fgi_params *out);
 
