@@ -108,7 +108,7 @@ static inline double put(void *rows, int64_t i, fg_dtype dtype, double value)
 {
     const float f32 = (float)value;
     const uint16_t half = dtype == FG_F16 ? fgi_f16_of_f32(f32) : fgi_bf16_of_f32(f32);
-    const int8_t byte = (int8_t)(value * 127);
+    const int8_t byte = isfinite(value) ? (int8_t)(value * 127) : 0;
     char *to = (char *)rows + i * element_bytes(dtype);
     switch (dtype) {
     case FG_F32: memcpy(to, &f32, 4); return f32;
