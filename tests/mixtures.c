@@ -8,6 +8,7 @@
 #include <stdlib.h> /* malloc */
 
 const char *const every_isa[] = {"ref", "avx2", "avx512", NULL};
+const fg_covariance both_kinds[2] = {FG_COV_DIAG, FG_COV_SPHERICAL};
 
 fg_context *context_of(const char *isa, int32_t threads)
 {
@@ -76,6 +77,19 @@ static fg_gmm_info info_of(const fg_gmm *gmm)
     fg_gmm_info info = {.struct_size = sizeof info};
     expect_ok(fg_gmm_get_info(gmm, &info));
     return info;
+}
+
+oracle start_at_rows(const float *x, int64_t n, int32_t d, int32_t k, fg_covariance covariance)
+{
+    const oracle o = oracle_new(k, d, covariance == FG_COV_SPHERICAL);
+    for (int32_t j = 0; j < k; j++) {
+        o.weights[j] = 1.0 / k;
+        for (int32_t i = 0; i < d; i++) {
+            o.means[j * d + i] = x[(n * j / k) * d + i];
+            o.variances[j * d + i] = 4.0;
+        }
+    }
+    return o;
 }
 
 oracle oracle_of(const fg_gmm *gmm)

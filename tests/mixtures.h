@@ -13,6 +13,8 @@ fg_context *context_of(const char *isa, int32_t threads);
 /* Every set of kernels there is, best last; up to a NULL. */
 extern const char *const every_isa[];
 
+extern const fg_covariance both_kinds[2];
+
 /* ---- rows */
 
 /* Normal rows about `blobs` centers drawn with standard deviation `spread`, which row n joins in turn: n x d, to be given
@@ -45,6 +47,9 @@ typedef struct fitted {
 /* opt->struct_size is set here. Ended by fitted_free. */
 void fit(fg_context *ctx, fg_source *src, fg_gmm_options opt, fitted *out);
 void fitted_free(fitted *f);
+
+/* Somewhere to begin: k rows as means, equal weights, every variance 4. */
+oracle start_at_rows(const float *x, int64_t n, int32_t d, int32_t k, fg_covariance covariance);
 
 /* The parameters; oracle_free ends it. */
 oracle oracle_of(const fg_gmm *gmm);

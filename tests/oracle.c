@@ -6,7 +6,7 @@
  * Knows nothing of the library. */
 #include "oracle.h"
 
-#include <math.h>   /* log, exp */
+#include <math.h>   /* log, exp, isnan */
 #include <stdlib.h> /* calloc */
 #include <string.h> /* memcpy */
 
@@ -140,16 +140,22 @@ double oracle_iterate(oracle *o, const oracle_rows *rows)
     return before;
 }
 
+/* The larger of two; NaN is larger than anything. */
+static double worse(double a, double b)
+{
+    return isnan(a) || a > b ? a : b;
+}
+
 double oracle_distance(const oracle *o, const oracle *truth)
 {
     double most = 0.0;
     for (int32_t j = 0; j < truth->k; j++) {
         if (truth->weights[j] == 0.0) continue;
-        most = fmax(most, fabs(log(o->weights[j] / truth->weights[j])));
+        most = worse(most, fabs(log(o->weights[j] / truth->weights[j])));
         for (int64_t i = (int64_t)j * truth->d; i < (int64_t)(j + 1) * truth->d; i++) {
             const double deviation = sqrt(truth->variances[i]);
-            most = fmax(most, fabs(o->means[i] - truth->means[i]) / deviation);
-            most = fmax(most, fabs(log(o->variances[i] / truth->variances[i])));
+            most = worse(most, fabs(o->means[i] - truth->means[i]) / deviation);
+            most = worse(most, fabs(log(o->variances[i] / truth->variances[i])));
         }
     }
     return most;
