@@ -26,18 +26,29 @@ static void free_results(fgi_row_results *results)
     fgi_free(results->log_density);
 }
 
+static fg_progress no_progress(const char *phase, int64_t steps)
+{
+    return (fg_progress){.struct_size = sizeof(fg_progress),
+                         .phase = phase,
+                         .steps = steps,
+                         .rows_total = -1,
+                         .objective = NAN,
+                         .change = NAN};
+}
+
 fgi_listener fgi_listener_begin(fg_progress_fn progress, void *user)
 {
     return (fgi_listener){
         .progress = progress,
         .user = user,
         .started = fgi_seconds(),
-        .now = {.struct_size = sizeof(fg_progress),
-                .phase = "",
-                .rows_total = -1,
-                .objective = NAN,
-                .change = NAN},
+        .now = no_progress("", 0),
     };
+}
+
+void fgi_listener_phase(fgi_listener *listener, const char *phase, int64_t steps)
+{
+    if (listener) listener->now = no_progress(phase, steps);
 }
 
 static void tell(fgi_listener *listener)

@@ -23,6 +23,9 @@ typedef struct fgi_listener {
 /* A listener for a call that begins now; objective and change are not known yet. */
 fgi_listener fgi_listener_begin(fg_progress_fn progress, void *user);
 
+/* A phase begins: of so many steps (0: it has none), with nothing done and no objective yet. listener may be NULL. */
+void fgi_listener_phase(fgi_listener *listener, const char *phase, int64_t steps);
+
 /* Reports progress by steps, not rows. FG_CANCELLED once the callback has asked to stop. listener may be NULL. */
 fg_status fgi_listener_step(fgi_listener *listener, int64_t step, int64_t steps);
 

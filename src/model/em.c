@@ -123,10 +123,7 @@ static fg_status evaluate(em_fit *e, trial *t)
 static fg_status iterate(em_fit *e, trial *t)
 {
     const uint64_t seed = e->options->seed + (uint64_t)t->restart;
-    fgi_listener *listener = &e->fit->listener;
-    listener->now.phase = "em";
-    listener->now.steps = e->options->max_iter + 1;
-    listener->now.objective = listener->now.change = NAN;
+    fgi_listener_phase(&e->fit->listener, "em", (int64_t)e->options->max_iter + 1);
     bool revived = false;
     for (double before = 0.0;; before = t->log_likelihood) {
         FG_TRY(evaluate(e, t));
@@ -142,21 +139,28 @@ static fg_status iterate(em_fit *e, trial *t)
     }
 }
 
+static fg_status run_trial(em_fit *e, int32_t restart, trial *t)
+{
+    t->passes = t->updates = t->revived = 0;
+    t->restart = restart;
+    const fgi_em_start how = {
+        .options = e->options,
+        .seed = e->options->seed + (uint64_t)restart,
+        .floor = e->floor,
+    };
+    FG_TRY(fgi_em_start_run(e->fit, &how, &e->stats, &t->params, t->states));
+    if (restart == 0) fgi_fit_started(e->fit);
+    return iterate(e, t);
+}
+
 static fg_status run_trials(em_fit *e)
 {
     for (int32_t restart = 0; restart < e->options->restarts; restart++) {
         if (restart > 0 && e->fit->listener.cancelled) break;
         trial *t = &e->trials[restart == 0 ? 0 : 1 - e->best];
-        t->passes = t->updates = t->revived = 0;
-        t->restart = restart;
-        const fgi_em_start how = {
-            .options = e->options,
-            .seed = e->options->seed + (uint64_t)restart,
-            .floor = e->floor,
-        };
-        FG_TRY(fgi_em_start_run(e->fit, &how, &e->stats, &t->params, t->states));
-        if (restart == 0) fgi_fit_started(e->fit);
-        FG_TRY(iterate(e, t));
+        const fg_status s = run_trial(e, restart, t);
+        if (restart > 0 && fgi_fit_was_stopped(e->fit, s)) break; /* the best so far stands */
+        FG_TRY(s);
         if (restart == 0 || t->log_likelihood > e->trials[e->best].log_likelihood)
             e->best = (int32_t)(t - e->trials);
     }
@@ -195,6 +199,12 @@ static void em_fit_free(em_fit *e)
     fgi_stats_destroy(&e->stats);
 }
 
+/* A callback that stops any of the restarts has stopped the fit. */
+static int32_t stop_reason(const em_fit *e)
+{
+    return e->fit->listener.cancelled ? FG_STOP_CALLBACK : e->trials[e->best].stop_reason;
+}
+
 static fg_status hand_over(const em_fit *e, fg_gmm **out)
 {
     const trial *t = &e->trials[e->best];
@@ -203,7 +213,7 @@ static fg_status hand_over(const em_fit *e, fg_gmm **out)
     fgi_params_copy(&gmm->params, &t->params);
     for (int32_t j = 0; j < t->params.k; j++) gmm->states[j] = t->states[j];
     gmm->iterations = t->updates;
-    gmm->stop_reason = t->stop_reason;
+    gmm->stop_reason = stop_reason(e);
     gmm->rows = e->fit->moments.rows;
     gmm->log_likelihood = t->log_likelihood;
     *out = gmm;
@@ -215,7 +225,7 @@ static void tell_report(const em_fit *e, fg_fit_report *report)
     if (!report) return;
     const trial *t = &e->trials[e->best];
     report->iterations = t->updates;
-    report->stop_reason = t->stop_reason;
+    report->stop_reason = stop_reason(e);
     report->restart = t->restart;
     report->revived = t->revived;
     report->dead = report->floored = 0;

@@ -58,6 +58,11 @@ void fgi_fit_close(fgi_fit *fit)
     fg_source_destroy(fit->sample);
 }
 
+bool fgi_fit_was_stopped(const fgi_fit *fit, fg_status s)
+{
+    return s == FG_CANCELLED && fit->listener.cancelled;
+}
+
 void fgi_fit_started(fgi_fit *fit)
 {
     fit->seconds_init = fgi_seconds() - fit->listener.started;

@@ -34,6 +34,9 @@ typedef struct fgi_fit_plan {
 fg_status fgi_fit_open(fg_context *ctx, fg_source *rows, const fgi_fit_plan *plan, fgi_fit *out);
 void fgi_fit_close(fgi_fit *fit);
 
+/* Whether a step of the fit failed because the callback has stopped it. */
+bool fgi_fit_was_stopped(const fgi_fit *fit, fg_status s);
+
 /* Marks the end of initialisation. */
 void fgi_fit_started(fgi_fit *fit);
 

@@ -58,18 +58,19 @@ static fg_status start(fg_context *ctx, fg_source *src, const fg_kmeans_options 
 }
 
 /* One restart. The last update belongs to the result: its objective is about the moved centroids. */
-static fg_status fit_once(fg_context *ctx, fg_source *src, const fg_kmeans_options *o,
-                          int32_t restart, fgi_listener *listener, fgi_lloyd_state *state)
+static fg_status fit_once(fgi_fit *fit, const fg_kmeans_options *o, int32_t restart,
+                          fgi_lloyd_state *state)
 {
     const uint64_t seed = o->seed + (uint64_t)restart;
-    FG_TRY(start(ctx, src, o, seed, listener, state->centroids));
+    FG_TRY(start(fit->ctx, fit->rows, o, seed, &fit->listener, state->centroids));
+    if (restart == 0) fgi_fit_started(fit);
     const fgi_lloyd how = {
         .max_iter = o->max_iter,
         .tol = o->tol,
         .seed = seed,
         .reading = reading_of(o),
     };
-    FG_TRY(fgi_lloyd_run(ctx, src, &how, listener, state));
+    FG_TRY(fgi_lloyd_run(fit->ctx, fit->rows, &how, &fit->listener, state));
     state->objective =
         fgi_update_centroids(state->centroids, state->stats) / (double)state->stats->rows;
     return FG_OK;
@@ -117,7 +118,9 @@ static fg_status run_tries(fgi_fit *fit, const fg_kmeans_options *o, tries *t)
             .stats = &t->stats,
             .history = t->history[at],
         };
-        FG_TRY(fit_once(fit->ctx, fit->rows, o, restart, &fit->listener, &t->state[at]));
+        const fg_status s = fit_once(fit, o, restart, &t->state[at]);
+        if (restart > 0 && fgi_fit_was_stopped(fit, s)) break; /* the best so far stands */
+        FG_TRY(s);
         if (restart == 0 || t->state[at].objective < t->state[t->best].objective) {
             t->best = at;
             t->restart = restart;
@@ -131,7 +134,7 @@ static void tell_report(const fgi_fit *fit, const tries *t, fg_fit_report *repor
     if (!report) return;
     const fgi_lloyd_state *best = &t->state[t->best];
     report->iterations = best->iterations;
-    report->stop_reason = best->stop_reason;
+    report->stop_reason = fit->listener.cancelled ? FG_STOP_CALLBACK : best->stop_reason;
     report->restart = t->restart;
     report->revived = best->revived;
     report->dead = best->empty;

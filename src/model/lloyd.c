@@ -38,10 +38,7 @@ fg_status fgi_lloyd_run(fg_context *ctx, fg_source *src, const fgi_lloyd *how,
         .listener = listener,
         .bad_rows = how->reading.bad_rows,
     };
-    if (listener) {
-        listener->now.phase = "k-means";
-        listener->now.steps = how->max_iter;
-    }
+    fgi_listener_phase(listener, "k-means", how->max_iter);
     for (double before = 0.0;; before = state->objective) {
         if (listener) listener->now.step = state->iterations + 1;
         FG_TRY(fgi_pass_run(ctx, src, &pass, false));

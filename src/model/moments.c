@@ -42,7 +42,7 @@ fg_status fgi_moments_of(fg_context *ctx, fg_source *src, const fgi_reading *rea
 {
     fgi_moments m = {.d = src->cols};
     fgi_stats stats = {0};
-    if (listener) listener->now.phase = "moments";
+    fgi_listener_phase(listener, "moments", 0);
     fg_status s = fgi_alloc(&ctx->ledger, m.d, sizeof(float), &m.center);
     if (s == FG_OK) s = fgi_alloc(&ctx->ledger, m.d, sizeof(double), &m.variance);
     if (s == FG_OK) s = fgi_stats_create(&ctx->ledger, FGI_DIAGONAL, 1, m.d, &stats);

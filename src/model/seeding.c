@@ -165,7 +165,7 @@ static fg_status seed_random(fg_context *ctx, const sample *s, uint64_t seed, fg
 fg_status fgi_seed(fg_context *ctx, fg_source *src, const fgi_seeding *how, fgi_listener *listener,
                    fgi_params *centroids)
 {
-    if (listener) listener->now.phase = "seeding";
+    fgi_listener_phase(listener, "seeding", centroids->k);
     sample s;
     FG_TRY(take_sample(ctx, src, how, centroids, &s));
     const fg_status status = how->method == FG_INIT_RANDOM
