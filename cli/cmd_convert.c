@@ -6,9 +6,9 @@
 #include "stopwatch.h"
 #include "text.h"
 
-#include <math.h>   /* trunc */
+#include <math.h>   /* fabs, trunc */
 #include <stdlib.h> /* free */
-#include <string.h> /* strcmp */
+#include <string.h> /* strcmp, strlen */
 
 typedef struct convert_args {
     const char *in, *out, *from, *to;
@@ -85,13 +85,6 @@ static fg_status convert_block(session *s, const char *path, const fg_view *from
 
 enum { BLOCK_VALUES = 1 << 22 };
 
-static fg_status check_interrupt(session *s, const fg_progress *now)
-{
-    if (!progress_report(&s->progress, now)) return FG_OK;
-    return session_fail(s, FG_CANCELLED, "interrupted after %lld of %lld rows",
-                        (long long)now->rows, (long long)now->rows_total);
-}
-
 static fg_status copy_rows(session *s, const convert_args *args, fg_source *in, fg_sink *sink,
                            fg_dtype target)
 {
@@ -106,20 +99,15 @@ static fg_status copy_rows(session *s, const convert_args *args, fg_source *in, 
     if (capacity > info.rows) capacity = info.rows;
     status = rows_alloc(s, capacity, info.cols, through, &read);
     if (status == FG_OK && !as_is) status = rows_alloc(s, capacity, info.cols, target, &converted);
-    fg_progress now = {.struct_size = sizeof now,
-                       .phase = "convert",
-                       .rows_total = info.rows,
-                       .objective = NAN,
-                       .change = NAN};
-    for (; status == FG_OK && now.rows < info.rows; now.rows += read.rows) {
-        int64_t left = info.rows - now.rows;
+    for (int64_t first = 0; status == FG_OK && first < info.rows; first += read.rows) {
+        int64_t left = info.rows - first;
         read.rows = converted.rows = left < capacity ? left : capacity;
         fg_view from = rows_written(&read, read.rows);
         fg_view to = as_is ? from : rows_written(&converted, read.rows);
-        status = check_interrupt(s, &now);
-        if (status == FG_OK) status = fg_source_read(in, now.rows, &read);
+        status = session_progress(s, "convert", first, info.rows);
+        if (status == FG_OK) status = fg_source_read(in, first, &read);
         if (status == FG_OK && !as_is)
-            status = convert_block(s, args->in, &from, now.rows, &converted);
+            status = convert_block(s, args->in, &from, first, &converted);
         if (status == FG_OK) status = fg_sink_write(sink, &to);
     }
     free(read.data);

@@ -6,7 +6,6 @@
 #include "stopwatch.h"
 #include "text.h"
 
-#include <math.h>   /* NAN */
 #include <stdlib.h> /* getenv */
 #include <unistd.h> /* isatty */
 

@@ -6,7 +6,6 @@
 #include "words.h"
 
 #include <float.h>  /* DBL_MIN */
-#include <math.h>   /* INFINITY */
 #include <stdlib.h> /* free */
 #include <string.h> /* strcmp */
 

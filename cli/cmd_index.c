@@ -6,7 +6,6 @@
 #include "stopwatch.h"
 #include "words.h"
 
-#include <math.h>   /* INFINITY */
 #include <stdlib.h> /* free */
 
 typedef struct index_args {

@@ -7,7 +7,6 @@
 #include "words.h"
 
 #include <float.h>  /* DBL_MIN */
-#include <math.h>   /* INFINITY */
 #include <stdlib.h> /* free */
 
 #define WORDS_INIT "kmeans|kmeans++|random" /* fg_init */

@@ -6,7 +6,6 @@
 #include "stopwatch.h"
 #include "text.h"
 
-#include <math.h>   /* INFINITY, NAN */
 #include <stdlib.h> /* free */
 
 typedef struct sample_args {
@@ -21,20 +20,6 @@ typedef struct sample_files {
 
 enum { BLOCK_ROWS = 1 << 14 };
 
-static fg_status report(session *s, int64_t done, const sample_args *args)
-{
-    const fg_progress now = {.struct_size = sizeof now,
-                             .phase = "sample",
-                             .rows = done,
-                             .rows_total = args->rows,
-                             .objective = NAN,
-                             .change = NAN,
-                             .seconds = stopwatch_seconds() - s->began};
-    if (!progress_report(&s->progress, &now)) return FG_OK;
-    return session_fail(s, FG_CANCELLED, "interrupted after %lld of %lld rows", (long long)done,
-                        (long long)args->rows);
-}
-
 static fg_status draw(session *s, const sample_args *args, const fg_gmm *gmm, int32_t dims,
                       const sample_files *files)
 {
@@ -47,7 +32,7 @@ static fg_status draw(session *s, const sample_args *args, const fg_gmm *gmm, in
         rows.rows = labels.rows = left < capacity ? left : capacity;
         fg_view row_view = rows_written(&rows, rows.rows);
         fg_view label_view = rows_written(&labels, labels.rows);
-        status = report(s, first, args);
+        status = session_progress(s, "sample", first, args->rows);
         if (status == FG_OK) status = fg_gmm_sample(gmm, args->seed, first, &rows, &labels);
         if (status == FG_OK) status = fg_sink_write(files->rows, &row_view);
         if (status == FG_OK && files->labels) status = fg_sink_write(files->labels, &label_view);

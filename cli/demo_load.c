@@ -6,7 +6,7 @@
 
 #include <errno.h>  /* errno */
 #include <stdlib.h> /* free */
-#include <string.h> /* memchr, memcpy, strerror */
+#include <string.h> /* memcpy, strchr, strerror */
 
 static const char VECTORS[] = "glove-20k.npy", WORDS[] = "glove-20k.words.txt";
 

@@ -5,7 +5,7 @@
 #include "text.h"
 
 #include <errno.h>  /* errno */
-#include <math.h>   /* isnan, NAN */
+#include <math.h>   /* INFINITY, NAN, isnan */
 #include <stdarg.h> /* va_list */
 #include <string.h> /* strerror, strlen */
 

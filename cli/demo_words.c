@@ -4,7 +4,7 @@
 #include "rows.h"
 #include "text.h"
 
-#include <math.h>   /* sqrt */
+#include <math.h>   /* INFINITY, fmin, sqrt */
 #include <stdlib.h> /* free, qsort */
 #include <string.h> /* strlen, strspn */
 

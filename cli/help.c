@@ -3,7 +3,7 @@
 #include "help.h"
 
 #include <stdio.h>  /* printf */
-#include <string.h> /* strlen, strchr */
+#include <string.h> /* strcspn */
 
 enum { LEFT_COLUMN = 26, PAGE = 92 };
 
@@ -28,8 +28,9 @@ static void right_column(const char *text)
 static void two_columns(const char *left, const char *right)
 {
     int width = printf("  %s", left);
-    if (width > LEFT_COLUMN - 2) width = printf("\n") - 1;
-    printf("%*s", LEFT_COLUMN - width, "");
+    bool fits = width <= LEFT_COLUMN - 2;
+    if (!fits) printf("\n");
+    printf("%*s", fits ? LEFT_COLUMN - width : LEFT_COLUMN, "");
     right_column(right);
 }
 

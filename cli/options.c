@@ -6,13 +6,13 @@
 #include "nearest.h"
 #include "words.h"
 
-#include <errno.h>    /* ERANGE */
-#include <inttypes.h> /* strtoimax, strtoumax */
-#include <math.h>     /* isfinite */
+#include <errno.h>    /* errno, ERANGE */
+#include <inttypes.h> /* PRId64, strtoimax, strtoumax */
+#include <math.h>     /* isfinite, isinf */
 #include <stdarg.h>   /* va_list */
 #include <stdio.h>    /* fprintf */
 #include <stdlib.h>   /* strtod */
-#include <string.h>   /* strcmp, strchr */
+#include <string.h>   /* memcpy, strchr, strcmp, strcspn, strlen, strncmp, strspn */
 
 /* What a command's table and the common one make together, and how far the reading is. */
 typedef struct reader {

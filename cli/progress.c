@@ -8,7 +8,7 @@
 
 #include <math.h>   /* isnan */
 #include <stdio.h>  /* fprintf, fileno */
-#include <string.h> /* strcmp */
+#include <string.h> /* strcmp, strlen */
 #include <unistd.h> /* isatty */
 
 /* ten lines a second read as motion; more would cost more than they tell */
@@ -95,8 +95,8 @@ static void draw(progress *p, const fg_progress *now, double clock)
 
 void progress_begin(progress *p, bool quiet)
 {
-    *p =
-        (progress){.shown = !quiet && isatty(fileno(stderr)), .last_drawn = -SECONDS_BETWEEN_LINES};
+    *p = (progress){.last_drawn = -SECONDS_BETWEEN_LINES};
+    p->shown = !quiet && isatty(fileno(stderr));
 }
 
 int progress_report(void *user, const fg_progress *now)

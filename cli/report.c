@@ -3,7 +3,7 @@
 #include "report.h"
 #include "words.h"
 
-#include <math.h>  /* NAN */
+#include <math.h>  /* NAN, isnan */
 #include <stdio.h> /* snprintf */
 
 const char *report_stop_clause(int32_t stop_reason)

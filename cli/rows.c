@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rows.c - rows of files: as blocks of a bounded size, or a small matrix at once. Knows no command. */
 #include "rows.h"
-#include "stopwatch.h"
 
-#include <math.h>   /* NAN */
 #include <stdlib.h> /* free */
 
 /* enough rows to feed every core, little enough to forget about */
@@ -60,7 +58,7 @@ fg_status blocks_open(session *s, fg_source *data, const char *phase, int64_t re
                       blocks *out)
 {
     fg_source_info info = {.struct_size = sizeof info};
-    *out = (blocks){.session = s, .data = data, .phase = phase, .began = stopwatch_seconds()};
+    *out = (blocks){.session = s, .data = data, .phase = phase};
     fg_status status = fg_source_get_info(data, &info);
     if (status != FG_OK) return status;
     int64_t row_bytes = info.cols * (int64_t)fg_dtype_bytes((fg_dtype)info.dtype);
@@ -71,20 +69,6 @@ fg_status blocks_open(session *s, fg_source *data, const char *phase, int64_t re
     return rows_alloc(s, out->capacity, info.cols, (fg_dtype)info.dtype, &out->memory);
 }
 
-static fg_status report(const blocks *b)
-{
-    const fg_progress now = {.struct_size = sizeof now,
-                             .phase = b->phase,
-                             .rows = b->first,
-                             .rows_total = b->total,
-                             .objective = NAN,
-                             .change = NAN,
-                             .seconds = stopwatch_seconds() - b->began};
-    if (!progress_report(&b->session->progress, &now)) return FG_OK;
-    return session_fail(b->session, FG_CANCELLED, "interrupted after %lld of %lld rows",
-                        (long long)b->first, (long long)b->total);
-}
-
 fg_status blocks_next(blocks *b)
 {
     fg_source_destroy(b->source);
@@ -92,7 +76,7 @@ fg_status blocks_next(blocks *b)
     b->first += b->rows;
     int64_t left = b->total - b->first;
     b->rows = left < b->capacity ? left : b->capacity;
-    fg_status status = report(b);
+    fg_status status = session_progress(b->session, b->phase, b->first, b->total);
     if (status != FG_OK || b->rows == 0) return status;
     b->memory.rows = b->rows;
     status = fg_source_read(b->data, b->first, &b->memory);
@@ -108,7 +92,7 @@ void blocks_close(blocks *b)
 
 fg_status blocks_blame(blocks *b, fg_status status)
 {
-    if (status == FG_OK || b->first == 0 || b->session->sentence[0]) return status;
+    if (status != FG_NUMERIC || b->first == 0) return status;
     return session_fail(b->session, status, "counting rows from row %lld of the file on: %s",
                         (long long)b->first, fg_last_error());
 }

@@ -27,7 +27,6 @@ typedef struct blocks {
     fg_source *source;   /* the same as a source */
     int64_t total, capacity;
     fg_out memory;
-    double began;
 } blocks;
 
 /* result_bytes: what the caller keeps a row of a block. Close it whatever this gave. */
@@ -36,7 +35,7 @@ fg_status blocks_open(session *s, fg_source *data, const char *phase, int64_t re
 fg_status blocks_next(blocks *b);
 void blocks_close(blocks *b);
 
-/* Says in a failure which block's rows the library counted from 0. */
+/* A failure that names a row (FG_NUMERIC) counts from the block's first: says so. */
 fg_status blocks_blame(blocks *b, fg_status status);
 
 #endif

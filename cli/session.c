@@ -6,6 +6,7 @@
 #include "stopwatch.h"
 
 #include <errno.h>  /* errno */
+#include <math.h>   /* NAN */
 #include <stdarg.h> /* va_list */
 #include <stdlib.h> /* calloc */
 #include <string.h> /* strcmp, strerror */
@@ -15,7 +16,7 @@ bool session_json_alone(const session *s)
     return s->general.json && !strcmp(s->general.json, "-");
 }
 
-bool session_speaks(const session *s)
+static bool speaks(const session *s)
 {
     return !s->general.quiet && !session_json_alone(s);
 }
@@ -31,7 +32,7 @@ fg_status session_fail(session *s, fg_status status, const char *format, ...)
 
 void session_say(session *s, const char *format, ...)
 {
-    if (!session_speaks(s)) return;
+    if (!speaks(s)) return;
     progress_clear(&s->progress);
     va_list args;
     va_start(args, format);
@@ -75,6 +76,20 @@ int session_close(session *s, fg_status status)
         fprintf(stderr, "flashgmm: %s\n", s->sentence[0] ? s->sentence : fg_last_error());
     fg_context_destroy(s->ctx);
     return status == FG_OK ? EXIT_DONE : EXIT_FAILED;
+}
+
+fg_status session_progress(session *s, const char *phase, int64_t rows, int64_t rows_total)
+{
+    const fg_progress now = {.struct_size = sizeof now,
+                             .phase = phase,
+                             .rows = rows,
+                             .rows_total = rows_total,
+                             .objective = NAN,
+                             .change = NAN,
+                             .seconds = stopwatch_seconds() - s->began};
+    if (!progress_report(&s->progress, &now)) return FG_OK;
+    return session_fail(s, FG_CANCELLED, "interrupted after %lld of %lld rows", (long long)rows,
+                        (long long)rows_total);
 }
 
 fg_status session_alloc(session *s, int64_t count, size_t size, void **out)

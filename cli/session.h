@@ -30,13 +30,13 @@ fg_status session_fail(session *s, fg_status status, const char *format, ...)
 /* Prints a line of the report, unless --quiet, or JSON stands alone on standard output. */
 void session_say(session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether session_say prints. */
-bool session_speaks(const session *s);
-
 /* Whether JSON has standard output to itself. */
 bool session_json_alone(const session *s);
 
-/* malloc whose failure is the session's. */
+/* Shows how far a loop of the tool's own has come. FG_CANCELLED once Ctrl-C was pressed. */
+fg_status session_progress(session *s, const char *phase, int64_t rows, int64_t rows_total);
+
+/* calloc whose failure is the session's. */
 fg_status session_alloc(session *s, int64_t count, size_t size, void **out);
 
 /* Threads and kernels in use, for the reports. */

@@ -3,7 +3,7 @@
 #include "sinks.h"
 #include "text.h"
 
-#include <string.h> /* strrchr */
+#include <string.h> /* strcmp, strrchr */
 
 static const struct {
     const char *numbers, *reals; /* twins */

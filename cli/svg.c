@@ -3,7 +3,7 @@
 #include "svg.h"
 #include "text.h"
 
-#include <math.h>  /* log10, floor, pow */
+#include <math.h>  /* INFINITY, floor, fmax, fmin, log10, pow */
 #include <stdio.h> /* FILE */
 
 enum { WIDTH = 760, HEIGHT = 480, LEFT = 72, RIGHT = 28, TOP = 74, BOTTOM = 64 };

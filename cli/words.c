@@ -3,7 +3,7 @@
 #include "words.h"
 
 #include <stdio.h>  /* snprintf */
-#include <string.h> /* strcspn */
+#include <string.h> /* strcspn, strlen, strncmp */
 
 text words_at(const char *words, int32_t position)
 {
