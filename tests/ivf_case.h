@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_case.h - what tests of indexes share: rows of any type, an index of them, a search, the truth in f64. To be included
- * first. Knows the public interface alone. */
+/* ivf_case.h - what tests of indexes share: rows of any type, an index of them, a search, the truth
+ * in f64. To be included first. Knows the public interface alone. */
 #ifndef IVF_CASE_H
 #define IVF_CASE_H
 #include "scratch.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_assign.c - the storing rules, alone and in an index, and the solver for a storage budget. Knows assign.h. */
+/* test_assign.c - the storing rules, alone and in an index, and the solver for a storage budget.
+ * Knows assign.h. */
 #include "ivf_case.h"
 
 #include "assign.h"
 
-/* ---------------------------------------------------------------------------------- one row's lists */
+/* ------------------------------------------------------------------------------ one row's lists */
 
 typedef struct rule_case {
     fgi_rule rule;
@@ -47,7 +48,7 @@ static void candidates_end_where_results_do(void **state)
     assert_int_equal(fgi_candidates_of(&results, 1, 3).count, 0);
 }
 
-/* ------------------------------------------------------------------------------------- rows of lists */
+/* -------------------------------------------------------------------------------- rows of lists */
 
 enum { ROWS = 30000, LISTS = 64, DIMS = CASE_DIMS };
 
@@ -151,7 +152,7 @@ static void posterior_holds_what_is_probable(void **state)
     fg_context_destroy(ctx);
 }
 
-/* ------------------------------------------------------------------------------------------ budgets */
+/* -------------------------------------------------------------------------------------- budgets */
 
 static void budgets_are_met(void **state)
 {

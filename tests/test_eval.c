@@ -14,7 +14,8 @@ static fg_status evaluate(fg_context *ctx, const fg_ivf *ivf, const fg_view *que
 static const int32_t probes[] = {CASE_LISTS, 1, 2, 5, 100};
 enum { POINTS = sizeof probes / sizeof *probes };
 
-/* Costs are those of a search; recall grows to 1; the truth may be computed or given, as i32 or i64. */
+/* Costs are those of a search; recall grows to 1; the truth may be computed or given, as i32 or
+ * i64. */
 static void points_agree_with_searches(void **state)
 {
     (void)state;

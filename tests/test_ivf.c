@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_ivf.c - indexes being built and changed: options, adding, removing, ids. Knows the public interface, and faults.
- */
+/* test_ivf.c - indexes being built and changed: options, adding, removing, ids. Knows the public
+ * interface, and faults. */
 #include "ivf_case.h"
 
 #include "fault.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_ivf_file.c - indexes saved, loaded, mapped and damaged. Knows the public interface, and faults. */
+/* test_ivf_file.c - indexes saved, loaded, mapped and damaged. Knows the public interface, and
+ * faults. */
 #include "ivf_case.h"
 
 #include "fault.h"
@@ -100,7 +101,8 @@ static unsigned char *small_file(fg_context *ctx, size_t *bytes)
     return data;
 }
 
-/* A loaded index never notices too late; a mapped one may give wrong results, but no more than that. */
+/* A loaded index never notices too late; a mapped one may give wrong results, but no more than
+ * that. */
 static void every_damaged_byte_is_noticed(void **state)
 {
     (void)state;
@@ -144,7 +146,8 @@ static void every_cut_is_noticed(void **state)
     fg_context_destroy(ctx);
 }
 
-/* Whichever read, write or block fails: a status, no leak (asan), no temporary file, the old file untouched. */
+/* Whichever read, write or block fails: a status, no leak (asan), no temporary file, the old file
+ * untouched. */
 static void a_failed_save_leaves_the_old_file(void **state)
 {
     (void)state;

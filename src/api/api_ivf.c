@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* api_ivf.c - the public functions on indexes. Checks arguments and copies numbers out; knows no list. */
+/* api_ivf.c - the public functions on indexes. Checks arguments and copies numbers out; knows no
+ * list. */
 #include "check.h"
 #include "eval.h"
 #include "ivf.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* assign_budget.c - finds the threshold that stores each row `copies` times on average. Knows the rules
- * with a threshold; knows no index.
+/* assign_budget.c - finds the threshold that stores each row `copies` times on average. Knows the
+ * rules with a threshold; knows no index.
  *
- * Every candidate after the first joins from one threshold on: a margin from d_j^2 - d_1^2 upwards, a
- * posterior below r_j. So the mean number of lists is a step function of the threshold, and the sorted
- * joining values of a sample hold its steps: to have e extra copies in all, the threshold must lie
- * between the e-th joining value and the next. Candidates that tie at the threshold join together
- * (margin) or stay out together (posterior). */
+ * Every candidate after the first joins from one threshold on: a margin from d_j^2 - d_1^2 upwards,
+ * a posterior below r_j. So the mean number of lists is a step function of the threshold, and the
+ * sorted joining values of a sample hold its steps: to have e extra copies in all, the threshold
+ * must lie between the e-th joining value and the next. Candidates that tie at the threshold join
+ * together (margin) or stay out together (posterior). */
 #include "assign.h"
 
 #include "random.h"

@@ -4,8 +4,8 @@
 #define FGI_CENTROIDS_H
 #include "params.h"
 
-/* Centroids (any real type, already checked as a view) about their own mean, so that a pass works with small numbers.
- * FG_NUMERIC for NaN or infinity, with the place. */
+/* Centroids (any real type, already checked as a view) about their own mean, so that a pass works
+ * with small numbers. FG_NUMERIC for NaN or infinity, with the place. */
 fg_status fgi_centroids_from(fgi_ledger *ledger, const fg_view *view, fgi_params *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* eval.c - searches with more and more probes, counts and times. Knows searches and their truth; knows no list. */
+/* eval.c - searches with more and more probes, counts and times. Knows searches and their truth;
+ * knows no list. */
 #include "eval.h"
 
 #include "clock.h"

@@ -2,10 +2,12 @@
 /* eval.h - how much is found, at what cost. Knows searches; knows no list.
  *
  *     recall = rows found / true rows, over all queries;
- *     a returned row is found if it is among the n true nearest or has the same score as the last of
- *     them: rows that tie for the last place can stand for each other.
+ *     a returned row is found if it is among the n true nearest or has the same score as the
+ *     last of them: rows that tie for the last place can stand for each other.
  *
- * Scores are the search's own, also where the truth is given as ids, so that equal means equal bits. */
+ * So a truth of other rows or of another metric shows as little recall, not as much.
+ * Scores are the search's own, also where the truth is given as ids, so that equal means equal
+ * bits. */
 #ifndef FGI_EVAL_H
 #define FGI_EVAL_H
 #include "ivf.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* eval_truth.c - the truth from an exhaustive search, or from given ids with the scores that a search would give them.
- * Knows searches and ids; knows no measure. */
+/* eval_truth.c - the truth from an exhaustive search, or from given ids with the scores that a
+ * search would give them. Knows searches and ids; knows no measure. */
 #include "eval_truth.h"
 
 #include "ivf_ids.h"
@@ -13,7 +13,7 @@ static fgi_ids ids_of(const fgi_truth *truth, int64_t query)
     return (fgi_ids){.count = truth->n, .sorted = truth->ids + query * truth->n};
 }
 
-/* ------------------------------------------------------------------------------------ by searching */
+/* --------------------------------------------------------------------------------- by searching */
 
 static fg_status search_all(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
                             fgi_truth *truth, float *scores)
@@ -31,7 +31,7 @@ static fg_status search_all(fg_context *ctx, const fg_ivf *ivf, const fg_view *q
     return FG_OK;
 }
 
-/* ------------------------------------------------------------------------------------- from a view */
+/* ---------------------------------------------------------------------------------- from a view */
 
 typedef struct place {
     const fgi_list *list; /* NULL: not met yet */
@@ -107,7 +107,7 @@ static fg_status take_given(fg_context *ctx, const fg_ivf *ivf, const fg_view *q
     return s;
 }
 
-/* --------------------------------------------------------------------------------------------- all */
+/* ------------------------------------------------------------------------------------------ all */
 
 fg_status fgi_truth_create(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
                            const fg_view *given, int32_t n, fgi_truth *out)

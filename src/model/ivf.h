@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ivf.h - the index: a coarse quantizer, a rule, and lists of rows. Knows passes; knows no search.
  *
- * A row that is stored in several lists has a copy in each, so that a list is scanned as one piece of
- * memory. The owner rule keeps a search from meeting a row twice: of the lists that hold a row, the one
- * that the query visits first owns it. To decide this for many rows at once, the entries of a list
- * are grouped into segments: the rows that share one set of lists (ivf_sets.h) lie together, and the
- * whole segment is passed over if the query has visited any other list of the set. So every row
- * is scored exactly once, without a look at any id and without a memory of what was seen.
+ * A row that is stored in several lists has a copy in each, so that a list is scanned as one piece
+ * of memory. The owner rule keeps a search from meeting a row twice: of the lists that hold a row,
+ * the one that the query visits first owns it. To decide this for many rows at once, the entries of
+ * a list are grouped into segments: the rows that share one set of lists (ivf_sets.h) lie together,
+ * and the whole segment is passed over if the query has visited any other list of the set. So every
+ * row is scored exactly once, without a look at any id and without a memory of what was seen.
  *
- * One order: in a list, segments stand by rising number of their set; in a segment, rows stand as they
- * were added, and so all copies of a segment are equal, row for row. Changes keep it: they lay out
- * the lists they touch afresh (ivf_draft.h), which costs the length of those lists. */
+ * One order: in a list, segments stand by rising number of their set; in a segment, rows stand as
+ * they were added, and so all copies of a segment are equal, row for row. Changes keep it: they lay
+ * out the lists they touch afresh (ivf_draft.h), which costs the length of those lists. */
 #ifndef FGI_IVF_H
 #define FGI_IVF_H
 #include "assign.h"
@@ -72,8 +72,8 @@ static inline int64_t fgi_ivf_row_bytes(const fg_ivf *ivf)
 /* Bytes of codes, ids and tables. */
 uint64_t fgi_ivf_bytes(const fg_ivf *ivf);
 
-/* Calls visit for the entries of every row once, copies left out: `count` rows stored under `set`, at entries
- * begin .. of `list`. */
+/* Calls visit for the entries of every row once, copies left out: `count` rows stored under `set`,
+ * at entries begin .. of `list`. */
 typedef void (*fgi_visit)(void *user, const fgi_list *list, int64_t begin, int64_t count,
                           int32_t set);
 void fgi_ivf_each_row(const fg_ivf *ivf, fgi_visit visit, void *user);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ivf_add.c - stores rows. Knows passes, rules and drafts; knows no file.
  *
- * Two passes over the source: the first finds the set of lists of every row, one number each; then all sizes are
- * known, and the second copies rows to where they belong. So memory beyond the index is 4 bytes a row and
- * the lists that are replaced, and nothing changes before nothing can fail any more. */
+ * Two passes over the source: the first finds the set of lists of every row, one number each; then
+ * all sizes are known, and the second copies rows to where they belong. So memory beyond the index
+ * is 4 bytes a row and the lists that are replaced, and nothing changes before nothing can fail any
+ * more. */
 #include "ivf_draft.h"
 #include "ivf_ids.h"
 
@@ -25,7 +26,7 @@ typedef struct adding {
     float *row, *zeros; /* cosine: one row as f32; the centre that a load subtracts */
 } adding;
 
-/* ----------------------------------------------------------------------------- first pass: the sets */
+/* ------------------------------------------------------------------------- first pass: the sets */
 
 static fg_status choose_sets(void *user, const fg_view *chunk, int64_t first,
                              const fgi_row_results *results)
@@ -57,9 +58,10 @@ static fg_status assign(adding *a)
     return fgi_pass_run(a->ctx, a->source, &pass, true);
 }
 
-/* ---------------------------------------------------------------------------- the lists that change */
+/* ------------------------------------------------------------------------ the lists that change */
 
-/* Moves the entries that stay to their new places. Old segments are some of the new ones, in the same order. */
+/* Moves the entries that stay to their new places. Old segments are some of the new ones, in the
+ * same order. */
 static void keep_entries(const fg_ivf *ivf, const fgi_list *old, const fgi_list *list)
 {
     const fgi_entries entries = fgi_list_entries(ivf, list);
@@ -71,7 +73,8 @@ static void keep_entries(const fg_ivf *ivf, const fgi_list *old, const fgi_list 
     }
 }
 
-/* The new rows of a set come after those it had, at the same place of the segment in each of its lists. */
+/* The new rows of a set come after those it had, at the same place of the segment in each of its
+ * lists. */
 static void start_segments(adding *a, int32_t l)
 {
     const fgi_sets *sets = &a->ivf->sets;
@@ -89,9 +92,6 @@ static fg_status lay_out(adding *a)
     const fgi_sets *sets = &a->ivf->sets;
     FG_TRY(fgi_draft_begin(a->ivf, &a->draft));
     for (int64_t r = 0; r < a->rows; r++) a->draft.rows[a->set_of[r]]++;
-    for (int32_t set = 0; set < sets->count; set++)
-        for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++)
-            if (a->draft.rows[set] > sets->rows[set]) a->draft.touched[sets->members[m]] = true;
     FG_TRY(fgi_draft_lay_out(a->ivf, true, &a->draft));
     FG_TRY(fgi_alloc(&a->ctx->ledger, sets->begin[sets->count], sizeof *a->next, &a->next));
     for (int32_t l = 0; l < fgi_ivf_lists(a->ivf); l++) {
@@ -102,7 +102,7 @@ static fg_status lay_out(adding *a)
     return FG_OK;
 }
 
-/* ---------------------------------------------------------------------------- second pass: the rows */
+/* ------------------------------------------------------------------------ second pass: the rows */
 
 /* 1 / |row|, in f64 until the last step. */
 static fg_status inverse_norm(adding *a, const void *codes, int64_t row, float *out)
@@ -184,7 +184,7 @@ static fg_status place(adding *a)
     return s;
 }
 
-/* --------------------------------------------------------------------------------------------- all */
+/* ------------------------------------------------------------------------------------------ all */
 
 static fg_status check(fg_context *ctx, const fg_ivf *ivf, fg_source *rows, const int64_t *ids,
                        int64_t count)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_build.c - an index from rows: the coarse quantizer, the threshold, the lists. Knows fits and rules; knows
- * no entry. */
+/* ivf_build.c - an index from rows: the coarse quantizer, the threshold, the lists. Knows fits and
+ * rules; knows no entry. */
 #include "centroids.h"
 #include "em.h"
 #include "ivf.h"
 #include "kmeans.h"
 
-/* Rows with NaN are skipped in training and while solving: storing refuses them by their number in the source, which
- * a sample has lost. */
+/* Rows with NaN are skipped in training and while solving: storing refuses them by their number in
+ * the source, which a sample has lost. */
 static fg_status train_kmeans(fg_context *ctx, fg_source *rows, const fg_ivf_options *o,
                               fgi_params *out, fg_fit_report *report)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_draft.c - lays out lists from the sizes of their sets. Knows lists and sets; knows no pass and no
- * file. */
+/* ivf_draft.c - lays out lists from the sizes of their sets. Knows lists and sets; knows no pass
+ * and no file. */
 #include "ivf_draft.h"
 
 #include <string.h> /* memcpy */
@@ -87,9 +87,17 @@ static fg_status alloc_list(const fg_ivf *ivf, bool with_entries, fgi_list *list
     return with_entries ? alloc_entries(ivf, list) : FG_OK;
 }
 
+static void touch_changed(const fgi_sets *sets, fgi_draft *draft)
+{
+    for (int32_t set = 0; set < sets->count; set++)
+        for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++)
+            if (draft->rows[set] != sets->rows[set]) draft->touched[sets->members[m]] = true;
+}
+
 fg_status fgi_draft_lay_out(const fg_ivf *ivf, bool with_entries, fgi_draft *draft)
 {
     const int32_t lists = fgi_ivf_lists(ivf);
+    touch_changed(&ivf->sets, draft);
     for (int32_t l = 0; l < lists; l++)
         if (draft->touched[l])
             FG_TRY(fgi_alloc_zero(NULL, 1, sizeof(fgi_segment), &draft->lists[l].segments));

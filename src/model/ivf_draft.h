@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_draft.h - a change of an index: the lists it touches are laid out anew beside the old ones, and
- * take their place at the end, which cannot fail. Knows lists and sets; knows no row's place in a pass.
+/* ivf_draft.h - a change of an index: the lists it touches are laid out anew beside the old ones,
+ * and take their place at the end, which cannot fail. Knows lists and sets; knows no row's place in
+ * a pass.
  *
- * begin -> set `rows` and `touched` -> lay_out -> fill the entries -> commit; or destroy at any point. */
+ * begin -> set `rows` -> lay_out -> fill the entries -> commit; or destroy at any point. */
 #ifndef FGI_IVF_DRAFT_H
 #define FGI_IVF_DRAFT_H
 #include "ivf.h"
@@ -16,8 +17,8 @@ typedef struct fgi_draft {
 /* Everything as it is: the rows of every set as they are now, no list touched. */
 fg_status fgi_draft_begin(const fg_ivf *ivf, fgi_draft *out);
 
-/* Makes count and segments of every touched list, and a block for its entries if asked for: its content is
- * the caller's to write before commit. Copies of a set that changes must all be touched. */
+/* Touches all lists of the sets whose rows change. Makes count and segments of every touched list,
+ * and a block for its entries if asked for: its content is the caller's to write before commit. */
 fg_status fgi_draft_lay_out(const fg_ivf *ivf, bool with_entries, fgi_draft *draft);
 
 /* Puts the touched lists and the rows of the sets into the index, and ends the draft. */

@@ -26,7 +26,7 @@ typedef struct meta {
 
 _Static_assert(sizeof(meta) == 64, "part of the format");
 
-/* --------------------------------------------------------------------------------------------- save */
+/* ----------------------------------------------------------------------------------------- save */
 
 /* Sets that have lost all their rows are left out, which keeps the order of the others. */
 static fg_status write_sets(fgi_container_writer *w, const fgi_sets *sets)
@@ -97,7 +97,7 @@ fg_status fgi_ivf_save(const fg_ivf *ivf, const char *path)
     return s;
 }
 
-/* --------------------------------------------------------------------------------------------- load */
+/* ----------------------------------------------------------------------------------------- load */
 
 typedef struct loading {
     fgi_container file;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_hits.h - the n best of many (key, id) pairs: a binary heap with the worst on top. Lower keys are better,
- * equal keys are ordered by the lower id. Knows no index.
+/* ivf_hits.h - the n best of many (key, id) pairs: a binary heap with the worst on top. Lower keys
+ * are better, equal keys are ordered by the lower id. Knows no index.
  *
- * An empty place holds the worst pair there is, (+inf, INT64_MAX), so that the heap is always full and its top is
- * always the bound that a newcomer must beat. A NaN beats nothing. */
+ * An empty place holds the worst pair there is, (+inf, INT64_MAX), so that the heap is always full
+ * and its top is always the bound that a newcomer must beat. A NaN beats nothing. */
 #ifndef FGI_IVF_HITS_H
 #define FGI_IVF_HITS_H
 #include <math.h>    /* INFINITY */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_ids.h - which rows of an index bear given ids. No table of ids is kept: the few that a call brings are
- * sorted, and the many of the index looked up among them. Knows ids; knows no code. */
+/* ivf_ids.h - which rows of an index bear given ids. No table of ids is kept: the few that a call
+ * brings are sorted, and the many of the index looked up among them. Knows ids; knows no code. */
 #ifndef FGI_IVF_IDS_H
 #define FGI_IVF_IDS_H
 #include "ivf.h"

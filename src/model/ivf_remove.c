@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ivf_remove.c - takes rows out, every copy of them. Knows ids and drafts; knows no pass.
  *
- * Which rows go is read off one copy of each and kept by place in their set: the other copies of a segment
- * have the same rows at the same places. */
+ * Which rows go is read off one copy of each and kept by place in their set: the other copies of a
+ * segment have the same rows at the same places. */
 #include "ivf_draft.h"
 #include "ivf_ids.h"
 
@@ -21,13 +21,6 @@ static void mark(void *user, const fgi_list *list, int64_t begin, int64_t count,
         r->goes[r->first_row[set] + i] = true;
         r->draft.rows[set]--;
     }
-}
-
-static void touch_changed(const fgi_sets *sets, fgi_draft *draft)
-{
-    for (int32_t set = 0; set < sets->count; set++)
-        for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++)
-            if (draft->rows[set] != sets->rows[set]) draft->touched[sets->members[m]] = true;
 }
 
 static void keep_rest(const fg_ivf *ivf, const removal *r, int32_t l)
@@ -54,7 +47,6 @@ static fg_status prepare(const fg_ivf *ivf, removal *r)
         row += ivf->sets.rows[set];
     }
     fgi_ivf_each_row(ivf, mark, r);
-    touch_changed(&ivf->sets, &r->draft);
     FG_TRY(fgi_draft_lay_out(ivf, true, &r->draft));
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++)
         if (r->draft.touched[l]) keep_rest(ivf, r, l);

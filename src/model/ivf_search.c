@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_search.c - ranks the lists, scans the best ones, keeps the n best rows. Knows lists and kernels; knows no pass and no
- * file.
+/* ivf_search.c - ranks the lists, scans the best ones, keeps the n best rows. Knows lists and
+ * kernels; knows no pass and no file.
  *
- * A worker takes a query through all its lists alone, so results do not depend on the number of workers. It
- * marks the lists it has visited; a segment of which another list is marked has been scored there
- * (ivf.h, the owner rule). Segments that are due and lie side by side are scanned as one run. */
+ * A worker takes a query through all its lists alone, so results do not depend on the number of
+ * workers. It marks the lists it has visited; a segment of which another list is marked has been
+ * scored there (ivf.h, the owner rule). Segments that are due and lie side by side are scanned as
+ * one run. */
 #include "ivf_search.h"
 
 #include "fit.h"
@@ -35,7 +36,7 @@ typedef struct searching {
     atomic_llong bad_query; /* the lowest number of one, or the number of queries */
 } searching;
 
-/* ------------------------------------------------------------------------------------- the query */
+/* ------------------------------------------------------------------------------------ the query */
 
 bool fgi_query_load(const fg_ivf *ivf, const fgi_kernels *kernels, const fg_view *queries,
                     int64_t number, const float *center, float *query)
@@ -65,7 +66,7 @@ static void check_query(void *user, int64_t number, int32_t index)
     }
 }
 
-/* -------------------------------------------------------------------------------------- the lists */
+/* ------------------------------------------------------------------------------------ the lists */
 
 /* Puts the lists to visit into order, best first; returns how many. */
 static int32_t rank_lists(const searching *s, worker *w, int64_t number)
@@ -166,7 +167,7 @@ static void search_one(void *user, int64_t number, int32_t index)
     write_hits(s, w, number);
 }
 
-/* ------------------------------------------------------------------------------------------- all */
+/* ------------------------------------------------------------------------------------------ all */
 
 static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w)
 {

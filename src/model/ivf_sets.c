@@ -16,7 +16,7 @@ static uint64_t hash(const int32_t *lists, int32_t size)
     return h;
 }
 
-/* The slot that holds the set, or the free one where it belongs. Half the slots at least are free. */
+/* The slot that holds the set, or the free one where it belongs. At least half are free. */
 static int32_t *slot_of(const fgi_sets *sets, const int32_t *lists, int32_t size)
 {
     const uint64_t mask = (uint64_t)sets->slot_count - 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_sets.h - the distinct sets of lists that rows are stored in, each with a number and a count of
- * its rows. Knows numbers of lists; knows no row. */
+/* ivf_sets.h - the distinct sets of lists that rows are stored in, each with a number and a count
+ * of its rows. Knows numbers of lists; knows no row. */
 #ifndef FGI_IVF_SETS_H
 #define FGI_IVF_SETS_H
 #include "memory.h"
