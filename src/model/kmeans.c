@@ -2,6 +2,7 @@
 /* kmeans.c - k-means from options to centroids: moments, seeds, Lloyd, restarts. Knows no ISA, no file. */
 #include "kmeans.h"
 
+#include "centroids.h"
 #include "fit.h"
 #include "lloyd.h"
 #include "mstep.h"
@@ -26,6 +27,7 @@ fg_status fgi_kmeans_resolve(const fg_kmeans_options *in, int64_t rows, int32_t 
         if (o.start->rows != o.k || o.start->cols != cols)
             return fgi_fail(FG_ARGUMENT, "start is %lld x %d; it must be k x cols, %d x %d",
                             (long long)o.start->rows, o.start->cols, o.k, cols);
+        FG_TRY(fgi_centroids_check(o.start, "start"));
     }
     if (!o.max_iter) o.max_iter = 25;
     if (!o.restarts || o.init == FG_INIT_GIVEN) o.restarts = 1; /* one start, one result */

@@ -30,6 +30,15 @@ static double move_mean(double *mean, const double *shift, double mass, int32_t 
     return sum;
 }
 
+/* Squared error of a cluster; of diagonal statistics, over all dimensions. */
+static double squared_error(const fgi_stats *stats, int32_t j)
+{
+    const int32_t cols = stats->kind == FGI_DIAGONAL ? stats->d : 1;
+    double sum = 0.0;
+    for (int32_t i = 0; i < cols; i++) sum += stats->square[(int64_t)j * cols + i];
+    return sum;
+}
+
 double fgi_update_centroids(fgi_params *centroids, const fgi_stats *stats)
 {
     const int32_t d = stats->d;
@@ -39,12 +48,27 @@ double fgi_update_centroids(fgi_params *centroids, const fgi_stats *stats)
         const int64_t at = (int64_t)j * d;
         const double correction =
             move_mean(centroids->means + at, stats->shift + at, stats->mass[j], d, NULL);
-        double square = correction;
-        const int32_t cols = stats->kind == FGI_DIAGONAL ? d : 1;
-        for (int32_t i = 0; i < cols; i++) square += stats->square[(int64_t)j * cols + i];
-        sum += fmax(square, 0.0);
+        sum += fmax(squared_error(stats, j) + correction, 0.0);
     }
     return sum;
+}
+
+/* Shifts are sums of differences rounded to f32, and so is the centroid: at rest it lies beside its rows' mean by at most
+ * u = 2^-24 of their deviation and of its own length. (u a + u b)^2 <= 2^-47 (a^2 + b^2); the bound is four times that. */
+bool fgi_centroids_rest(const fgi_params *centroids, const fgi_stats *stats)
+{
+    const int32_t d = stats->d;
+    for (int32_t j = 0; j < stats->k; j++) {
+        if (stats->mass[j] == 0.0) continue;
+        double step2 = 0.0, length2 = 0.0;
+        for (int64_t i = (int64_t)j * d; i < (int64_t)(j + 1) * d; i++) {
+            const double step = stats->shift[i] / stats->mass[j];
+            step2 += step * step;
+            length2 += centroids->means[i] * centroids->means[i];
+        }
+        if (step2 > 0x1p-45 * (length2 + squared_error(stats, j) / stats->mass[j])) return false;
+    }
+    return true;
 }
 
 /* Gives whether a variance stood at or below its floor back. */
@@ -107,15 +131,6 @@ static void part_by_lot(double *mean, double *twin, int32_t d, double deviation,
 static uint64_t lot_index(uint64_t draw, int32_t k, int32_t d, int32_t j)
 {
     return (draw * (uint64_t)k + (uint64_t)j) * (uint64_t)d;
-}
-
-/* Squared error of a cluster; of diagonal statistics, over all dimensions. */
-static double squared_error(const fgi_stats *stats, int32_t j)
-{
-    const int32_t cols = stats->kind == FGI_DIAGONAL ? stats->d : 1;
-    double sum = 0.0;
-    for (int32_t i = 0; i < cols; i++) sum += stats->square[(int64_t)j * cols + i];
-    return sum;
 }
 
 static void halve_cluster(fgi_stats *stats, int32_t from, int32_t to)

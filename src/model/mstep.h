@@ -11,6 +11,9 @@ extern const double fgi_empty_mass;
  * centroids, rows staying where they are. */
 double fgi_update_centroids(fgi_params *centroids, const fgi_stats *stats);
 
+/* Whether the rows of every cluster have their mean where the centroid is, but for the rounding of both. */
+bool fgi_centroids_rest(const fgi_params *centroids, const fgi_stats *stats);
+
 /* The M-step: weights, means and variances about the new means, not below floor (fgi_variance_floor). `params` holds the
  * means that the statistics are about. An empty component gets weight 0 and keeps the rest. states: k. */
 void fgi_update_mixture(fgi_params *params, const fgi_stats *stats, const double *floor,
