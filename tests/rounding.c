@@ -55,21 +55,14 @@ static double density_error(const oracle *o, const double *x, const double *cent
     return 0.5 * relative_of_distance(o->d) * distance + moved;
 }
 
-double rounding_of_density(const oracle *o, const double *x, const double *center, const double *r)
+double rounding_of_row(const oracle *o, const double *x, const double *center, const double *r,
+                       double *b)
 {
-    double sum = (o->k / 8.0 + 6.0) * u;
-    for (int32_t j = 0; j < o->k; j++)
-        if (r[j] > 0.0) sum += r[j] * density_error(o, x, center, j);
-    return sum;
-}
-
-/* b_j of every component; gives the bound on the log-density back. */
-static double row_errors(const oracle *o, const double *x, const double *center, const double *r,
-                         double *b)
-{
-    double best = 0.0;
-    const double density = rounding_of_density(o, x, center, r);
-    for (int32_t j = 0; j < o->k; j++) best = fmax(best, r[j]);
+    double best = 0.0, density = (o->k / 8.0 + 6.0) * u;
+    for (int32_t j = 0; j < o->k; j++) {
+        best = fmax(best, r[j]);
+        if (r[j] > 0.0) density += r[j] * density_error(o, x, center, j);
+    }
     for (int32_t j = 0; j < o->k; j++) {
         if (r[j] < 0x1p-26 / o->k * best) {
             b[j] = r[j];
@@ -143,7 +136,7 @@ static double raise_errors(const oracle *o, const oracle_rows *rows, const doubl
     oracle_update(&next, rows, r);
     for (int64_t n = 0; n < rows->n; n++) {
         const double *x = rows->x + n * rows->d;
-        density += row_errors(o, x, center, r + n * o->k, b + n * o->k) / (double)rows->n;
+        density += rounding_of_row(o, x, center, r + n * o->k, b + n * o->k) / (double)rows->n;
     }
     const step t = {o, &next, rows, center, r, b};
     for (int32_t j = 0; j < o->k; j++) raise_component(&t, j, error);

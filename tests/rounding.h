@@ -14,8 +14,10 @@ typedef struct rounding {
 void rounding_of_fit(const oracle *start, const oracle_rows *rows, int32_t iterations,
                      rounding *after);
 
-/* Of one row's log-density, nats; r: its responsibilities in f64. */
-double rounding_of_density(const oracle *o, const double *x, const double *center, const double *r);
+/* Of one row: of its log-density, nats, and b (k) of its responsibilities, which are r (k) in f64. center: of the
+ * mixture. */
+double rounding_of_row(const oracle *o, const double *x, const double *center, const double *r,
+                       double *b);
 
 /* The mean of the rows (d), to be given to free: what the library centres by. */
 double *rounding_center(const oracle_rows *rows);

@@ -381,7 +381,7 @@ static void a_constant_feature_stands_at_the_floor(void **state)
     enum { N = 500, D = 3 };
     float *x = blob_rows(&(blobs){.n = N, .d = D, .blobs = 2, .spread = 6.0});
     for (int n = 0; n < N; n++) x[n * D + 1] = 10000.1f;
-    double *wide = widened(x, N * D), floor[D], *center, *r = malloc(N * 2 * sizeof *r);
+    double *wide = widened(x, N * D), floor[D], b[2], *center, *r = malloc(N * 2 * sizeof *r);
     const oracle_rows rows = {.x = wide, .n = N, .d = D};
     center = rounding_center(&rows);
     fg_source *src = source_of(x, N, D, FG_F32);
@@ -397,7 +397,7 @@ static void a_constant_feature_stands_at_the_floor(void **state)
         double bound = 0.0; /* the log-determinant is right: so is the density */
         const double score = oracle_score(&o, &rows, r);
         for (int n = 0; n < N; n++)
-            bound += rounding_of_density(&o, wide + n * D, center, r + 2 * n) / N;
+            bound += rounding_of_row(&o, wide + n * D, center, r + 2 * n, b) / N;
         assert_true(fabs(f.report.objective - score) <= bound);
         oracle_free(&o);
         fitted_free(&f);
