@@ -127,11 +127,10 @@ static fg_status take_variances(const fg_view *variances, fgi_params *p)
     for (int32_t j = 0; j < p->k; j++)
         for (int32_t i = 0; i < cols; i++) {
             const double v = fgi_view_get(variances, j, i);
-            if (!(v >= FGI_LEAST_VARIANCE && isfinite(v)))
-                return fgi_fail(
-                    FG_ARGUMENT,
-                    "variance %d, dimension %d is %g; it must be finite and at least %g", j, i, v,
-                    FGI_LEAST_VARIANCE);
+            if (!(v >= FGI_LEAST_VARIANCE && v <= FGI_MOST_VARIANCE))
+                return fgi_fail(FG_ARGUMENT,
+                                "variance %d, dimension %d is %g; it must be in %g..%g", j, i, v,
+                                FGI_LEAST_VARIANCE, FGI_MOST_VARIANCE);
             p->variances[(int64_t)j * cols + i] = v;
         }
     return FG_OK;

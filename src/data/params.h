@@ -14,10 +14,12 @@ typedef enum fgi_kind {
     FGI_DIAGONAL = 2   /* one variance a component and dimension */
 } fgi_kind;
 
-/* What the means and variances of a mixture must keep to, so that f32 can compute with them: smaller variances would
- * have reciprocals, larger means squares, that are beyond it. */
-#define FGI_LEAST_VARIANCE 0x1p-100
-#define FGI_MOST_MEAN      1e30
+/* What the parameters of a mixture keep to, so that every value of a living component is finite: f32 can hold the
+ * reciprocals of variances, f64 the rest. Weights as small as the least f64 have a logarithm of -745. */
+#define FGI_LEAST_VARIANCE   0x1p-100
+#define FGI_MOST_VARIANCE    0x1p200
+#define FGI_MOST_MEAN        1e30
+#define FGI_LEAST_LOG_WEIGHT (-1000.0)
 
 /* Rows are normalised (if asked), then centred, before anything else; means are relative to the
  * centre, which is what keeps products of f32 exact enough. */

@@ -3,7 +3,7 @@
  * variances (f64), then the centre (d f32). Knows the container; knows no object. */
 #include "params_file.h"
 
-#include <math.h>   /* fabs, isfinite, INFINITY */
+#include <math.h>   /* fabs, INFINITY */
 #include <string.h> /* memcpy */
 
 typedef struct shape {
@@ -67,8 +67,9 @@ static fg_status check_values(const fgi_container *file, const fgi_params *p)
     bool living = false;
     for (int32_t j = 0; j < p->k; j++) {
         const double w = p->log_weights[j];
-        if (!(w <= 0.0)) return bad_value(file, "log-weight", j, w);
-        living |= w > -INFINITY;
+        if (w == -INFINITY) continue; /* dead */
+        if (!(w <= 0.0 && w >= FGI_LEAST_LOG_WEIGHT)) return bad_value(file, "log-weight", j, w);
+        living = true;
     }
     if (!living)
         return fgi_fail(FG_FORMAT, "%s: section PARM: all %d weights are 0", file->path, p->k);
@@ -76,7 +77,7 @@ static fg_status check_values(const fgi_container *file, const fgi_params *p)
         if (!(fabs(p->means[i]) <= 2.0 * FGI_MOST_MEAN)) /* as it is about the centre */
             return bad_value(file, "mean", i, p->means[i]);
     for (int64_t i = 0; i < variances; i++)
-        if (!(p->variances[i] >= FGI_LEAST_VARIANCE && isfinite(p->variances[i])))
+        if (!(p->variances[i] >= FGI_LEAST_VARIANCE && p->variances[i] <= FGI_MOST_VARIANCE))
             return bad_value(file, "variance", i, p->variances[i]);
     for (int32_t i = 0; i < p->d; i++)
         if (!(fabsf(p->center[i]) <= FGI_MOST_MEAN))
