@@ -182,8 +182,49 @@ def ivf():
     yield "copies-differ", index_file(sets, ids=[0, 1, 2, 10, 11, 10, 12, 20])
 
 
+def mixture_file(kind=2, k=2, d=2, *, weights=(-0.25, -1.5), means=(-1.0, -2.0, 1.0, 2.0),
+                 variances=None, states=(0, 1), normalize=0, stop=1, without=b""):  # fmt: skip
+    if variances is None:
+        variances = {1: [0.5, 2.0], 2: [0.5, 1.0, 1.5, 2.0]}.get(kind, [])
+    numbers = [*weights, *means, *variances]
+    sections = [
+        (b"GMET", struct.pack("<2iqd", 7, stop, 1000, -3.5)),
+        (b"STAT", struct.pack(f"<{len(states)}i", *states)),
+        (b"PSHP", struct.pack("<4I", kind, k, d, normalize)),
+        (b"PARM", struct.pack(f"<{len(numbers)}d2f", *numbers, 3.0, 4.0)),
+    ]
+    return container_file([section for section in sections if section[0] != without])
+
+
+def gmm():
+    infinity, nan = float("inf"), float("nan")
+    yield "diagonal", mixture_file()
+    yield "spherical", mixture_file(1)
+    yield "normalised", mixture_file(normalize=1)
+    yield "one-dead", mixture_file(weights=(0.0, -infinity), states=(0, 2))
+    yield "all-dead", mixture_file(weights=(-infinity, -infinity))
+    yield "centroids", mixture_file(0)
+    yield "kind-unknown", mixture_file(3)
+    yield "weight-above-one", mixture_file(weights=(0.5, -1.0))
+    yield "weight-nan", mixture_file(weights=(nan, -1.0))
+    yield "mean-huge", mixture_file(means=(-1.0, 1e31, 1.0, 2.0))
+    yield "mean-large", mixture_file(means=(-1.0, 1e30, 1.0, -1e30))
+    yield "weight-tiny", mixture_file(weights=(-745.0, -1.0))
+    yield "weight-too-tiny", mixture_file(weights=(-1e308, -1.0))
+    yield "variance-zero", mixture_file(variances=[0.5, 1.0, 0.0, 2.0])
+    yield "variance-extreme", mixture_file(variances=[2.0**-100, 1.0, 2.0**200, 2.0])
+    yield "state-unknown", mixture_file(states=(0, 3))
+    yield "states-too-few", mixture_file(states=(0,))
+    yield "stop-unknown", mixture_file(stop=4)
+    yield "no-component", mixture_file(k=0)
+    yield "more-components", mixture_file(k=3)
+    yield "more-dimensions", mixture_file(d=1 << 20)
+    for tag in (b"GMET", b"STAT", b"PSHP", b"PARM"):
+        yield f"without-{tag.decode()}", mixture_file(without=tag)
+
+
 def main():
-    for target in (vecs, xbin, npy, container, ivf):
+    for target in (vecs, xbin, npy, container, ivf, gmm):
         folder = HERE / target.__name__
         folder.mkdir(exist_ok=True)
         for name, data in target():
