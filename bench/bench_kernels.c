@@ -28,13 +28,14 @@ enum {
 
 /* All that the cases read and write. */
 typedef struct arena {
-    float *x;       /* ROWS x MAX_DEPTH */
-    float *weights; /* K x MAX_DEPTH: packed weights, or means */
-    float *bias;    /* K, negative */
-    float *scores;  /* ROWS x K */
-    void *rows;     /* SCAN_ROWS x SCAN_D elements of the case's type */
-    int32_t *index; /* K + slack */
-    float *out;     /* SCAN_ROWS + slack */
+    float *x;        /* ROWS x MAX_DEPTH */
+    float *weights;  /* K x MAX_DEPTH: weights, or means */
+    void *packed[2]; /* the weights as the first and the last screen want them */
+    float *bias;     /* K, negative */
+    float *scores;   /* ROWS x K */
+    void *rows;      /* SCAN_ROWS x SCAN_D elements of the case's type */
+    int32_t *index;  /* K + slack */
+    float *out;      /* SCAN_ROWS + slack */
     double *shift, *square;
 } arena;
 
@@ -82,7 +83,7 @@ static double fma_peak(const char *isa)
         const char *isa;
         double (*loop)(int64_t steps);
         double lanes;
-    } loops[] = {{"avx512", fma_avx512, 16}, {"avx2", fma_avx2, 8}};
+    } loops[] = {{"amx", fma_avx512, 16}, {"avx512", fma_avx512, 16}, {"avx2", fma_avx2, 8}};
     const int64_t steps = 1 << 20;
     volatile double used; /* else the loop would be left out */
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
@@ -102,21 +103,35 @@ static double fma_peak(const char *isa)
 
 /* ------------------------------------------------------------------------------------------- cases */
 
-static double run_scores(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+static double run_screen(const bench_case *c, const fgi_screen *screen, const void *packed,
+                         const arena *a)
 {
     float row_max[ROWS];
     for (int32_t r = 0; r < ROWS; r++) row_max[r] = -INFINITY;
-    kernels->scores(&(fgi_scores_args){.x = a->x,
-                                       .ldx = MAX_DEPTH,
-                                       .rows = ROWS,
-                                       .depth = c->d,
-                                       .packed = a->weights,
-                                       .bias = a->bias,
-                                       .panels = K / kernels->panel,
-                                       .scores = a->scores,
-                                       .ld_scores = K,
-                                       .row_max = row_max});
+    if (screen->prepare) screen->prepare(a->x, MAX_DEPTH, ROWS, c->d, a->rows);
+    screen->scores(&(fgi_scores_args){.x = screen->prepare ? a->rows : a->x,
+                                      .ldx = MAX_DEPTH,
+                                      .rows = ROWS,
+                                      .depth = c->d,
+                                      .norm2 = a->x,
+                                      .packed = packed,
+                                      .bias = a->bias,
+                                      .slope = a->bias,
+                                      .panels = K / screen->panel,
+                                      .scores = a->scores,
+                                      .ld_scores = K,
+                                      .row_max = row_max});
     return a->scores[0];
+}
+
+static double run_scores(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+{
+    return run_screen(c, &kernels->screens[0], a->packed[0], a);
+}
+
+static double run_scores_exact(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+{
+    return run_screen(c, &kernels->screens[kernels->screen_count - 1], a->packed[1], a);
 }
 
 static double run_load(const bench_case *c, const fgi_kernels *kernels, const arena *a)
@@ -183,8 +198,9 @@ static double run_scan_ip(const bench_case *c, const fgi_kernels *kernels, const
 }
 
 #define SCORES(d)                                                                                  \
+    {"scores", d, FG_F32, 2.0 * ROWS * K * d, 4.0 * (ROWS + K) * d, run_scores},                   \
     {                                                                                              \
-        "scores", d, FG_F32, 2.0 * ROWS *K *d, 4.0 * (ROWS + K) * d, run_scores                    \
+        "scores_exact", d, FG_F32, 2.0 * ROWS *K *d, 4.0 * (ROWS + K) * d, run_scores_exact        \
     }
 #define LOAD(dtype, bytes)                                                                         \
     {                                                                                              \
@@ -255,8 +271,7 @@ static arena create_arena(void)
         .shift = allocate(MAX_DEPTH, sizeof(double)),
         .square = allocate(MAX_DEPTH, sizeof(double)),
     };
-    /* a pattern of 16 lanes is the same matrix in panels of any width */
-    for (size_t i = 16; i < K * MAX_DEPTH; i++) a.weights[i] = a.weights[i % 16];
+    for (int i = 0; i < 2; i++) a.packed[i] = allocate(K * MAX_DEPTH, sizeof(float));
     for (int32_t j = 0; j < K; j++) a.bias[j] = -fabsf(a.bias[j]);
     return a;
 }
@@ -265,6 +280,8 @@ static void destroy_arena(arena *a)
 {
     free(a->x);
     free(a->weights);
+    free(a->packed[0]);
+    free(a->packed[1]);
     free(a->bias);
     free(a->scores);
     free(a->rows);
@@ -274,9 +291,20 @@ static void destroy_arena(arena *a)
     free(a->square);
 }
 
-/* Puts everything that runs change back, and rows of the case's type in place. */
-static void prepare(const bench_case *c, const arena *a)
+static void pack(const fgi_screen *screen, const float *weights, int32_t depth, void *packed)
 {
+    memset(packed, 0, K / (size_t)screen->panel * screen->panel_bytes(depth));
+    for (int32_t j = 0; j < K; j++)
+        screen->pack(weights + (int64_t)j * depth, depth, j % screen->panel,
+                     (char *)packed + j / screen->panel * screen->panel_bytes(depth));
+}
+
+/* Puts everything that runs change back, and rows of the case's type in place. */
+static void prepare(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+{
+    const fgi_screen *exact = &kernels->screens[kernels->screen_count - 1];
+    if (c->run == run_scores) pack(kernels->screens, a->weights, c->d, a->packed[0]);
+    if (c->run == run_scores_exact) pack(exact, a->weights, c->d, a->packed[1]);
     for (size_t i = 0; i < SCAN_ROWS * SCAN_D; i++) {
         const float value = random_value(i);
         switch (c->dtype) {
@@ -350,11 +378,12 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
                "GB/s", "share");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const bench_case *c = &cases[i];
-        prepare(c, a);
+        prepare(c, &fgi_kernels_ref, a);
         const double expected = c->run(c, &fgi_kernels_ref, a);
-        prepare(c, a);
+        prepare(c, kernels, a);
         const double value = c->run(c, kernels, a);
-        if (fabs(value - expected) > 1e-4 * fabs(expected)) {
+        const double loss = c->run == run_scores ? 4 * kernels->screens[0].factor_loss : 0;
+        if (fabs(value - expected) > (1e-4 + loss) * fabs(expected)) {
             fprintf(stderr, "%s %s %s d=%" PRId32 ": %.9g where the reference has %.9g\n",
                     kernels->isa, c->name, fg_dtype_text(c->dtype), c->d, value, expected);
             right = false;
@@ -368,7 +397,7 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"avx512", "avx2", "ref"};
+    static const char *const all[] = {"amx", "avx512", "avx2", "ref"};
     bool json = false, named = false, right = true;
     arena a = create_arena();
     for (int i = 1; i < argc; i++) {

@@ -7,7 +7,7 @@
  * Bounds: u = 2^-24 and gamma(n) = n u / (1 - n u). However n products are added up, fused or not, the error
  * is at most gamma(n) * (sum of |products|); each rounding of a factor before adds one to n (Higham, Accuracy
  * and Stability of Numerical Algorithms, 3.1). The one rounding of a reference kernel is within that too.
- *     scores             gamma(depth + 1) * (|bias| + sum |x w|)
+ *     scores             what the screen promises (kernels.h)
  *     inner product      gamma(d) * sum |q v|
  *     squared distance   gamma(d + 2) * sum (q - v)^2          the rounded difference counts twice
  *     scaled distance    gamma(d + 3) * sum s (q - v)^2
@@ -149,7 +149,7 @@ static inline void make_regions(void)
 /* Goes on to the next table that this CPU can run. */
 static inline bool next_table(void)
 {
-    static const char *const isas[] = {"ref", "avx2", "avx512"};
+    static const char *const isas[] = {"ref", "avx2", "avx512", "amx"};
     static size_t next;
     for (table = NULL; !table && next < sizeof isas / sizeof *isas; next++)
         table = fgi_kernels_pick(isas[next]);

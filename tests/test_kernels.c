@@ -153,99 +153,169 @@ static void load_knows_every_half_and_byte(void **state)
 
 /* ---- scores */
 
-enum { MOST_ROWS = 27, MOST_SCORES = 3 * 32, LD_SCORES = MOST_SCORES + 16 };
+enum {
+    MOST_ROWS = 2 * 32 + 1,
+    MOST_SCORES = 3 * 32,
+    LD_SCORES = MOST_SCORES + 16,
+    MOST_DEPTH = 768
+};
+
+static const fgi_screen *screen; /* under test, one of the table's */
 
 typedef struct score_data {
     fgi_scores_args args;
-    float *x, *packed, *bias, *row_max;
+    float *x, *norm2, *bias, *slope, *row_max;
+    float weights[MOST_SCORES * MOST_DEPTH];
     float scores[MOST_ROWS * LD_SCORES];
 } score_data;
+
+/* Prepares rows first .. first + args.rows - 1 of the case, whose operands end where memory ends. */
+static void prepare_rows(score_data *s, int32_t first)
+{
+    const float *x = s->x + (int64_t)first * s->args.ldx;
+    s->args.x = x;
+    s->args.norm2 = s->norm2 + first;
+    if (!screen->prepare) return;
+    const int32_t groups = (s->args.rows + screen->row_group - 1) / screen->row_group;
+    void *prepared = at_end(3, groups * (int64_t)screen->group_bytes(s->args.depth), 0);
+    screen->prepare(x, s->args.ldx, s->args.rows, s->args.depth, prepared);
+    s->args.x = prepared;
+}
+
+static void pack_weights(score_data *s, int32_t lanes, int32_t depth)
+{
+    const int64_t bytes = (int64_t)screen->panel_bytes(depth);
+    char *packed = at_end(1, lanes / screen->panel * bytes, 0);
+    memset(packed, 0, (size_t)(lanes / screen->panel * bytes));
+    for (int32_t j = 0; j < lanes; j++)
+        screen->pack(s->weights + (int64_t)j * depth, depth, j % screen->panel,
+                     packed + j / screen->panel * bytes);
+    s->args.packed = packed;
+}
 
 static score_data *score_setup(int32_t rows, int32_t depth, int32_t panels, int32_t gap)
 {
     static _Alignas(64) score_data s;
-    const int32_t lanes = panels * table->panel, ldx = depth + gap;
-    s.x = random_floats_at_end(0, (rows - 1) * (int64_t)ldx + depth);
-    s.packed = random_floats_at_end(1, (int64_t)lanes * depth);
-    s.bias = random_floats_at_end(2, lanes);
-    s.row_max = floats_at_end(3, rows);
+    const int32_t lanes = panels * screen->panel, ldx = depth + gap;
+    const int64_t elements = (rows - 1) * (int64_t)ldx + depth;
+    assert_true(rows <= MOST_ROWS && lanes <= MOST_SCORES && depth <= MOST_DEPTH);
+    s.x = random_floats_at_end(0, elements);
+    for (int64_t i = 0; rows % 3 == 0 && i < elements; i++) s.x[i] = roundf(100 * s.x[i]);
+    float *vectors = random_floats_at_end(2, 2 * (int64_t)(lanes + rows));
+    s.bias = vectors;
+    s.slope = vectors + lanes;
+    s.norm2 = vectors + 2 * lanes;
+    s.row_max = vectors + 2 * lanes + rows;
+    for (int64_t i = 0; i < (int64_t)lanes * depth; i++)
+        s.weights[i] = random_float((uint64_t)i + 99);
     for (int32_t r = 0; r < rows; r++) s.row_max[r] = r % 2 ? -INFINITY : 1e6f;
     fill_canaries(s.scores, rows * LD_SCORES);
-    s.args = (fgi_scores_args){.x = s.x,
-                               .ldx = ldx,
+    s.args = (fgi_scores_args){.ldx = ldx,
                                .rows = rows,
                                .depth = depth,
-                               .packed = s.packed,
                                .bias = s.bias,
+                               .slope = s.slope,
                                .panels = panels,
                                .scores = s.scores,
                                .ld_scores = LD_SCORES,
                                .row_max = s.row_max};
+    pack_weights(&s, lanes, depth);
+    prepare_rows(&s, 0);
     return &s;
 }
 
-static float weight(const score_data *s, int32_t j, int32_t p)
+static void check_score(const score_data *s, int32_t r, int32_t j)
 {
-    const int32_t panel = table->panel;
-    return s->packed[(int64_t)(j / panel) * s->args.depth * panel + p * panel + j % panel];
+    const int32_t depth = s->args.depth;
+    const float *x = s->x + (int64_t)r * s->args.ldx, *weight = s->weights + (int64_t)j * depth;
+    const double line = (double)s->slope[j] * s->norm2[r];
+    double sum = s->bias[j] + line, products = 0;
+    for (int32_t p = 0; p < depth; p++) {
+        sum += (double)x[p] * weight[p];
+        products += fabs((double)x[p] * weight[p]);
+    }
+    assert_near(screen->name, depth, s->scores[r * LD_SCORES + j], sum,
+                fgi_product_error(screen, depth) * products +
+                    (depth + 4) * 0x1p-24 * (fabs(s->bias[j]) + fabs(line)));
 }
 
 static void check_scores(int32_t rows, int32_t depth, int32_t panels, int32_t gap)
 {
     score_data *s = score_setup(rows, depth, panels, gap);
-    const int32_t lanes = panels * table->panel;
-    table->scores(&s->args);
+    const int32_t lanes = panels * screen->panel;
+    screen->scores(&s->args);
     for (int32_t r = 0; r < rows; r++) {
-        const float *x = s->x + (int64_t)r * s->args.ldx, *scores = s->scores + r * LD_SCORES;
+        const float *scores = s->scores + r * LD_SCORES;
         float largest = r % 2 ? -INFINITY : 1e6f;
         for (int32_t j = 0; j < lanes; j++) {
-            double sum = s->bias[j], magnitude = fabs(sum);
-            for (int32_t p = 0; p < depth; p++) {
-                const double product = (double)x[p] * weight(s, j, p);
-                sum += product;
-                magnitude += fabs(product);
-            }
-            assert_near("scores", depth, scores[j], sum, gamma_bound(depth + 1) * magnitude);
+            check_score(s, r, j);
             largest = scores[j] > largest ? scores[j] : largest;
         }
         assert_same_bits("row_max", depth, s->row_max[r], largest);
         assert_canaries(scores + lanes, LD_SCORES - lanes);
     }
-    float alone[LD_SCORES], alone_max = 0; /* a row's scores are the same in any company */
-    fgi_scores_args one = s->args;
-    one.x += (rows - 1) * (int64_t)one.ldx;
-    one.rows = 1;
-    one.scores = alone;
-    one.row_max = &alone_max;
-    table->scores(&one);
+    _Alignas(64) float alone[LD_SCORES]; /* a row's scores are the same in any company */
+    float alone_max = 0;
+    s->args.rows = 1;
+    s->args.scores = alone;
+    s->args.row_max = &alone_max;
+    prepare_rows(s, rows - 1);
+    screen->scores(&s->args);
     assert_memory_equal(alone, s->scores + (rows - 1) * LD_SCORES, (size_t)lanes * sizeof *alone);
 }
 
 static void scores_are_a_product_plus_bias(void **state)
 {
     (void)state;
-    static const int32_t depths[] = {1, 2, 3, 17, 100, 128, 129, 255, 256, 257, 513, 768};
-    for (int32_t rows = 1; rows <= 2 * table->row_group + 1; rows++)
-        for (size_t i = 0; i < sizeof depths / sizeof *depths; i++)
-            check_scores(rows, depths[i], 1 + (rows + (int32_t)i) % 3, rows % 2 ? 0 : 3);
+    static const int32_t depths[] = {1, 2, 3, 17, 32, 33, 100, 128, 129, 256, 257, 513, 768};
+    for (int32_t i = 0; i < table->screen_count; i++) {
+        screen = &table->screens[i];
+        for (int32_t rows = 1; rows <= 2 * screen->row_group + 1; rows++)
+            for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+                check_scores(rows, depths[d], 1 + (rows + (int32_t)d) % 3, rows % 2 ? 0 : 3);
+    }
 }
 
 static void scores_carry_what_is_not_finite(void **state)
 {
     (void)state;
     enum { ROWS = 5, DEPTH = 300, BAD_ROW = 3, DEAD_LANE = 7 };
-    score_data *s = score_setup(ROWS, DEPTH, 2, 0);
-    s->x[BAD_ROW * DEPTH + 9] = NAN;
-    s->bias[DEAD_LANE] = -INFINITY;
-    table->scores(&s->args);
-    for (int32_t r = 0; r < ROWS; r++) {
-        for (int32_t j = 0; j < 2 * table->panel; j++) {
-            const float score = s->scores[r * LD_SCORES + j];
-            assert_true(r == BAD_ROW ? isnan(score) : isfinite(score) || j == DEAD_LANE);
+    for (int32_t i = 0; i < table->screen_count; i++) {
+        screen = &table->screens[i];
+        score_data *s = score_setup(ROWS, DEPTH, 2, 0);
+        s->x[BAD_ROW * DEPTH + 9] = NAN;
+        s->bias[DEAD_LANE] = -INFINITY;
+        prepare_rows(s, 0);
+        screen->scores(&s->args);
+        for (int32_t r = 0; r < ROWS; r++) {
+            for (int32_t j = 0; j < 2 * screen->panel; j++) {
+                const float score = s->scores[r * LD_SCORES + j];
+                assert_true(r == BAD_ROW ? isnan(score) : isfinite(score) || j == DEAD_LANE);
+            }
+            if (r != BAD_ROW) assert_true(s->scores[r * LD_SCORES + DEAD_LANE] == -INFINITY);
         }
-        if (r != BAD_ROW) assert_true(s->scores[r * LD_SCORES + DEAD_LANE] == -INFINITY);
+        assert_true(s->row_max[BAD_ROW] == -INFINITY);
     }
-    assert_true(s->row_max[BAD_ROW] == -INFINITY);
+}
+
+/* The largest errors that rounding to few bits can make: factors halfway between two numbers. */
+static void scores_keep_their_bound_at_worst(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, DEPTH = 96 };
+    for (int32_t i = 0; i < table->screen_count; i++) {
+        screen = &table->screens[i];
+        for (int32_t bits = 7; bits <= 23; bits++) {
+            score_data *s = score_setup(ROWS, DEPTH, 1, 0);
+            const float halfway = 1 + exp2f((float)-bits - 1);
+            for (int32_t p = 0; p < ROWS * DEPTH; p++) s->x[p] = halfway;
+            for (int32_t p = 0; p < screen->panel * DEPTH; p++) s->weights[p] = halfway;
+            pack_weights(s, screen->panel, DEPTH);
+            prepare_rows(s, 0);
+            screen->scores(&s->args);
+            for (int32_t j = 0; j < screen->panel; j++) check_score(s, ROWS - 1, j);
+        }
+    }
 }
 
 /* ---- select */
@@ -300,7 +370,14 @@ static void pick_knows_names(void **state)
 static void tables_are_complete(void **state)
 {
     (void)state;
-    assert_int_equal(table->panel % 16, 0);
+    assert_true(table->screen_count >= 1);
+    for (int32_t i = 0; i < table->screen_count; i++) {
+        screen = &table->screens[i];
+        assert_int_equal(screen->panel % 16, 0);
+        assert_int_equal(screen->panel_bytes(37) % 64, 0);
+        assert_int_equal(screen->prepare != NULL, screen->group_bytes != NULL);
+        if (i > 0) assert_true(screen->factor_loss < screen[-1].factor_loss);
+    }
     for (int dtype = 0; dtype < FGI_DTYPE_COUNT; dtype++) {
         const bool scans = dtype >= FG_F32 && dtype <= FG_U8;
         assert_int_equal(table->load[dtype] != NULL, scans || dtype == FG_F64);
@@ -320,6 +397,7 @@ int main(void)
         cmocka_unit_test(load_knows_every_half_and_byte),
         cmocka_unit_test(scores_are_a_product_plus_bias),
         cmocka_unit_test(scores_carry_what_is_not_finite),
+        cmocka_unit_test(scores_keep_their_bound_at_worst),
         cmocka_unit_test(select_appends_in_order),
     };
     make_regions();

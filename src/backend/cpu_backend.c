@@ -77,7 +77,7 @@ static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
         FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &cpu->total));
     for (int32_t w = 0; w < threads; w++) {
         worker *one = &cpu->workers[w];
-        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, cpu->kernels, &cpu->plan, &one->scratch));
+        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
         if (spec->stats)
             FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &one->stats));
     }

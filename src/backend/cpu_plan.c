@@ -1,16 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_plan.c - packs parameters for the kernels (formulas: cpu_plan.h). Knows the packed layout; knows no row. */
+/* cpu_plan.c - packs parameters for the kernels (formulas: cpu_plan.h). Knows what a screen promises; knows no
+ * row, no packed layout. */
 #include "cpu_plan.h"
 
 #include <float.h> /* FLT_MAX */
-#include <math.h>  /* log2, fabs, isfinite */
+#include <math.h>  /* exp, log2, sqrt, fabs, isfinite */
 
 static const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
 
-static int32_t rounded_up(int32_t value, int32_t multiple)
-{
-    return (value + multiple - 1) / multiple * multiple;
-}
+/* A coarse screen serves a mixture while its scores lie at most this far above the true values: little
+ * beside the 26 + log2 k that separate candidates from the rest. One that is still worse for a few components
+ * alone, those of tiny variance, is no worse for the rows of the others. */
+static const double most_margin = 16.0, most_counted = 32.0;
+
+/* And it serves centroids while so few of them, on average, are as near to each other as its margin. */
+enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
+
+/* Kernels may take numbers below 2^-126 for 0. */
+static const double tiny = 0x1p-120;
+
+/* ------------------------------------------------------------------------------- one component's terms */
+
+/* What the bounds of all components share. */
+typedef struct bounds {
+    double product_error, sum_error;
+    const double *rms; /* d: root mean square of the data */
+    double rms_all;    /* of the length of rows */
+} bounds;
+
+/* A component in the expanded form: its weights, and value = bias + slope |x|^2 + sum of weights. */
+typedef struct expansion {
+    float *weights; /* depth */
+    double bias, slope;
+    double margin, margin_slope; /* how much of bias and slope is bound */
+    double most_norm2;           /* no longer row overflows a score */
+} expansion;
 
 static double inverse_scale(const fgi_params *p, int32_t j, int32_t i)
 {
@@ -32,81 +56,251 @@ static double value_at_mean(const fgi_params *p, int32_t j)
     return p->log_weights[j] * log2_e - 0.5 * log2_volume;
 }
 
-/* The squared length up to which no row's score against a component can overflow: with h its largest scale, weights are
- * at most h + s, and the terms of a score sum to at most |b| + s + 2 h norm2. A quarter of the range leaves room for
- * rounding. */
-static double longest_screened(double b, double s, double h)
+/* The squared length up to which no row's score can overflow: with h the largest scale, weights are at most h + s, and
+ * the terms of a score sum to at most |bias| + s + 2 h norm2. A quarter of the range leaves room for rounding. */
+static double longest_screened(double bias, double s, double h)
 {
-    const double room = 0.25 * FLT_MAX - fabs(b) - s - h;
+    const double room = 0.25 * FLT_MAX - fabs(bias) - s - h;
     return room > 0.0 ? room / (2.0 * h) : -1.0;
 }
 
-static void pack_component(const fgi_params *p, const fgi_kernels *kernels, fgi_cpu_plan *plan,
-                           int32_t j)
+/* |m| / X, which is 0 for m = 0 also where all data is 0. */
+static double ratio(double m, double rms)
 {
-    const int32_t d = p->d, panel = kernels->panel;
-    const double gamma = plan->gamma;
-    float *lane = plan->packed + (int64_t)(j / panel) * plan->depth * panel + j % panel;
-    float *mean = plan->means + (int64_t)j * plan->ld;
-    double s = 0.0, steepest = 0.0;
-    for (int32_t i = 0; i < d; i++) {
-        mean[i] = (float)p->means[(int64_t)j * d + i];
-        const double h = inverse_scale(p, j, i), m = mean[i];
-        s += h * m * m;
-        steepest = fmax(steepest, h);
-        lane[(int64_t)i * panel] = (float)(2.0 * h * m);
-        if (p->kind == FGI_DIAGONAL) {
-            plan->scale[(int64_t)j * plan->ld + i] = (float)h;
-            lane[(int64_t)(d + i) * panel] = (float)(-h * (1.0 - 2.0 * gamma));
+    return m == 0.0 ? 0.0 : m / rms;
+}
+
+static void expand_spherical(const fgi_params *p, int32_t j, const bounds *b, expansion *e)
+{
+    const double h = inverse_scale(p, j, 0), *mean = p->means + (int64_t)j * p->d;
+    double squares = 0.0, weights = 0.0;
+    for (int32_t i = 0; i < p->d; i++) {
+        const double m = (float)mean[i], weight = 2.0 * h * m;
+        squares += m * m;
+        weights += fabs(weight);
+        e->weights[i] = (float)weight;
+    }
+    const double length = sqrt(squares), offset = value_at_mean(p, j) - h * squares;
+    const double loss = b->product_error * h, left = 1.0 - b->sum_error;
+    e->margin =
+        (loss * length * b->rms_all + b->sum_error * fabs(offset)) / left + tiny * (p->d + weights);
+    e->margin_slope = (loss * ratio(length, b->rms_all) + b->sum_error * h) / left + tiny;
+    e->bias = offset + e->margin;
+    e->slope = e->margin_slope - h;
+    e->most_norm2 = longest_screened(e->bias, h * squares, h + e->margin_slope);
+}
+
+static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, expansion *e)
+{
+    const double *mean = p->means + (int64_t)j * p->d, error = b->product_error;
+    double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
+    for (int32_t i = 0; i < p->d; i++) {
+        const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
+        const double margin = error * h * (1.0 + ratio(fabs(m), rms)) / (1.0 - error);
+        squares += h * m * m;
+        products += h * fabs(m) * rms;
+        weights += h * (fabs(2.0 * m) + 1.0);
+        typical += margin * rms * rms;
+        steepest = fmax(steepest, h + margin);
+        e->weights[i] = (float)(2.0 * h * m);
+        e->weights[p->d + i] = (float)(margin - h);
+    }
+    const double offset = value_at_mean(p, j) - squares;
+    e->margin = (error * products + b->sum_error * fabs(offset)) / (1.0 - b->sum_error) +
+                tiny * (2.0 * p->d + weights);
+    e->bias = offset + e->margin;
+    e->slope = e->margin_slope = tiny;
+    e->margin += typical;
+    e->most_norm2 = longest_screened(e->bias, squares, steepest);
+}
+
+static void expand(const fgi_params *p, int32_t j, const bounds *b, expansion *e)
+{
+    if (p->kind == FGI_DIAGONAL)
+        expand_diagonal(p, j, b, e);
+    else
+        expand_spherical(p, j, b, e);
+}
+
+/* ---------------------------------------------------------------------------------- all components */
+
+/* Root mean squares of the data, as the parameters know it. */
+static void find_rms(const fgi_params *p, double *rms, double *rms_all)
+{
+    const int32_t cols = fgi_variance_cols(p->kind, p->d);
+    double total = 0.0, sum = 0.0;
+    for (int32_t i = 0; i < p->d; i++) rms[i] = 0.0;
+    for (int32_t j = 0; j < p->k; j++) {
+        const double weight = exp(p->log_weights[j]), *mean = p->means + (int64_t)j * p->d;
+        total += weight;
+        for (int32_t i = 0; weight > 0.0 && i < p->d; i++) {
+            const double v = cols ? p->variances[(int64_t)j * cols + i % cols] : 0.0;
+            rms[i] += weight * (mean[i] * mean[i] + v);
         }
     }
-    plan->h[j] = p->kind == FGI_DIAGONAL ? 1.0 : inverse_scale(p, j, 0);
-    if (p->kind != FGI_DIAGONAL)
-        lane[(int64_t)d * panel] = (float)(-plan->h[j] * (1.0 - 2.0 * gamma));
-    plan->offset[j] = value_at_mean(p, j);
-    const double b = plan->offset[j] - s;
-    plan->bias[j] = isfinite(b) ? (float)(b + gamma * (fabs(b) + s)) : -INFINITY;
-    if (isfinite(b)) plan->most_norm2 = fmin(plan->most_norm2, longest_screened(b, s, steepest));
+    for (int32_t i = 0; i < p->d; i++) {
+        const double square = rms[i] / total;
+        rms[i] = square > 0.0 ? sqrt(square) : 1.0;
+        sum += rms[i] * rms[i];
+    }
+    *rms_all = sqrt(sum);
+}
+
+/* Two roundings of each sum, one of weights, features and bias, and those of |x|^2 itself. */
+static void set_errors(const fgi_cpu_plan *plan, bounds *b)
+{
+    b->product_error = fgi_product_error(plan->screen, plan->depth) + 4 * 0x1p-24;
+    b->sum_error = (plan->depth + 4 + plan->d + 4) * 0x1p-24;
+}
+
+static void find_margins(const fgi_params *p, const bounds *b, expansion *e, fgi_cpu_plan *plan)
+{
+    double total = 0.0;
+    plan->margin = plan->margin_slope = 0.0;
+    for (int32_t j = 0; j < p->k; j++) {
+        double weight = exp(p->log_weights[j]);
+        if (weight == 0.0) continue;
+        expand(p, j, b, e);
+        total += weight;
+        const double whole = e->margin + e->margin_slope * b->rms_all * b->rms_all;
+        if (p->kind != FGI_HARD && whole > most_counted) weight *= most_counted / whole;
+        plan->margin += weight * e->margin;
+        plan->margin_slope += weight * e->margin_slope;
+    }
+    if (total == 0.0) return;
+    plan->margin /= total;
+    plan->margin_slope /= total;
+}
+
+static double sqdist(const fgi_cpu_plan *plan, int32_t j, int32_t other)
+{
+    const float *a = plan->means + (int64_t)j * plan->ld;
+    const float *b = plan->means + (int64_t)other * plan->ld;
+    float sum = 0.0f;
+    for (int32_t i = 0; i < plan->d; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sum;
+}
+
+/* How many centroids a row at a centroid could not tell from it, on average over a few. */
+static double neighbours(const fgi_params *p, const bounds *b, const fgi_cpu_plan *plan)
+{
+    const int32_t sample = p->k < SPACING_SAMPLE ? p->k : SPACING_SAMPLE;
+    int64_t count = 0;
+    for (int32_t s = 0; s < sample; s++) {
+        const int32_t j = (int32_t)((int64_t)s * p->k / sample);
+        const double margin = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
+        for (int32_t other = 0; other < p->k; other++)
+            count += other != j && sqdist(plan, j, other) < 2.0 * margin;
+    }
+    return (double)count / sample;
+}
+
+static void choose_screen(const fgi_params *p, const fgi_kernels *kernels, bounds *b, expansion *e,
+                          fgi_cpu_plan *plan)
+{
+    for (int32_t i = 0; i < kernels->screen_count; i++) {
+        plan->screen = &kernels->screens[i];
+        set_errors(plan, b);
+        find_margins(p, b, e, plan);
+        if (i == kernels->screen_count - 1) return;
+        if (p->kind == FGI_HARD && neighbours(p, b, plan) <= MOST_NEIGHBOURS) return;
+        const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
+        if (p->kind != FGI_HARD && whole <= most_margin) return;
+    }
+}
+
+static void fill_rows(const fgi_params *p, fgi_cpu_plan *plan)
+{
+    for (int32_t j = 0; j < p->k; j++) {
+        const double *mean = p->means + (int64_t)j * p->d;
+        const int64_t row = (int64_t)j * plan->ld;
+        for (int32_t i = 0; i < p->d; i++) plan->means[row + i] = (float)mean[i];
+        for (int32_t i = 0; plan->scale && i < p->d; i++)
+            plan->scale[row + i] = (float)inverse_scale(p, j, i);
+        plan->h[j] = p->kind == FGI_DIAGONAL ? 1.0 : inverse_scale(p, j, 0);
+        plan->offset[j] = value_at_mean(p, j);
+    }
+}
+
+static void pack(const fgi_params *p, const bounds *b, expansion *e, fgi_cpu_plan *plan)
+{
+    const int32_t panel = plan->screen->panel;
+    const size_t panel_bytes = plan->screen->panel_bytes(plan->depth);
+    for (int64_t j = 0; j < (int64_t)plan->panels * panel; j++) plan->bias[j] = -INFINITY;
+    for (int32_t j = 0; j < p->k; j++) {
+        if (plan->offset[j] == -INFINITY) continue; /* dead: no row may choose it */
+        expand(p, j, b, e);
+        plan->screen->pack(e->weights, plan->depth, j % panel,
+                           (char *)plan->packed + (size_t)(j / panel) * panel_bytes);
+        plan->bias[j] = (float)e->bias;
+        plan->slope[j] = (float)e->slope;
+        plan->most_norm2 = fmin(plan->most_norm2, e->most_norm2);
+    }
+}
+
+static fg_status allocate_rows(fgi_ledger *ledger, fgi_cpu_plan *plan)
+{
+    const int64_t matrix = (int64_t)plan->k * plan->ld;
+    FG_TRY(fgi_alloc_zero(ledger, matrix, sizeof(float), &plan->means));
+    if (plan->kind == FGI_DIAGONAL)
+        FG_TRY(fgi_alloc_zero(ledger, matrix, sizeof(float), &plan->scale));
+    FG_TRY(fgi_alloc(ledger, plan->k, sizeof(double), &plan->offset));
+    return fgi_alloc(ledger, plan->k, sizeof(double), &plan->h);
+}
+
+static fg_status allocate_panels(fgi_ledger *ledger, fgi_cpu_plan *plan)
+{
+    const fgi_screen *screen = plan->screen;
+    plan->panels = (plan->k + screen->panel - 1) / screen->panel;
+    const int64_t lanes = (int64_t)plan->panels * screen->panel;
+    FG_TRY(fgi_alloc_zero(ledger, plan->panels, screen->panel_bytes(plan->depth), &plan->packed));
+    FG_TRY(fgi_alloc(ledger, lanes, sizeof(float), &plan->bias));
+    return fgi_alloc_zero(ledger, lanes, sizeof(float), &plan->slope);
 }
 
 fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
                               const fgi_params *params, fgi_cpu_plan *out)
 {
-    const int32_t k = params->k, d = params->d, panel = kernels->panel;
-    const bool diagonal = params->kind == FGI_DIAGONAL;
+    const int32_t d = params->d;
     fgi_cpu_plan plan = {
         .kind = params->kind,
-        .k = k,
+        .k = params->k,
         .d = d,
-        .depth = diagonal ? 2 * d : d + 1,
-        .panels = rounded_up(k, panel) / panel,
-        .ld = rounded_up(d, 16),
+        .depth = params->kind == FGI_DIAGONAL ? 2 * d : d,
+        .ld = (d + 15) / 16 * 16,
         .normalize = params->normalize,
         .center = params->center,
         .most_norm2 = FLT_MAX,
     };
-    plan.gamma = (2.0 * plan.depth + 8.0) * 0x1p-24;
-    const int64_t lanes = (int64_t)plan.panels * panel, matrix = (int64_t)k * plan.ld;
-    fg_status s = fgi_alloc_zero(ledger, lanes * plan.depth, sizeof(float), &plan.packed);
-    if (s == FG_OK) s = fgi_alloc(ledger, lanes, sizeof(float), &plan.bias);
-    if (s == FG_OK) s = fgi_alloc_zero(ledger, matrix, sizeof(float), &plan.means);
-    if (s == FG_OK && diagonal) s = fgi_alloc_zero(ledger, matrix, sizeof(float), &plan.scale);
-    if (s == FG_OK) s = fgi_alloc(ledger, k, sizeof(double), &plan.offset);
-    if (s == FG_OK) s = fgi_alloc(ledger, k, sizeof(double), &plan.h);
-    if (s != FG_OK) {
-        fgi_cpu_plan_destroy(&plan);
-        return s;
+    double *rms = NULL;
+    expansion e = {0};
+    bounds b = {0};
+    fg_status s = fgi_alloc(ledger, d, sizeof *rms, &rms);
+    if (s == FG_OK) s = fgi_alloc(ledger, plan.depth, sizeof *e.weights, &e.weights);
+    if (s == FG_OK) s = allocate_rows(ledger, &plan);
+    if (s == FG_OK) {
+        b.rms = rms;
+        fill_rows(params, &plan);
+        find_rms(params, rms, &b.rms_all);
+        choose_screen(params, kernels, &b, &e, &plan);
+        s = allocate_panels(ledger, &plan);
     }
-    for (int32_t j = 0; j < k; j++) pack_component(params, kernels, &plan, j);
-    for (int64_t j = k; j < lanes; j++) plan.bias[j] = -INFINITY;
-    *out = plan;
-    return FG_OK;
+    if (s == FG_OK) {
+        pack(params, &b, &e, &plan);
+        *out = plan;
+    } else {
+        fgi_cpu_plan_destroy(&plan);
+    }
+    fgi_free(e.weights);
+    fgi_free(rms);
+    return s;
 }
 
 void fgi_cpu_plan_destroy(fgi_cpu_plan *plan)
 {
     fgi_free(plan->packed);
     fgi_free(plan->bias);
+    fgi_free(plan->slope);
     fgi_free(plan->means);
     fgi_free(plan->scale);
     fgi_free(plan->offset);

@@ -6,11 +6,13 @@
  *     value_j(x) = offset_j - sum over i of h_ji (x_i - m_ji)^2,   h_ji = log2(e) / (2 var_ji)
  *     offset_j   = log2 w_j - sum over i of log2(2 pi var_ji) / 2
  * (a centroid: offset 0, h 1, so that the value is minus the squared distance). Screening evaluates its expanded
- * form as a product in f32. With s_j = sum of h_ji m_ji^2 and b_j = offset_j - s_j, the terms of that product
- * have absolute values that sum to at most |b_j| + s_j + 2 sum of h_ji x_i^2 (by 2 h m x <= h m^2 + h x^2), so
- * its rounding error is at most gamma times that, gamma = (2 depth + 8) 2^-24 (Higham 2002, section 3.1; the
- * factor two covers the rounding of weights and features). The plan adds this bound to bias and weights: a score is
- * never below the true value, and a component whose score is too low to matter is proved not to. */
+ * form as a product. With s_j = sum of h_ji m_ji^2 and b_j = offset_j - s_j, and e_p and e_s the errors of products
+ * and of the two other terms (kernels.h), a score is off by at most
+ *     e_p sum of h_ji |2 m_ji x_i|  +  e_s (|b_j| + sum of h_ji x_i^2)
+ * For any X_i > 0, |2 m x_i| <= |m| (X_i + x_i^2 / X_i): so this bound too has the form of a bias and of weights on
+ * x_i^2. The plan takes the data's root mean square, at which nothing is given away, and adds the bound to bias and
+ * weights: a score is never below the true value, and a component whose score is too low to matter is proved
+ * not to. For spherical components, |m| and |x| stand in place of m_ji and x_i. */
 #ifndef FGI_CPU_PLAN_H
 #define FGI_CPU_PLAN_H
 #include "kernels.h"
@@ -19,14 +21,17 @@
 typedef struct fgi_cpu_plan {
     fgi_kind kind;
     int32_t k, d;
-    int32_t depth;  /* of the screening product: d + 1, or 2 d for diagonal */
+    int32_t depth;  /* of the screening product: d, or 2 d for diagonal */
     int32_t panels; /* packed panels, the last one padded */
     int32_t ld;     /* elements from row to row of means and scale */
     bool normalize;
-    double gamma;        /* relative bound on the rounding error of a score */
+    const fgi_screen *screen;
+    /* how far a score lies above the true value, about: margin + margin_slope * |x|^2 */
+    double margin, margin_slope;
     double most_norm2;   /* rows longer than this might overflow a score: they are not screened */
     const float *center; /* the parameters' own */
-    float *packed, *bias;
+    void *packed;
+    float *bias, *slope;
     float *means;   /* k x ld */
     float *scale;   /* k x ld: h of diagonal components, else NULL */
     double *offset; /* k; -inf: dead */

@@ -17,9 +17,9 @@
 
 static const double ln_2 = 0.6931471805599453;
 
-/* The first threshold lies this far below what an exact score would call for, as scores are upper bounds:
- * in log2 units for mixtures, in rounding errors of a score about as long as the row for centroids. */
-static const double score_slack = 4.0, distance_slack = 8.0;
+/* Scores are upper bounds: the first threshold lies so many of the plan's margins below what exact scores would
+ * call for. */
+static const double margins_below = 2.0;
 
 /* The score tile should stay in a core's L2 cache beside the packed panels. */
 enum { SCORE_TILE_BYTES = 512 * 1024, MOST_TILE_ROWS = 192 };
@@ -29,24 +29,26 @@ double fgi_cpu_cut(int32_t k)
     return 26.0 + log2((double)k);
 }
 
-static int32_t tile_rows_for(const fgi_kernels *kernels, int32_t ld_scores)
+static int32_t tile_rows_for(int32_t group, int32_t ld_scores)
 {
-    const int32_t group = kernels->row_group;
     int64_t rows = SCORE_TILE_BYTES / ((int64_t)sizeof(float) * ld_scores);
     if (rows > MOST_TILE_ROWS) rows = MOST_TILE_ROWS;
     return rows < group ? group : (int32_t)(rows / group * group);
 }
 
-fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_kernels *kernels,
-                                 const fgi_cpu_plan *plan, fgi_cpu_scratch *out)
+fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, fgi_cpu_scratch *out)
 {
+    const fgi_screen *screen = plan->screen;
     fgi_cpu_scratch s = {0};
-    s.ld_scores = plan->panels * kernels->panel;
+    s.ld_scores = plan->panels * screen->panel;
     s.ldx = (plan->depth + 15) / 16 * 16;
-    s.tile_rows = tile_rows_for(kernels, s.ld_scores);
+    s.tile_rows = tile_rows_for(screen->row_group, s.ld_scores);
     const int64_t rows = s.tile_rows, places = (int64_t)plan->k + FGI_SELECT_SLACK;
     fg_status status = fgi_alloc_zero(ledger, rows * s.ldx, sizeof(float), &s.x);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.norm2);
+    if (status == FG_OK && screen->prepare)
+        status = fgi_alloc(ledger, rows / screen->row_group, screen->group_bytes(plan->depth),
+                           &s.prepared);
     if (status == FG_OK) status = fgi_alloc(ledger, rows * s.ld_scores, sizeof(float), &s.scores);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.row_max);
     if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(int32_t), &s.index);
@@ -66,6 +68,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
 {
     fgi_free(s->x);
     fgi_free(s->norm2);
+    fgi_free(s->prepared);
     fgi_free(s->scores);
     fgi_free(s->row_max);
     fgi_free(s->index);
@@ -94,31 +97,33 @@ static void load_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view 
         .norm2 = s->norm2,
     };
     job->kernels->load[rows->dtype](&load);
-    for (int32_t r = 0; r < load.count; r++) {
+    for (int32_t r = 0; r < load.count && plan->kind == FGI_DIAGONAL; r++) {
         float *x = s->x + (int64_t)r * s->ldx;
-        if (plan->kind == FGI_DIAGONAL)
-            for (int32_t i = 0; i < plan->d; i++) x[plan->d + i] = x[i] * x[i];
-        else
-            x[plan->d] = s->norm2[r];
+        for (int32_t i = 0; i < plan->d; i++) x[plan->d + i] = x[i] * x[i];
     }
 }
 
 static void screen_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows)
 {
+    const fgi_cpu_plan *plan = job->plan;
+    const fgi_screen *screen = plan->screen;
     for (int32_t r = 0; r < rows; r++) s->row_max[r] = -INFINITY;
+    if (screen->prepare) screen->prepare(s->x, s->ldx, rows, plan->depth, s->prepared);
     const fgi_scores_args scores = {
-        .x = s->x,
+        .x = screen->prepare ? s->prepared : s->x,
         .ldx = s->ldx,
         .rows = rows,
-        .depth = job->plan->depth,
-        .packed = job->plan->packed,
-        .bias = job->plan->bias,
-        .panels = job->plan->panels,
+        .depth = plan->depth,
+        .norm2 = s->norm2,
+        .packed = plan->packed,
+        .bias = plan->bias,
+        .slope = plan->slope,
+        .panels = plan->panels,
         .scores = s->scores,
         .ld_scores = s->ld_scores,
         .row_max = s->row_max,
     };
-    job->kernels->scores(&scores);
+    screen->scores(&scores);
 }
 
 /* ------------------------------------------------------------------------------------------ refine */
@@ -210,10 +215,10 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, const
 static candidates find_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r)
 {
     const float *x = s->x + (int64_t)r * s->ldx;
-    const double reach = job->plan->kind == FGI_HARD
-                             ? distance_slack * job->plan->gamma * s->norm2[r]
-                             : job->cut + score_slack;
-    candidates found = {.threshold = s->row_max[r] - fmax(reach, s->rank_gap)};
+    const fgi_cpu_plan *plan = job->plan;
+    const double reach = plan->kind == FGI_HARD ? 0.0 : job->cut;
+    const double margin = margins_below * (plan->margin + plan->margin_slope * s->norm2[r]);
+    candidates found = {.threshold = s->row_max[r] - fmax(reach, s->rank_gap) - margin};
     for (;;) {
         /* the kernel compares in f32: the threshold in force is the rounded one */
         found.threshold = nextafterf((float)found.threshold, -INFINITY);

@@ -9,10 +9,11 @@
 /* One worker's buffers: nothing here survives a tile but the rank guess. */
 typedef struct fgi_cpu_scratch {
     int32_t tile_rows, ldx, ld_scores;
-    float *x;               /* tile_rows x ldx: centred rows, then what the product needs of them */
-    float *norm2;           /* tile_rows */
-    float *scores;          /* tile_rows x ld_scores: never below the true values */
-    float *row_max;         /* tile_rows */
+    float *x;       /* tile_rows x ldx: centred rows, their squares beside them if diagonal */
+    float *norm2;   /* tile_rows */
+    void *prepared; /* the rows as the screen wants them; NULL: as they are */
+    float *scores;  /* tile_rows x ld_scores: never below the true values */
+    float *row_max; /* tile_rows */
     int32_t *index, *order; /* candidates of one row, and their places in order: k + slack each */
     float *screened, *distance, *weight; /* of the candidates: k + slack each */
     double *value;                       /* k */
@@ -28,8 +29,8 @@ typedef struct fgi_cpu_job {
     double cut; /* log2 of the largest ratio of responsibilities that still matters */
 } fgi_cpu_job;
 
-fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_kernels *kernels,
-                                 const fgi_cpu_plan *plan, fgi_cpu_scratch *out);
+fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan,
+                                 fgi_cpu_scratch *out);
 void fgi_cpu_scratch_destroy(fgi_cpu_scratch *scratch);
 
 /* The cut for k components: what is dropped sums to less than 2^-26 of a row. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu.c - asks the compiler's run-time library, which also checks that the operating system saves the registers.
  * Knows no kernel. */
+#define _GNU_SOURCE /* syscall */
 #include "cpu.h"
 
 bool fgi_cpu_any(void)
@@ -36,6 +37,38 @@ bool fgi_cpu_avx2(void)
 }
 
 bool fgi_cpu_avx512(void)
+{
+    return false;
+}
+#endif
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <pthread.h>     /* pthread_once */
+#include <sys/syscall.h> /* SYS_arch_prctl */
+#include <unistd.h>      /* syscall */
+
+static bool amx_allowed;
+
+/* Linux saves a thread's tile registers only if the process has asked for it. */
+static void ask_for_tiles(void)
+{
+    enum { REQUEST = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
+    const unsigned tile_bits = 1u << 22 | 1u << 24; /* of leaf 7, EDX: AMX-BF16, AMX-TILE */
+    const unsigned bf16_bit = 1u << 5;              /* of leaf 7.1, EAX: AVX512-BF16 */
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & tile_bits) != tile_bits) return;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bf16_bit)) return;
+    amx_allowed = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+
+bool fgi_cpu_amx(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, ask_for_tiles);
+    return amx_allowed && fgi_cpu_avx512();
+}
+#else
+bool fgi_cpu_amx(void)
 {
     return false;
 }

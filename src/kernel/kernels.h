@@ -3,10 +3,9 @@
  * Raw pointers and sizes; no threads, no allocation, no failure. Every operation has a twin in ref/, which
  * computes in f64 and is written to be read.
  *
- * A pass screens, then refines. Screening evaluates every component's score as one matrix product in f32:
- *     score[r][j] = bias[j] + sum over p of x[r][p] * weight[p][j]
- * which may lose digits to cancellation; the few components that can matter are then evaluated again from
- * differences, sum (x - mean)^2, which cannot. */
+ * A pass screens, then refines. Screening evaluates every component's score as one matrix product, in whatever
+ * precision is fast; the few components that can matter are then evaluated again from differences,
+ * sum (x - mean)^2. So a product may lose digits, as long as it is known how many. */
 #ifndef FGI_KERNELS_H
 #define FGI_KERNELS_H
 #include "flashgmm.h"
@@ -19,7 +18,11 @@
 #define FGI_RESTRICT
 #endif
 
-enum { FGI_DTYPE_COUNT = 9 /* fg_dtype values are 1 .. 8 */, FGI_SELECT_SLACK = 64 };
+enum {
+    FGI_DTYPE_COUNT = 9 /* fg_dtype values are 1 .. 8 */,
+    FGI_SELECT_SLACK = 64,
+    FGI_MOST_TILE_ROWS = 256
+};
 
 /* The element types that rows to scan can have: X(NAME, name). */
 #define FGI_SCAN_DTYPES(X) X(F32, f32) X(F16, f16) X(BF16, bf16) X(I8, i8) X(U8, u8)
@@ -41,29 +44,55 @@ typedef struct fgi_load_args {
     float *norm2;
 } fgi_load_args;
 
-/* Scores of a tile of rows against consecutive panels of components.
- * Packed weights: panel after panel; in a panel, `panel` consecutive lanes for each depth:
- *     packed[(j / panel) * depth * panel + p * panel + j % panel] */
+/* Scores of a tile of rows against consecutive panels of components:
+ *     score[r][j] = bias[j] + slope[j] * norm2[r] + sum over p < depth of x[r][p] * weight[j][p] */
 typedef struct fgi_scores_args {
-    const float *x; /* rows x ldx, the first depth of each are read */
-    int32_t ldx, rows, depth;
-    const float *packed; /* of the first panel to do; 64-byte aligned */
-    const float *bias;   /* panels * panel, -inf where a lane has no component */
+    const void
+        *x; /* prepared rows; where nothing is to prepare: f32, ldx elements from row to row */
+    int32_t ldx, rows, depth; /* at most FGI_MOST_TILE_ROWS rows */
+    const float *norm2;       /* rows */
+    const void *packed;       /* of the first panel to do; 64-byte aligned */
+    const float *bias;        /* panels * panel; -inf where a lane has no component */
+    const float *slope;       /* panels * panel */
     int32_t panels;
     float *scores; /* rows x ld_scores; panels * panel of each row are written; 64-byte aligned */
     int32_t ld_scores; /* a multiple of 16 */
     float *row_max;    /* rows: raised to the row's largest score that is a number */
 } fgi_scores_args;
 
+/* One way to multiply rows with weights: layouts of its own for both, and a bound on its error,
+ *     product_error(depth) * sum of |x w|  +  (depth + 4) 2^-24 (|bias| + |slope| norm2)
+ * where products do not underflow. A row's scores do not depend on the rows beside it. */
+typedef struct fgi_screen {
+    const char *name;
+    int32_t panel;      /* components side by side in a packed panel: a multiple of 16 */
+    int32_t row_group;  /* rows of the register tile: tiles should be a multiple */
+    double factor_loss; /* relative error of one product by what was rounded off its factors */
+
+    size_t (*panel_bytes)(int32_t depth); /* of a packed panel: a multiple of 64 */
+
+    /* Puts one component's weights into its lane of a panel that was zeroed before. */
+    void (*pack)(const float *weight, int32_t depth, int32_t lane, void *panel);
+
+    /* Rows as `scores` wants them, in whole groups of so many bytes, a multiple of 64. NULL: as they are. */
+    size_t (*group_bytes)(int32_t depth);
+    void (*prepare)(const float *x, int32_t ldx, int32_t rows, int32_t depth, void *prepared);
+
+    void (*scores)(const fgi_scores_args *a);
+} fgi_screen;
+
+static inline double fgi_product_error(const fgi_screen *screen, int32_t depth)
+{
+    return screen->factor_loss + (depth + 4) * 0x1p-24;
+}
+
 typedef struct fgi_kernels {
     const char *isa;
-    int32_t panel;     /* components side by side in a packed panel: a multiple of 16 */
-    int32_t row_group; /* rows of the register tile: tiles should be a multiple */
+    const fgi_screen *screens; /* the fastest first, the most exact last */
+    int32_t screen_count;
 
     void (*load[FGI_DTYPE_COUNT])(
         const fgi_load_args *a); /* f32 f16 bf16 i8 u8 f64; NULL: not served */
-
-    void (*scores)(const fgi_scores_args *a);
 
     /* Appends first + j and scores[j] for each j in 0 .. count - 1 with scores[j] >= threshold, in order.
      * count is a multiple of 16, scores 64-byte aligned. index and value must have FGI_SELECT_SLACK places more
@@ -102,7 +131,7 @@ typedef struct fgi_kernels {
 
 extern const fgi_kernels fgi_kernels_ref;
 #ifdef FGI_WITH_X86
-extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512;
+extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_amx;
 #endif
 
 /* The table of that name, or the best usable one for NULL. NULL back: unknown, or this CPU cannot run it. */

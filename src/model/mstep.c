@@ -101,7 +101,8 @@ static bool update_component(fgi_params *p, const fgi_stats *stats, const double
 void fgi_update_mixture(fgi_params *p, const fgi_stats *stats, const double *floor, int32_t *states)
 {
     double total = 0.0;
-    for (int32_t j = 0; j < p->k; j++) total += stats->mass[j];
+    for (int32_t j = 0; j < p->k; j++)
+        if (stats->mass[j] >= fgi_empty_mass) total += stats->mass[j]; /* weights sum to 1 */
     for (int32_t j = 0; j < p->k; j++) {
         if (stats->mass[j] < fgi_empty_mass) {
             p->log_weights[j] = -INFINITY;

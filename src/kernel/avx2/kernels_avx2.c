@@ -2,6 +2,10 @@
 /* kernels_avx2.c - the kernels of simd/ in the vocabulary of AVX2. Knows both names and no more. */
 #include "vec_avx2.h"
 
-#define FGI_TABLE fgi_kernels_avx2
-#define FGI_ISA   "avx2"
+#include "scores_simd.h"
+
+#define FGI_TABLE        fgi_kernels_avx2
+#define FGI_ISA          "avx2"
+#define FGI_SCREENS      &f32_screen
+#define FGI_SCREEN_COUNT 1
 #include "table_simd.h"

@@ -40,7 +40,7 @@ FGI_LOAD_DTYPES(FGI_X)
 FGI_SCAN_DTYPES(FGI_X)
 #undef FGI_X
 
-void fgi_scores_ref(const fgi_scores_args *a);
+extern const fgi_screen fgi_screen_ref;
 int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t first,
                        int32_t *FGI_RESTRICT index, float *FGI_RESTRICT value);
 void fgi_sqdist_ref(const float *x, const float *means, int32_t ld, int32_t d, const int32_t *index,

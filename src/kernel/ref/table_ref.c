@@ -8,10 +8,9 @@
 
 const fgi_kernels fgi_kernels_ref = {
     .isa = "ref",
-    .panel = FGI_REF_PANEL,
-    .row_group = 1,
+    .screens = &fgi_screen_ref,
+    .screen_count = 1,
     .load = {FGI_LOAD_DTYPES(LOAD)},
-    .scores = fgi_scores_ref,
     .select = fgi_select_ref,
     .sqdist = fgi_sqdist_ref,
     .sqdist_scaled = fgi_sqdist_scaled_ref,

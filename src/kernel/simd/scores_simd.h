@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scores_simd.h - screening scores as a matrix product, over the vocabulary of vec.h.
- *     score[r][j] = bias[j] + sum over p of x[r][p] * weight[p][j]
+ *     score[r][j] = bias[j] + slope[j] * norm2[r] + sum over p of x[r][p] * weight[j][p]
+ * Packed weights: panel after panel; in a panel, PANEL consecutive lanes for each depth.
  *
  * A register tile is ROW_GROUP rows by one panel of two vectors. Panels are the outer loop, so that a
  * panel's weights stay in the L1 cache for all rows; long depths are cut into equal blocks for the same
@@ -12,21 +13,29 @@
 /* a block of 256 x 32 lanes of f32 is 32 KiB of the 48 that L1 holds; the rest is for x */
 enum { PANEL = 2 * LANES, DEPTH_BLOCK = 256 };
 
-/* Some rows by one panel by one block of depth; the sums start from `start`. */
+/* Some rows by one panel by one block of depth. The first block starts from bias and slope, the others from
+ * the scores so far. */
 typedef struct score_tile {
-    const float *x, *weights, *start;
+    const float *x, *norm2, *weights, *bias, *slope;
     float *scores;
-    int32_t ldx, depth, ld_start, ld_scores;
+    int32_t ldx, depth, ld_scores;
+    bool first;
 } score_tile;
+
+FGI_INLINE vec_f32 start_of(const score_tile *t, int32_t r, int32_t lane)
+{
+    if (!t->first) return vec_load(t->scores + (int64_t)r * t->ld_scores + lane, LANES, FG_F32);
+    const vec_f32 slope = vec_load(t->slope + lane, LANES, FG_F32);
+    return vec_fma(slope, vec_splat(t->norm2[r]), vec_load(t->bias + lane, LANES, FG_F32));
+}
 
 FGI_INLINE void multiply(const score_tile *t, const int32_t rows)
 {
     vec_f32 sum[ROW_GROUP][2];
     FGI_UNROLL
     for (int32_t r = 0; r < rows; r++) {
-        const float *start = t->start + (int64_t)r * t->ld_start;
-        sum[r][0] = vec_load(start, LANES, FG_F32);
-        sum[r][1] = vec_load(start + LANES, LANES, FG_F32);
+        sum[r][0] = start_of(t, r, 0);
+        sum[r][1] = start_of(t, r, LANES);
     }
     const float *weights = t->weights;
     for (int32_t p = 0; p < t->depth; p++, weights += PANEL) {
@@ -72,6 +81,7 @@ static void raise_row_max(const fgi_scores_args *a)
 
 static void score_rows(const fgi_scores_args *a)
 {
+    const float *x = a->x, *weights = a->packed;
     const int32_t blocks = (a->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
     const int32_t block = (a->depth + blocks - 1) / blocks;
     for (int32_t panel = 0; panel < a->panels; panel++) {
@@ -79,14 +89,16 @@ static void score_rows(const fgi_scores_args *a)
             for (int32_t r = 0; r < a->rows; r += ROW_GROUP) {
                 float *scores = a->scores + (int64_t)r * a->ld_scores + panel * PANEL;
                 const score_tile tile = {
-                    .x = a->x + (int64_t)r * a->ldx + p,
+                    .x = x + (int64_t)r * a->ldx + p,
+                    .norm2 = a->norm2 + r,
+                    .weights = weights + ((int64_t)panel * a->depth + p) * PANEL,
+                    .bias = a->bias + panel * PANEL,
+                    .slope = a->slope + panel * PANEL,
+                    .scores = scores,
                     .ldx = a->ldx,
                     .depth = a->depth - p < block ? a->depth - p : block,
-                    .weights = a->packed + ((int64_t)panel * a->depth + p) * PANEL,
-                    .start = p ? scores : a->bias + panel * PANEL,
-                    .ld_start = p ? a->ld_scores : 0,
-                    .scores = scores,
                     .ld_scores = a->ld_scores,
+                    .first = p == 0,
                 };
                 multiply_rows[a->rows - r < ROW_GROUP ? a->rows - r : ROW_GROUP](&tile);
             }
@@ -94,5 +106,24 @@ static void score_rows(const fgi_scores_args *a)
     }
     raise_row_max(a);
 }
+
+static size_t panel_bytes(int32_t depth)
+{
+    return PANEL * (size_t)depth * sizeof(float);
+}
+
+static void pack(const float *weight, int32_t depth, int32_t lane, void *panel)
+{
+    for (int32_t p = 0; p < depth; p++) ((float *)panel)[(int64_t)p * PANEL + lane] = weight[p];
+}
+
+static const fgi_screen f32_screen = {
+    .name = "f32",
+    .panel = PANEL,
+    .row_group = ROW_GROUP,
+    .panel_bytes = panel_bytes,
+    .pack = pack,
+    .scores = score_rows,
+};
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table_simd.h - all kernels, over the vocabulary that was included before, as the table FGI_TABLE of
- * the instruction set FGI_ISA. Knows their names only. */
+ * the instruction set FGI_ISA with the screens FGI_SCREENS. Knows their names only. */
 #ifndef FGI_TABLE_SIMD_H
 #define FGI_TABLE_SIMD_H
 #include "load_simd.h"
-#include "scores_simd.h"
 #include "select_simd.h"
 #include "rows_simd.h"
 #include "exp2_simd.h"
@@ -12,15 +11,14 @@
 
 const fgi_kernels FGI_TABLE = {
     .isa = FGI_ISA,
-    .panel = PANEL,
-    .row_group = ROW_GROUP,
+    .screens = FGI_SCREENS,
+    .screen_count = FGI_SCREEN_COUNT,
     .load = {[FG_F32] = load_f32,
              [FG_F16] = load_f16,
              [FG_BF16] = load_bf16,
              [FG_I8] = load_i8,
              [FG_U8] = load_u8,
              [FG_F64] = load_f64},
-    .scores = score_rows,
     .select = select_scores,
     .sqdist = sqdist,
     .sqdist_scaled = sqdist_scaled,
