@@ -3,6 +3,7 @@
 #include "fault.h"
 
 #ifdef FGI_FAULTS
+#include <errno.h>     /* EIO, as if the system had failed */
 #include <stdatomic.h> /* atomic_llong */
 
 static atomic_uint armed_kinds;
@@ -22,7 +23,9 @@ bool fgi_fault_happened(void)
 bool fgi_fault(fgi_fault_kind kind)
 {
     if (!(atomic_load(&armed_kinds) & (unsigned)kind)) return false;
-    return atomic_fetch_sub(&events_left, 1) == 1;
+    if (atomic_fetch_sub(&events_left, 1) != 1) return false;
+    errno = EIO;
+    return true;
 }
 #endif
 
