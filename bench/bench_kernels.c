@@ -187,13 +187,13 @@ static double run_add_moments(const bench_case *c, const fgi_kernels *kernels, c
 
 static double run_scan_l2(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
-    kernels->scan_l2[c->dtype](a->x, a->rows, SCAN_ROWS, c->d, a->out);
+    kernels->scan_l2[c->dtype](a->x, a->rows, NULL, SCAN_ROWS, c->d, a->out);
     return a->out[SCAN_ROWS - 1];
 }
 
 static double run_scan_ip(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
-    kernels->scan_ip[c->dtype](a->x, a->rows, SCAN_ROWS, c->d, a->out);
+    kernels->scan_ip[c->dtype](a->x, a->rows, NULL, SCAN_ROWS, c->d, a->out);
     return a->out[SCAN_ROWS - 1];
 }
 

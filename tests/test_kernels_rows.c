@@ -34,7 +34,7 @@ static void check_sqdist(int32_t count, int32_t d, int32_t gap)
         assert_near("sqdist", d, out[c], sum, gamma_bound(d + 2) * sum);
         assert_near("sqdist_scaled", d, scaled[c], scaled_sum, gamma_bound(d + 3) * scaled_sum);
         float scanned;
-        table->scan_l2[FG_F32](x, means + index[c] * ld, 1, d, &scanned);
+        table->scan_l2[FG_F32](x, means + index[c] * ld, NULL, 1, d, &scanned);
         assert_same_bits("sqdist and scan_l2", d, out[c], scanned);
     }
     assert_canaries(out + count, MOST + 1 - count);
@@ -55,12 +55,13 @@ static void check_scan(fg_dtype dtype, int32_t count, int32_t d, int64_t odd)
     const float *query = random_floats_at_end(0, d);
     const int64_t row_bytes = d * element_bytes(dtype);
     char *rows = at_end(1, count * row_bytes, odd);
-    float l2[MOST + 1], ip[MOST + 1], alone;
+    float l2[MOST + 1], ip[MOST + 1], some[MOST + 1], alone;
+    int32_t *index = at_end(2, count * (int64_t)sizeof *index, 0);
     for (int32_t r = 0; r < count; r++) put_row(rows, (int64_t)r * d, d, dtype, values);
     fill_canaries(l2, MOST + 1);
     fill_canaries(ip, MOST + 1);
-    table->scan_l2[dtype](query, rows, count, d, l2);
-    table->scan_ip[dtype](query, rows, count, d, ip);
+    table->scan_l2[dtype](query, rows, NULL, count, d, l2);
+    table->scan_ip[dtype](query, rows, NULL, count, d, ip);
     for (int32_t r = 0; r < count; r++) {
         double squares = 0, product = 0, magnitude = 0;
         put_row(rows, (int64_t)r * d, d, dtype, values);
@@ -71,13 +72,22 @@ static void check_scan(fg_dtype dtype, int32_t count, int32_t d, int64_t odd)
         }
         assert_near("scan_l2", d, l2[r], squares, gamma_bound(d + 2) * squares);
         assert_near("scan_ip", d, ip[r], product, gamma_bound(d) * magnitude);
-        table->scan_l2[dtype](query, rows + r * row_bytes, 1, d, &alone);
+        table->scan_l2[dtype](query, rows + r * row_bytes, NULL, 1, d, &alone);
         assert_same_bits("scan_l2 of one row and of many", d, alone, l2[r]);
-        table->scan_ip[dtype](query, rows + r * row_bytes, 1, d, &alone);
+        table->scan_ip[dtype](query, rows + r * row_bytes, NULL, 1, d, &alone);
         assert_same_bits("scan_ip of one row and of many", d, alone, ip[r]);
     }
     assert_canaries(l2 + count, MOST + 1 - count);
     assert_canaries(ip + count, MOST + 1 - count);
+    for (int32_t c = 0; c < count; c++) index[c] = (c * 5 + 3) % count;
+    fill_canaries(some, MOST + 1);
+    table->scan_l2[dtype](query, rows, index, count, d, some);
+    for (int32_t c = 0; c < count; c++)
+        assert_same_bits("scan_l2 by number", d, some[c], l2[index[c]]);
+    table->scan_ip[dtype](query, rows, index, count, d, some);
+    for (int32_t c = 0; c < count; c++)
+        assert_same_bits("scan_ip by number", d, some[c], ip[index[c]]);
+    assert_canaries(some + count, MOST + 1 - count);
 }
 
 static void scans_are_sums_over_rows(void **state)
@@ -95,13 +105,13 @@ static void distances_carry_what_is_not_finite(void **state)
     for (int32_t d = 1; d <= SHORT_ROWS; d++) {
         float *query = random_floats_at_end(0, d), *row = random_floats_at_end(1, d), out;
         row[d - 1] = NAN;
-        table->scan_l2[FG_F32](query, row, 1, d, &out);
+        table->scan_l2[FG_F32](query, row, NULL, 1, d, &out);
         assert_true(isnan(out));
         row[d - 1] = INFINITY;
-        table->scan_l2[FG_F32](query, row, 1, d, &out);
+        table->scan_l2[FG_F32](query, row, NULL, 1, d, &out);
         assert_true(out == INFINITY);
         row[d - 1] = -3e38f;
-        table->scan_l2[FG_F32](query, row, 1, d, &out);
+        table->scan_l2[FG_F32](query, row, NULL, 1, d, &out);
         assert_true(out == INFINITY); /* the square overflows */
     }
 }

@@ -121,12 +121,12 @@ typedef struct fgi_kernels {
     void (*add_moments)(double *FGI_RESTRICT shift, double *FGI_RESTRICT square, const float *x,
                         const float *mean, int32_t d, double r);
 
-    /* A query against consecutive rows of d elements (no gaps): out[i] = |query - row_i|^2, or
-     * <query, row_i>. f32 f16 bf16 i8 u8; NULL: not served. */
-    void (*scan_l2[FGI_DTYPE_COUNT])(const float *query, const void *rows, int64_t count, int32_t d,
-                                     float *FGI_RESTRICT out);
-    void (*scan_ip[FGI_DTYPE_COUNT])(const float *query, const void *rows, int64_t count, int32_t d,
-                                     float *FGI_RESTRICT out);
+    /* A query against rows of d elements without gaps: out[i] = |query - row|^2, or <query, row>, for the row
+     * with number i, or index[i] unless index is NULL. f32 f16 bf16 i8 u8; NULL: not served. */
+    void (*scan_l2[FGI_DTYPE_COUNT])(const float *query, const void *rows, const int32_t *index,
+                                     int64_t count, int32_t d, float *FGI_RESTRICT out);
+    void (*scan_ip[FGI_DTYPE_COUNT])(const float *query, const void *rows, const int32_t *index,
+                                     int64_t count, int32_t d, float *FGI_RESTRICT out);
 } fgi_kernels;
 
 extern const fgi_kernels fgi_kernels_ref;

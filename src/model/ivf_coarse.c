@@ -75,13 +75,13 @@ void fgi_coarse_destroy(fgi_coarse *c)
 void fgi_coarse_distance(const fgi_coarse *c, const fgi_kernels *kernels, const float *query,
                          float *keys)
 {
-    kernels->scan_l2[FG_F32](query, c->centroids, c->params.k, c->params.d, keys);
+    kernels->scan_l2[FG_F32](query, c->centroids, NULL, c->params.k, c->params.d, keys);
 }
 
 void fgi_coarse_inner(const fgi_coarse *c, const fgi_kernels *kernels, const float *query,
                       float *keys)
 {
-    kernels->scan_ip[FG_F32](query, c->centroids, c->params.k, c->params.d, keys);
+    kernels->scan_ip[FG_F32](query, c->centroids, NULL, c->params.k, c->params.d, keys);
     for (int32_t j = 0; j < c->params.k; j++) keys[j] = -keys[j];
 }
 
@@ -93,7 +93,7 @@ void fgi_coarse_posterior(const fgi_coarse *c, const fgi_kernels *kernels, const
         kernels->sqdist_scaled(query, c->means, c->scale, d, d, c->every, k, keys);
         for (int32_t j = 0; j < k; j++) keys[j] += c->offset[j];
     } else {
-        kernels->scan_l2[FG_F32](query, c->means, k, d, keys);
+        kernels->scan_l2[FG_F32](query, c->means, NULL, k, d, keys);
         for (int32_t j = 0; j < k; j++) keys[j] = c->offset[j] + c->scale[j] * keys[j];
     }
 }

@@ -95,10 +95,10 @@ void fgi_span_keys(const fg_ivf *ivf, const fgi_kernels *kernels, const float *q
     const fgi_list *list = span->list;
     const void *codes = list->codes + span->begin * fgi_ivf_row_bytes(ivf);
     if (ivf->metric == FG_METRIC_L2) {
-        kernels->scan_l2[ivf->dtype](query, codes, span->count, fgi_ivf_dims(ivf), keys);
+        kernels->scan_l2[ivf->dtype](query, codes, NULL, span->count, fgi_ivf_dims(ivf), keys);
         return;
     }
-    kernels->scan_ip[ivf->dtype](query, codes, span->count, fgi_ivf_dims(ivf), keys);
+    kernels->scan_ip[ivf->dtype](query, codes, NULL, span->count, fgi_ivf_dims(ivf), keys);
     if (ivf->metric == FG_METRIC_IP)
         for (int64_t i = 0; i < span->count; i++) keys[i] = -keys[i];
     else

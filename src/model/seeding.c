@@ -100,7 +100,7 @@ static void lower_block(void *user, int64_t block, int32_t worker)
     const int64_t begin = block * BLOCK_ROWS;
     const int64_t count = s->rows - begin < BLOCK_ROWS ? s->rows - begin : BLOCK_ROWS;
     float *nearest = s->nearest + begin, *fresh = s->fresh + begin;
-    s->kernels->scan_l2[FG_F32](s->seed, s->x + begin * s->d, count, s->d, fresh);
+    s->kernels->scan_l2[FG_F32](s->seed, s->x + begin * s->d, NULL, count, s->d, fresh);
     double sum = 0.0;
     for (int64_t r = 0; r < count; r++) {
         if (fresh[r] < nearest[r]) nearest[r] = fresh[r];

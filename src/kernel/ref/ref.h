@@ -33,10 +33,10 @@ FGI_LOAD_DTYPES(FGI_X)
 #undef FGI_X
 
 #define FGI_X(NAME, name)                                                                          \
-    void fgi_scan_l2_##name##_ref(const float *query, const void *rows, int64_t count, int32_t d,  \
-                                  float *FGI_RESTRICT out);                                        \
-    void fgi_scan_ip_##name##_ref(const float *query, const void *rows, int64_t count, int32_t d,  \
-                                  float *FGI_RESTRICT out);
+    void fgi_scan_l2_##name##_ref(const float *query, const void *rows, const int32_t *index,      \
+                                  int64_t count, int32_t d, float *FGI_RESTRICT out);              \
+    void fgi_scan_ip_##name##_ref(const float *query, const void *rows, const int32_t *index,      \
+                                  int64_t count, int32_t d, float *FGI_RESTRICT out);
 FGI_SCAN_DTYPES(FGI_X)
 #undef FGI_X
 

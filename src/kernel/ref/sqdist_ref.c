@@ -6,7 +6,7 @@ void fgi_sqdist_ref(const float *x, const float *means, int32_t ld, int32_t d, c
                     int32_t count, float *FGI_RESTRICT out)
 {
     for (int32_t c = 0; c < count; c++)
-        fgi_scan_l2_f32_ref(x, means + (int64_t)index[c] * ld, 1, d, out + c);
+        fgi_scan_l2_f32_ref(x, means + (int64_t)index[c] * ld, NULL, 1, d, out + c);
 }
 
 void fgi_sqdist_scaled_ref(const float *x, const float *means, const float *scale, int32_t ld,
