@@ -5,7 +5,7 @@
 #include <math.h>    /* isnan */
 #include <pthread.h> /* pthread_self */
 
-enum { N = 20000, D = 2, K = 3, MOST_CALLS = 512 };
+enum { N = 10000, D = 2, K = 3, MOST_CALLS = 512 };
 
 static fg_context *ctx;
 static fg_source *src;
