@@ -482,6 +482,9 @@ typedef struct fg_search_options {
     int32_t probes; /* lists to scan; 0: 1; more than there are: all */
     int32_t order;  /* fg_probe_order */
     int32_t reserved;
+    const uint64_t *allow; /* a filter: whether the row with id i may be found says bit i % 64 of allow[i / 64];
+                              NULL: all may. A row that may not costs no distance */
+    int64_t allow_bits;    /* of that bitmap; ids beyond it may not be found. 0 without one */
 } fg_search_options;
 
 /* What a search cost, summed over its queries. */

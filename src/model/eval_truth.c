@@ -71,7 +71,7 @@ static fg_status score_last(fg_context *ctx, const fg_ivf *ivf, const fg_view *q
     for (int64_t q = 0; s == FG_OK && q < queries->rows; q++) {
         const int64_t id = truth->ids[(q + 1) * truth->n - 1];
         const place *at = &l->places[fgi_ids_find(&l->ids, id)];
-        const fgi_span span = {at->list, at->entry, 1};
+        const fgi_span span = {.list = at->list, .begin = at->entry, .count = 1};
         fgi_query_load(ivf, ctx->kernels, queries, q, zeros, query);
         fgi_span_keys(ivf, ctx->kernels, query, &span, &truth->last[q]);
         truth->last[q] = fgi_score_of_key(ivf, truth->last[q]);

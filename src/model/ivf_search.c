@@ -9,19 +9,19 @@
 #include "ivf_search.h"
 
 #include "fit.h"
-#include "ivf_hits.h"
 
 #include <stdatomic.h> /* atomic_llong */
 
-enum { DEFAULT_RESULTS = 10, BLOCK = 256 /* keys computed before they are compared */ };
+enum { DEFAULT_RESULTS = 10 };
 
 typedef struct worker {
     float *query, *centred; /* d each; centred only for the order by posterior */
-    float *keys;            /* of all lists, or of a block of entries */
+    float *keys;            /* of all lists */
     fgi_hit *order;         /* probes */
     fgi_hit *hits;          /* n */
     bool *visited;          /* lists */
-    int64_t entries, distances;
+    int64_t entries;
+    fgi_scan scan;
 } worker;
 
 typedef struct searching {
@@ -29,6 +29,7 @@ typedef struct searching {
     const fg_ivf *ivf;
     const fg_view *queries;
     const fg_out *ids, *scores;
+    fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
     float *zeros; /* d: the centre of a query that is not centred */
@@ -89,37 +90,6 @@ static int32_t rank_lists(const searching *s, worker *w, int64_t number)
     return count;
 }
 
-void fgi_span_keys(const fg_ivf *ivf, const fgi_kernels *kernels, const float *query,
-                   const fgi_span *span, float *keys)
-{
-    const fgi_list *list = span->list;
-    const void *codes = list->codes + span->begin * fgi_ivf_row_bytes(ivf);
-    if (ivf->metric == FG_METRIC_L2) {
-        kernels->scan_l2[ivf->dtype](query, codes, NULL, span->count, fgi_ivf_dims(ivf), keys);
-        return;
-    }
-    kernels->scan_ip[ivf->dtype](query, codes, NULL, span->count, fgi_ivf_dims(ivf), keys);
-    if (ivf->metric == FG_METRIC_IP)
-        for (int64_t i = 0; i < span->count; i++) keys[i] = -keys[i];
-    else
-        for (int64_t i = 0; i < span->count; i++) keys[i] *= -list->inverse_norms[span->begin + i];
-}
-
-static void scan_run(const searching *s, worker *w, const fgi_list *list, int64_t begin,
-                     int64_t end)
-{
-    w->distances += end - begin;
-    for (; begin < end; begin += BLOCK) {
-        const int64_t left = end - begin;
-        const fgi_span span = {list, begin, left < BLOCK ? left : BLOCK};
-        fgi_span_keys(s->ivf, s->kernels, w->query, &span, w->keys);
-        const int64_t *ids = list->ids + begin;
-        for (int64_t i = 0; i < span.count; i++)
-            if (w->keys[i] <= w->hits[0].key)
-                fgi_hits_push(w->hits, s->n, (fgi_hit){w->keys[i], ids[i]});
-    }
-}
-
 static bool scored_elsewhere(const worker *w, const fgi_list *list, const fgi_segment *segment)
 {
     for (int32_t o = segment->others; o < segment[1].others; o++)
@@ -134,10 +104,10 @@ static void scan_list(const searching *s, worker *w, int64_t number)
     for (int32_t i = 0; i < list->segment_count; i++) {
         const fgi_segment *segment = &list->segments[i];
         if (!scored_elsewhere(w, list, segment)) continue;
-        scan_run(s, w, list, run, segment->begin);
+        fgi_scan_run(&w->scan, list, run, segment->begin);
         run = segment[1].begin;
     }
-    scan_run(s, w, list, run, list->count);
+    fgi_scan_run(&w->scan, list, run, list->count);
     w->entries += list->count;
     w->visited[number] = true;
 }
@@ -174,9 +144,15 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
     FG_TRY(fgi_alloc(ledger, d, sizeof *w->query, &w->query));
     if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
-    FG_TRY(fgi_alloc(ledger, lists > BLOCK ? lists : BLOCK, sizeof *w->keys, &w->keys));
+    FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
     FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
     FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
+    w->scan = (fgi_scan){.kernels = s->kernels,
+                         .ivf = s->ivf,
+                         .allow = s->allow,
+                         .query = w->query,
+                         .hits = w->hits,
+                         .n = s->n};
     return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
 }
 
@@ -209,7 +185,7 @@ static void sum_stats(const searching *s, int32_t workers, fg_search_stats *out)
                              .centroids = s->queries->rows * fgi_ivf_lists(s->ivf)};
     for (int32_t i = 0; i < workers; i++) {
         out->entries += s->workers[i].entries;
-        out->distances += s->workers[i].distances;
+        out->distances += s->workers[i].scan.distances;
     }
 }
 
@@ -219,6 +195,7 @@ fg_status fgi_search_resolve(const fg_ivf *ivf, const fg_search_options *in, fg_
     FG_TRY(fgi_check_range("n", o.n, 0, INT32_MAX));
     FG_TRY(fgi_check_range("probes", o.probes, 0, INT32_MAX));
     FG_TRY(fgi_check_range("order", o.order, FG_PROBE_NEAREST, FG_PROBE_POSTERIOR));
+    FG_TRY(fgi_check_range("allow_bits", o.allow_bits, 0, o.allow ? INT64_MAX : 0));
     if (o.order == FG_PROBE_POSTERIOR && ivf->coarse.params.kind == FGI_HARD)
         return fgi_fail(FG_ARGUMENT, "order is %d (posterior); the index has centroids, no mixture",
                         o.order);
@@ -239,6 +216,7 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                    .queries = queries,
                    .ids = ids,
                    .scores = scores,
+                   .allow = {opt->allow, opt->allow_bits},
                    .n = opt->n < ivf->rows ? opt->n : (int32_t)ivf->rows,
                    .probes = opt->probes,
                    .posterior = opt->order == FG_PROBE_POSTERIOR};

@@ -2,7 +2,7 @@
 /* ivf_search.h - queries against an index. Knows lists and kernels; knows no pass and no file. */
 #ifndef FGI_IVF_SEARCH_H
 #define FGI_IVF_SEARCH_H
-#include "ivf.h"
+#include "ivf_scan.h"
 
 /* Fills in the defaults of `in` and checks it against the index. */
 fg_status fgi_search_resolve(const fg_ivf *ivf, const fg_search_options *in,
@@ -14,26 +14,9 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                          const fg_search_options *opt, const fg_out *ids, const fg_out *scores,
                          fg_search_stats *stats);
 
-/* ---- what a search computes with, for who must compute the same */
-
 /* A query as d floats, of length 1 under cosine, minus center (d). False if it is not finite, or
  * has no direction under cosine. */
 bool fgi_query_load(const fg_ivf *ivf, const fgi_kernels *kernels, const fg_view *queries,
                     int64_t number, const float *center, float *query);
-
-/* Keys of consecutive entries of a list: the lower, the better. The query's centre is 0. */
-typedef struct fgi_span {
-    const fgi_list *list;
-    int64_t begin, count;
-} fgi_span;
-
-void fgi_span_keys(const fg_ivf *ivf, const fgi_kernels *kernels, const float *query,
-                   const fgi_span *span, float *keys);
-
-/* What a key means to the caller: a squared distance, or a similarity. */
-static inline float fgi_score_of_key(const fg_ivf *ivf, float key)
-{
-    return ivf->metric == FG_METRIC_L2 ? key : 0.0f - key;
-}
 
 #endif

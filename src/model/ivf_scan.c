@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ivf_scan.c - keys block by block, and what the filter leaves of a block. Knows lists and kernels;
+ * knows no order of lists. */
+#include "ivf_scan.h"
+
+void fgi_span_keys(const fg_ivf *ivf, const fgi_kernels *kernels, const float *query,
+                   const fgi_span *span, float *keys)
+{
+    const void *codes = span->list->codes + span->begin * fgi_ivf_row_bytes(ivf);
+    const int32_t d = fgi_ivf_dims(ivf), *index = span->index;
+    if (ivf->metric == FG_METRIC_L2) {
+        kernels->scan_l2[ivf->dtype](query, codes, index, span->count, d, keys);
+        return;
+    }
+    kernels->scan_ip[ivf->dtype](query, codes, index, span->count, d, keys);
+    if (ivf->metric == FG_METRIC_IP) {
+        for (int64_t i = 0; i < span->count; i++) keys[i] = -keys[i];
+    } else {
+        const float *inverse_norms = span->list->inverse_norms + span->begin;
+        for (int64_t i = 0; i < span->count; i++) keys[i] *= -inverse_norms[index ? index[i] : i];
+    }
+}
+
+static bool allowed(const fgi_allow *allow, int64_t id)
+{
+    return id < allow->count && (allow->bits[id / 64] >> (id % 64) & 1);
+}
+
+/* The numbers of those that may be found; returns how many. */
+static int32_t filter(const fgi_allow *allow, const int64_t *ids, int32_t count, int32_t *index)
+{
+    int32_t found = 0;
+    for (int32_t i = 0; i < count; i++) {
+        index[found] = i; /* overwritten by the next one unless it stays */
+        found += allowed(allow, ids[i]);
+    }
+    return found;
+}
+
+static void scan_block(fgi_scan *scan, fgi_span span)
+{
+    float keys[FGI_SCAN_BLOCK];
+    int32_t index[FGI_SCAN_BLOCK];
+    const int64_t *ids = span.list->ids + span.begin;
+    if (scan->allow.bits) {
+        const int32_t found = filter(&scan->allow, ids, (int32_t)span.count, index);
+        if (found < span.count) span.index = index;
+        span.count = found;
+    }
+    fgi_span_keys(scan->ivf, scan->kernels, scan->query, &span, keys);
+    scan->distances += span.count;
+    for (int64_t i = 0; i < span.count; i++)
+        if (keys[i] <= scan->hits[0].key)
+            fgi_hits_push(scan->hits, scan->n,
+                          (fgi_hit){keys[i], ids[span.index ? span.index[i] : i]});
+}
+
+void fgi_scan_run(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t end)
+{
+    for (; begin < end; begin += FGI_SCAN_BLOCK) {
+        const int64_t left = end - begin;
+        scan_block(scan, (fgi_span){.list = list,
+                                    .begin = begin,
+                                    .count = left < FGI_SCAN_BLOCK ? left : FGI_SCAN_BLOCK});
+    }
+}
