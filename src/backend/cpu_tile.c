@@ -21,8 +21,9 @@ static const double ln_2 = 0.6931471805599453;
  * call for. */
 static const double margins_below = 2.0;
 
-/* The score tile should stay in a core's L2 cache beside the packed panels. */
-enum { SCORE_TILE_BYTES = 512 * 1024, MOST_TILE_ROWS = 192 };
+/* The score tile should stay in a core's L2 cache beside the packed panels. Rows of scores stand a line further
+ * apart than they are long: powers of two would meet in few sets of the cache. */
+enum { SCORE_TILE_BYTES = 256 * 1024, MOST_TILE_ROWS = 192, SCORE_PAD = 16 };
 
 double fgi_cpu_cut(int32_t k)
 {
@@ -40,7 +41,8 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
 {
     const fgi_screen *screen = plan->screen;
     fgi_cpu_scratch s = {0};
-    s.ld_scores = plan->panels * screen->panel;
+    s.lanes = plan->panels * screen->panel;
+    s.ld_scores = s.lanes + SCORE_PAD;
     s.ldx = (plan->depth + 15) / 16 * 16;
     s.tile_rows = tile_rows_for(screen->row_group, s.ld_scores);
     const int64_t rows = s.tile_rows, places = (int64_t)plan->k + FGI_SELECT_SLACK;
@@ -180,7 +182,7 @@ static void select_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_
     const fgi_cpu_plan *plan = job->plan;
     found->count = 0;
     if (found->threshold > -FLT_MAX && plan->k > 1 && s->norm2[r] <= plan->most_norm2)
-        found->count = job->kernels->select(s->scores + (int64_t)r * s->ld_scores, s->ld_scores,
+        found->count = job->kernels->select(s->scores + (int64_t)r * s->ld_scores, s->lanes,
                                             (float)found->threshold, 0, s->index, s->screened);
     if (found->count ==
         0) { /* nothing to screen, or scores that may be beyond f32: no component is left out */

@@ -8,7 +8,7 @@
 
 /* One worker's buffers: nothing here survives a tile but the rank guess. */
 typedef struct fgi_cpu_scratch {
-    int32_t tile_rows, ldx, ld_scores;
+    int32_t tile_rows, ldx, lanes, ld_scores;
     float *x;       /* tile_rows x ldx: centred rows, their squares beside them if diagonal */
     float *norm2;   /* tile_rows */
     void *prepared; /* the rows as the screen wants them; NULL: as they are */
