@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_index.c - builds a search index over the rows of a file. */
 #include "command.h"
+#include "ids.h"
 #include "report.h"
 #include "rows.h"
 #include "stopwatch.h"
@@ -51,27 +52,6 @@ static void tell(session *s, const index_args *args, const fg_ivf_info *info,
     session_say(s, "next: flashgmm eval %s QUERIES", args->output);
 }
 
-static fg_status load_ids(session *s, const char *path, int64_t rows, int64_t **out)
-{
-    fg_view ids = {0};
-    void *wide = NULL;
-    fg_status status = rows_load(s, path, NULL, &ids);
-    if (status != FG_OK) return status;
-    bool whole = ids.dtype == FG_I32 || ids.dtype == FG_I64;
-    if (!whole || ids.rows * ids.cols != rows)
-        status = session_fail(s, FG_ARGUMENT,
-                              "%s: holds %lld x %d of type %s; ids must be %lld of type i32 or i64",
-                              path, (long long)ids.rows, ids.cols,
-                              fg_dtype_text((fg_dtype)ids.dtype), (long long)rows);
-    if (status == FG_OK) status = session_alloc(s, rows, sizeof(int64_t), &wide);
-    *out = wide;
-    for (int64_t i = 0; status == FG_OK && i < rows; i++)
-        (*out)[i] =
-            ids.dtype == FG_I64 ? ((const int64_t *)ids.data)[i] : ((const int32_t *)ids.data)[i];
-    rows_free(&ids);
-    return status;
-}
-
 static fg_status run(session *s, index_args *args)
 {
     fg_ivf_options *opt = &args->opt;
@@ -87,7 +67,7 @@ static fg_status run(session *s, index_args *args)
     if (status == FG_OK && args->model) status = fg_gmm_load(args->model, 0, &model);
     if (status == FG_OK && args->centroids)
         status = rows_load(s, args->centroids, NULL, &centroids);
-    if (status == FG_OK && args->ids) status = load_ids(s, args->ids, shape.rows, &ids);
+    if (status == FG_OK && args->ids) status = ids_load(s, args->ids, shape.rows, &ids, NULL);
     if (status == FG_OK) {
         opt->struct_size = sizeof *opt;
         opt->model = model;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_search.c - the nearest rows of queries, block by block. */
 #include "command.h"
+#include "ids.h"
 #include "rows.h"
 #include "sinks.h"
 #include "stopwatch.h"
@@ -10,7 +11,7 @@
 #include <string.h> /* memcpy */
 
 typedef struct search_args {
-    const char *index, *queries, *format, *output, *scores;
+    const char *index, *queries, *format, *output, *scores, *allow;
     bool mapped;
     fg_search_options opt;
 } search_args;
@@ -137,8 +138,12 @@ static fg_status run(session *s, search_args *args)
     fg_source_info shape;
     search_files files = {0};
     fg_search_stats total = {0};
+    uint64_t *allow = NULL;
     fg_status status = fg_ivf_load(args->index, args->mapped, &ivf);
     if (status == FG_OK) status = rows_open(args->queries, args->format, &queries, &shape);
+    if (status == FG_OK && args->allow)
+        status = ids_bitmap(s, args->allow, &allow, &args->opt.allow_bits);
+    args->opt.allow = allow;
     if (status == FG_OK) status = open_files(s, args, &files);
     double began = stopwatch_seconds();
     if (status == FG_OK) {
@@ -149,6 +154,7 @@ static fg_status run(session *s, search_args *args)
     status = sinks_end(files.ids, status);
     status = sinks_end(files.scores, status);
     if (status == FG_OK) tell(s, args, &total, seconds);
+    free(allow);
     fg_source_destroy(queries);
     fg_ivf_destroy(ivf);
     return status;
@@ -165,6 +171,8 @@ int cmd_search(int argc, char **argv)
         {"probes", 0, "P", "lists to look into (default 1)", .i32 = &opt->probes, AT_LEAST(1)},
         {"order", 0, NULL, "which lists come first: by distance (default), or by responsibility",
          .choice = &opt->order, .words = WORDS_ORDER},
+        {"allow", 0, "FILE", "find no other rows than those with these ids, .npy, .ivecs or .ibin",
+         .text = &args.allow},
         {"output", 'o', "FILE",
          "write ids to .ivecs, .ibin or .npy (default: lines on standard output)",
          .text = &args.output},
