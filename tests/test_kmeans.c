@@ -158,7 +158,49 @@ static void the_best_of_all_restarts_is_kept(void **state)
     fg_context_destroy(ctx);
 }
 
+/* Far apart, each blob gets a seed: a row of a blob that has one is drawn with a chance of 1 in 1000. */
+static void plusplus_finds_what_is_far_apart(void **state)
+{
+    (void)state;
+    enum { FAR = 10 };
+    fg_context *ctx = context_of(NULL, 2);
+    float *apart = blob_rows(&(blobs){.n = N, .d = D, .blobs = FAR, .spread = 100.0});
+    fg_source *from = source_of(apart, N, D, FG_F32);
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        float got[FAR * D];
+        const fg_out out = out_of(got, FAR, D, FG_F32);
+        const fg_kmeans_options opt = {
+            .struct_size = sizeof opt, .k = FAR, .max_iter = 1, .seed = seed};
+        fg_fit_report report = {.struct_size = sizeof report};
+        expect_ok(fg_kmeans_fit(ctx, from, &opt, &out, &report));
+        assert_true(report.objective < 1.1 * D); /* the variance within */
+    }
+    fg_source_destroy(from);
+    free(apart);
+    fg_context_destroy(ctx);
+}
+
 /* ---- odd shapes */
+
+/* Of two centroids at one place, the first takes the rows. */
+static void of_equal_centroids_the_first_takes_the_rows(void **state)
+{
+    (void)state;
+    static const float line[] = {0, 1}, start[] = {5, 5};
+    fg_context *ctx = context_of(NULL, 1);
+    fg_source *two = source_of(line, 2, 1, FG_F32);
+    float got[2];
+    const fg_view given = view_of(start, 2, 1, FG_F32);
+    const fg_out out = out_of(got, 2, 1, FG_F32);
+    const fg_kmeans_options opt = {
+        .struct_size = sizeof opt, .k = 2, .init = FG_INIT_GIVEN, .start = &given, .max_iter = 1};
+    fg_fit_report report = {.struct_size = sizeof report};
+    expect_ok(fg_kmeans_fit(ctx, two, &opt, &out, &report));
+    assert_true(got[0] == 0.5f && got[1] == 5.0f);
+    assert_int_equal(report.dead, 1);
+    fg_source_destroy(two);
+    fg_context_destroy(ctx);
+}
 
 /* A centroid that no row is nearest to takes over half of the cluster with the largest error. */
 static void an_empty_cluster_is_given_rows(void **state)
@@ -351,6 +393,8 @@ int main(void)
         cmocka_unit_test(it_stops_when_nothing_moves),
         cmocka_unit_test(it_stops_within_the_tolerance),
         cmocka_unit_test(the_best_of_all_restarts_is_kept),
+        cmocka_unit_test(plusplus_finds_what_is_far_apart),
+        cmocka_unit_test(of_equal_centroids_the_first_takes_the_rows),
         cmocka_unit_test(an_empty_cluster_is_given_rows),
         cmocka_unit_test(as_many_centroids_as_rows),
         cmocka_unit_test(normalised_rows_are_clustered_by_direction),
