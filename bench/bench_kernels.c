@@ -23,7 +23,8 @@ enum {
     MAX_DEPTH = 768,
     SCAN_ROWS = 4096,
     SCAN_D = 128,
-    CHOSEN = 64
+    CHOSEN = 64,
+    ADDED = 16
 };
 
 /* All that the cases read and write. */
@@ -165,24 +166,41 @@ static double run_sqdist_scaled(const bench_case *c, const fgi_kernels *kernels,
     return a->out[CHOSEN - 1];
 }
 
-/* in place: the time of a copy is part of it */
-static double run_exp2_sum(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+static double run_evaluate(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
     (void)c;
-    memcpy(a->out, a->bias, K * sizeof *a->out);
-    return kernels->exp2_sum(a->out, K);
+    const int32_t best = kernels->evaluate(a->x, a->index, CHOSEN, a->square, a->square, a->shift);
+    return a->shift[best];
+}
+
+static double run_exp2_sum(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+{
+    return kernels->exp2_sum(a->square, 1, c->d, a->out);
+}
+
+static double add_rows(const bench_case *c, const fgi_kernels *kernels, const arena *a,
+                       double *square)
+{
+    kernels->add_moments(&(fgi_moments_args){.x = a->x,
+                                             .ldx = c->d,
+                                             .d = c->d,
+                                             .count = ADDED,
+                                             .row = a->index,
+                                             .weight = a->scores,
+                                             .mean = a->bias,
+                                             .shift = a->shift,
+                                             .square = square});
+    return a->shift[c->d - 1];
 }
 
 static double run_add_shift(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
-    kernels->add_shift(a->shift, a->x, a->bias, c->d, 0.5);
-    return a->shift[c->d - 1];
+    return add_rows(c, kernels, a, NULL);
 }
 
 static double run_add_moments(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
-    kernels->add_moments(a->shift, a->square, a->x, a->bias, c->d, 0.5);
-    return a->square[c->d - 1];
+    return add_rows(c, kernels, a, a->square);
 }
 
 static double run_scan_l2(const bench_case *c, const fgi_kernels *kernels, const arena *a)
@@ -227,9 +245,10 @@ static const bench_case cases[] = {
     {"select", K, FG_F32, K, 4.0 * K, run_select},
     {"sqdist", 128, FG_F32, 3.0 * CHOSEN * 128, 4.0 * CHOSEN * 128, run_sqdist},
     {"sqdist_scaled", 128, FG_F32, 4.0 * CHOSEN * 128, 8.0 * CHOSEN * 128, run_sqdist_scaled},
-    {"exp2_sum", K, FG_F32, 18.0 * K, 4.0 * K, run_exp2_sum},
-    {"add_shift", 128, FG_F32, 3.0 * 128, 16.0 * 128, run_add_shift},
-    {"add_moments", 128, FG_F32, 6.0 * 128, 24.0 * 128, run_add_moments},
+    {"evaluate", CHOSEN, FG_F64, 2.0 * CHOSEN, 24.0 * CHOSEN, run_evaluate},
+    {"exp2_sum", MAX_DEPTH, FG_F64, 18.0 * MAX_DEPTH, 8.0 * MAX_DEPTH, run_exp2_sum},
+    {"add_shift", 128, FG_F64, 3.0 * ADDED * 128, 4.0 * ADDED * 128, run_add_shift},
+    {"add_moments", 128, FG_F64, 5.0 * ADDED * 128, 4.0 * ADDED * 128, run_add_moments},
     SCAN(FG_F32, 4),
     SCAN(FG_F16, 2),
     SCAN(FG_BF16, 2),
@@ -268,8 +287,8 @@ static arena create_arena(void)
         .rows = allocate(SCAN_ROWS * SCAN_D, sizeof(double)),
         .index = allocate(K + FGI_SELECT_SLACK, sizeof(int32_t)),
         .out = allocate(SCAN_ROWS + FGI_SELECT_SLACK, sizeof(float)),
-        .shift = allocate(MAX_DEPTH, sizeof(double)),
-        .square = allocate(MAX_DEPTH, sizeof(double)),
+        .shift = allocate(K, sizeof(double)),
+        .square = allocate(K, sizeof(double)),
     };
     for (int i = 0; i < 2; i++) a.packed[i] = allocate(K * MAX_DEPTH, sizeof(float));
     for (int32_t j = 0; j < K; j++) a.bias[j] = -fabsf(a.bias[j]);
@@ -316,7 +335,7 @@ static void prepare(const bench_case *c, const fgi_kernels *kernels, const arena
         }
     }
     for (int32_t j = 0; j < CHOSEN; j++)
-        a->index[j] = (int32_t)fgi_random_below(0, 1, (uint64_t)j, K);
+        a->index[j] = (int32_t)fgi_random_below(0, 1, (uint64_t)j, ROWS);
     for (int32_t i = 0; i < ROWS * K; i++) a->scores[i] = random_value((uint64_t)i);
     memset(a->shift, 0, MAX_DEPTH * sizeof *a->shift);
     memset(a->square, 0, MAX_DEPTH * sizeof *a->square);

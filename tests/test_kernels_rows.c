@@ -116,16 +116,51 @@ static void distances_carry_what_is_not_finite(void **state)
     }
 }
 
+/* ---- values of candidates */
+
+static void check_evaluate(int32_t count)
+{
+    enum { TABLE = 13 };
+    const double most = 3;
+    double offset[TABLE], scale[TABLE];
+    for (int32_t j = 0; j < TABLE; j++) {
+        offset[j] = most * random_float((uint64_t)j);
+        scale[j] = fabsf(random_float((uint64_t)j + TABLE));
+    }
+    float *distance = floats_at_end(0, count);
+    int32_t *index = at_end(1, count * (int64_t)sizeof *index, 0);
+    double *value = at_end(2, count * (int64_t)sizeof *value, 0);
+    for (int32_t c = 0; c < count; c++) {
+        distance[c] = fabsf(random_float((uint64_t)(c % 5)));
+        index[c] = c * 7 % 5; /* values repeat: the first of equals counts */
+    }
+    const int32_t best = table->evaluate(distance, index, count, offset, scale, value);
+    for (int32_t c = 0; c < count; c++) {
+        assert_true(value[c] == offset[index[c]] - scale[index[c]] * distance[c]);
+        assert_true(c < best ? value[c] < value[best] : value[c] <= value[best]);
+    }
+    for (int32_t c = 0; c < count; c++) distance[c] = INFINITY;
+    assert_int_equal(table->evaluate(distance, index, count, offset, scale, value), 0);
+}
+
+static void candidates_are_evaluated(void **state)
+{
+    (void)state;
+    for (int32_t count = 1; count <= 2 * SHORT_ROWS; count++) check_evaluate(count);
+}
+
 /* ---- powers of two */
 
 static void check_exp2(const float *exponents, int32_t count)
 {
     enum { MOST = 4096 };
+    const double most = 0.5; /* the difference is rounded once, to the exponent itself */
     float value[MOST + 1];
     double sum = 0;
+    double *values = at_end(3, count * (int64_t)sizeof *values, 0);
+    for (int32_t c = 0; c < count; c++) values[c] = exponents[c] + most;
     fill_canaries(value, MOST + 1);
-    memcpy(value, exponents, (size_t)count * sizeof *value);
-    const float returned = table->exp2_sum(value, count);
+    const float returned = table->exp2_sum(values, most, count, value);
     for (int32_t c = 0; c < count; c++) {
         const double expected = exponents[c] < -126 ? 0 : exp2(exponents[c]);
         if (!(fabs(value[c] - expected) <= 0x1p-22 * expected))
@@ -160,14 +195,16 @@ static void powers_keep_their_bound(void **state)
 static void powers_have_exact_ends(void **state)
 {
     (void)state;
-    float ends[] = {0, -0.0f, -1, -126, nextafterf(-126, -127), -1e30f, -INFINITY};
-    table->exp2_sum(ends, 7);
+    const double ends[] = {0, -0.0, -1, -126, nextafterf(-126, -127), -1e30, -INFINITY};
+    float powers[7];
+    table->exp2_sum(ends, 0, 7, powers);
     const float expected[] = {1, 1, 0.5f, 0x1p-126f, 0, 0, 0};
-    for (int32_t i = 0; i < 7; i++) assert_same_bits("exp2_sum", i, ends[i], expected[i]);
+    for (int32_t i = 0; i < 7; i++) assert_same_bits("exp2_sum", i, powers[i], expected[i]);
     for (int32_t count = 0; count <= SHORT_ROWS; count++) {
-        float *value = floats_at_end(0, count);
-        for (int32_t c = 0; c < count; c++) value[c] = 0;
-        assert_true(table->exp2_sum(value, count) == (float)count);
+        double *same = at_end(0, count * (int64_t)sizeof *same, 0);
+        float *value = floats_at_end(1, count);
+        for (int32_t c = 0; c < count; c++) same[c] = 1000.125;
+        assert_true(table->exp2_sum(same, 1000.125, count, value) == (float)count);
         for (int32_t c = 0; c < count; c++) value[c] = -3 * fabsf(random_float((uint64_t)c));
         check_exp2(value, count);
     }
@@ -175,29 +212,43 @@ static void powers_have_exact_ends(void **state)
 
 /* ---- moments */
 
-static void check_moments(int32_t d)
+static void check_moments(int32_t d, int32_t count, bool squares)
 {
-    double shift[LONGEST_ROW + 1], square[LONGEST_ROW + 1], shift_alone[LONGEST_ROW + 1];
-    const float *x = random_floats_at_end(0, d), *mean = random_floats_at_end(1, d);
-    const double r = 0.3;
-    for (int32_t i = 0; i <= d; i++) shift[i] = shift_alone[i] = square[i] = i + 0.25;
-    table->add_shift(shift_alone, x, mean, d, r);
-    table->add_moments(shift, square, x, mean, d, r);
+    enum { MOST = 4 };
+    const int32_t ldx = d + 3, row[MOST] = {2, 0, 2, 1};
+    const float weight[MOST] = {0.3f, 1, 1e-9f, 0.7f};
+    const float *x = random_floats_at_end(0, 2 * ldx + d), *mean = random_floats_at_end(1, d);
+    double *shift = at_end(2, d * (int64_t)sizeof *shift, 0);
+    double *square = at_end(3, d * (int64_t)sizeof *square, 0);
+    for (int32_t i = 0; i < d; i++) shift[i] = square[i] = i + 0.25;
+    table->add_moments(&(fgi_moments_args){.x = x,
+                                           .ldx = ldx,
+                                           .d = d,
+                                           .count = count,
+                                           .row = row,
+                                           .weight = weight,
+                                           .mean = mean,
+                                           .shift = shift,
+                                           .square = squares ? square : NULL});
     for (int32_t i = 0; i < d; i++) {
-        const float difference = x[i] - mean[i];
-        const double added = r * difference, added2 = r * difference * difference, old = i + 0.25;
-        const double bound = 0x1p-51 * (old + fabs(added)), bound2 = 0x1p-51 * (old + added2);
-        assert_near("add_shift", d, shift_alone[i], old + added, bound);
-        assert_near("add_moments, shift", d, shift[i], old + added, bound);
-        assert_near("add_moments, square", d, square[i], old + added2, bound2);
+        double sum = i + 0.25, sum2 = sum, magnitude = sum;
+        for (int32_t c = 0; c < count; c++) {
+            const float difference = x[row[c] * ldx + i] - mean[i];
+            const double added = (double)weight[c] * difference;
+            sum += added;
+            magnitude += fabs(added);
+            sum2 += squares ? added * difference : 0;
+        }
+        assert_near("add_moments, shift", d, shift[i], sum, 0x1p-50 * magnitude);
+        assert_near("add_moments, square", d, square[i], sum2, 0x1p-50 * sum2);
     }
-    assert_true(shift_alone[d] == d + 0.25 && shift[d] == d + 0.25 && square[d] == d + 0.25);
 }
 
 static void moments_are_added(void **state)
 {
     (void)state;
-    for (int32_t i = 0; i < ROW_LENGTHS; i++) check_moments(row_length(i));
+    for (int32_t i = 0; i < ROW_LENGTHS; i++)
+        for (int32_t form = 0; form < 10; form++) check_moments(row_length(i), form / 2, form % 2);
 }
 
 int main(void)
@@ -206,6 +257,7 @@ int main(void)
         cmocka_unit_test(distances_are_sums_of_squares),
         cmocka_unit_test(scans_are_sums_over_rows),
         cmocka_unit_test(distances_carry_what_is_not_finite),
+        cmocka_unit_test(candidates_are_evaluated),
         cmocka_unit_test(powers_keep_their_bound),
         cmocka_unit_test(powers_have_exact_ends),
         cmocka_unit_test(moments_are_added),

@@ -56,8 +56,9 @@ static double value_at_mean(const fgi_params *p, int32_t j)
     return p->log_weights[j] * log2_e - 0.5 * log2_volume;
 }
 
-/* The squared length up to which no row's score can overflow: with h the largest scale, weights are at most h + s, and
- * the terms of a score sum to at most |bias| + s + 2 h norm2. A quarter of the range leaves room for rounding. */
+/* The squared length up to which no row's score or distance can overflow: with h the largest scale, weights are at most
+ * h + s, and the terms of a score sum to at most |bias| + s + 2 h norm2, those of a distance to 2 s + 2 h norm2. A quarter
+ * of the range leaves room for rounding. */
 static double longest_screened(double bias, double s, double h)
 {
     const double room = 0.25 * FLT_MAX - fabs(bias) - s - h;
@@ -87,7 +88,8 @@ static void expand_spherical(const fgi_params *p, int32_t j, const bounds *b, ex
     e->margin_slope = (loss * ratio(length, b->rms_all) + b->sum_error * h) / left + tiny;
     e->bias = offset + e->margin;
     e->slope = e->margin_slope - h;
-    e->most_norm2 = longest_screened(e->bias, h * squares, h + e->margin_slope);
+    e->most_norm2 = fmin(longest_screened(e->bias, h * squares, h + e->margin_slope),
+                         longest_screened(0.0, squares, 1.0)); /* distances are not scaled */
 }
 
 static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, expansion *e)

@@ -25,6 +25,9 @@ static const double margins_below = 2.0;
  * apart than they are long: powers of two would meet in few sets of the cache. */
 enum { SCORE_TILE_BYTES = 256 * 1024, MOST_TILE_ROWS = 192, SCORE_PAD = 16 };
 
+/* Shares are sorted by component where there are so many of them for each, on average. */
+enum { LEAST_SHARES = 8192, DENSE_SHARES = 4 };
+
 double fgi_cpu_cut(int32_t k)
 {
     return 26.0 + log2((double)k);
@@ -35,6 +38,28 @@ static int32_t tile_rows_for(int32_t group, int32_t ld_scores)
     int64_t rows = SCORE_TILE_BYTES / ((int64_t)sizeof(float) * ld_scores);
     if (rows > MOST_TILE_ROWS) rows = MOST_TILE_ROWS;
     return rows < group ? group : (int32_t)(rows / group * group);
+}
+
+static fg_status shares_create(fgi_ledger *ledger, int32_t k, fgi_cpu_shares *shares)
+{
+    const int32_t capacity = k > LEAST_SHARES ? k : LEAST_SHARES;
+    shares->capacity = capacity;
+    FG_TRY(fgi_alloc(ledger, capacity, sizeof(int32_t), &shares->component));
+    FG_TRY(fgi_alloc(ledger, capacity, sizeof(int32_t), &shares->row));
+    FG_TRY(fgi_alloc(ledger, capacity, sizeof(int32_t), &shares->sorted_row));
+    FG_TRY(fgi_alloc(ledger, (int64_t)k + 1, sizeof(int32_t), &shares->end));
+    FG_TRY(fgi_alloc(ledger, capacity, sizeof(float), &shares->weight));
+    return fgi_alloc(ledger, capacity, sizeof(float), &shares->sorted_weight);
+}
+
+static void shares_destroy(fgi_cpu_shares *shares)
+{
+    fgi_free(shares->component);
+    fgi_free(shares->row);
+    fgi_free(shares->sorted_row);
+    fgi_free(shares->end);
+    fgi_free(shares->weight);
+    fgi_free(shares->sorted_weight);
 }
 
 fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, fgi_cpu_scratch *out)
@@ -59,6 +84,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(float), &s.distance);
     if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(float), &s.weight);
     if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(double), &s.value);
+    if (status == FG_OK) status = shares_create(ledger, plan->k, &s.shares);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
     else
@@ -79,6 +105,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
     fgi_free(s->distance);
     fgi_free(s->weight);
     fgi_free(s->value);
+    shares_destroy(&s->shares);
     *s = (fgi_cpu_scratch){0};
 }
 
@@ -149,15 +176,9 @@ static double wide_distance(const fgi_cpu_plan *plan, const float *x, int32_t j)
     return sum;
 }
 
-static void refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, const float *x, candidates *found)
+static void evaluate_far(const fgi_cpu_plan *plan, fgi_cpu_scratch *s, const float *x,
+                         candidates *found)
 {
-    const fgi_cpu_plan *plan = job->plan;
-    if (plan->kind == FGI_DIAGONAL)
-        job->kernels->sqdist_scaled(x, plan->means, plan->scale, plan->ld, plan->d, s->index,
-                                    found->count, s->distance);
-    else
-        job->kernels->sqdist(x, plan->means, plan->ld, plan->d, s->index, found->count,
-                             s->distance);
     found->best = 0;
     for (int32_t c = 0; c < found->count; c++) {
         const int32_t j = s->index[c];
@@ -166,6 +187,23 @@ static void refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, const float *x, c
         s->value[c] = plan->offset[j] - plan->h[j] * distance;
         if (s->value[c] > s->value[found->best]) found->best = c;
     }
+}
+
+static void refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r, candidates *found)
+{
+    const fgi_cpu_plan *plan = job->plan;
+    const float *x = s->x + (int64_t)r * s->ldx;
+    if (plan->kind == FGI_DIAGONAL)
+        job->kernels->sqdist_scaled(x, plan->means, plan->scale, plan->ld, plan->d, s->index,
+                                    found->count, s->distance);
+    else
+        job->kernels->sqdist(x, plan->means, plan->ld, plan->d, s->index, found->count,
+                             s->distance);
+    if (s->norm2[r] <= plan->most_norm2)
+        found->best = job->kernels->evaluate(s->distance, s->index, found->count, plan->offset,
+                                             plan->h, s->value);
+    else
+        evaluate_far(plan, s, x, found);
 }
 
 static int32_t every_living_component(const fgi_cpu_plan *plan, int32_t *index)
@@ -216,7 +254,6 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, const
 
 static candidates find_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r)
 {
-    const float *x = s->x + (int64_t)r * s->ldx;
     const fgi_cpu_plan *plan = job->plan;
     const double reach = plan->kind == FGI_HARD ? 0.0 : job->cut;
     const double margin = margins_below * (plan->margin + plan->margin_slope * s->norm2[r]);
@@ -225,7 +262,7 @@ static candidates find_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, in
         /* the kernel compares in f32: the threshold in force is the rounded one */
         found.threshold = nextafterf((float)found.threshold, -INFINITY);
         select_candidates(job, s, r, &found);
-        refine(job, s, x, &found);
+        refine(job, s, r, &found);
         if (found.threshold == -INFINITY) return found;
         const double needed = threshold_needed(job, s, &found);
         if (found.threshold <= needed) return found;
@@ -243,8 +280,7 @@ static double normalise(const fgi_cpu_job *job, fgi_cpu_scratch *s, const candid
         for (int32_t c = 0; c < found->count; c++) s->weight[c] = c == found->best ? 1.0f : 0.0f;
         return best;
     }
-    for (int32_t c = 0; c < found->count; c++) s->weight[c] = (float)(s->value[c] - best);
-    const float sum = job->kernels->exp2_sum(s->weight, found->count);
+    const float sum = job->kernels->exp2_sum(s->value, best, found->count, s->weight);
     for (int32_t c = 0; c < found->count; c++) s->weight[c] /= sum;
     return best + log2((double)sum);
 }
@@ -270,26 +306,72 @@ static void tell_components(const fgi_cpu_job *job, fgi_cpu_scratch *s, const ca
     }
 }
 
-static void accumulate(const fgi_cpu_job *job, fgi_cpu_scratch *s, const float *x,
+static void add_shares(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t j,
+                       const fgi_moments_args *of, fgi_stats *stats)
+{
+    fgi_moments_args a = *of;
+    a.x = s->x;
+    a.ldx = s->ldx;
+    a.d = job->plan->d;
+    a.mean = job->plan->means + (int64_t)j * job->plan->ld;
+    a.shift = stats->shift + (int64_t)j * a.d;
+    a.square = stats->kind == FGI_DIAGONAL ? stats->square + (int64_t)j * a.d : NULL;
+    job->kernels->add_moments(&a);
+}
+
+/* By component, then by row: a component's sums stay in registers, and no sum is taken in another order. */
+static void add_sorted(const fgi_cpu_job *job, fgi_cpu_scratch *s, fgi_stats *stats)
+{
+    fgi_cpu_shares *shares = &s->shares;
+    const int32_t k = job->plan->k;
+    int32_t *end = shares->end;
+    for (int32_t j = 0; j <= k; j++) end[j] = 0;
+    for (int32_t e = 0; e < shares->count; e++) end[shares->component[e] + 1]++;
+    for (int32_t j = 0; j < k; j++) end[j + 1] += end[j];
+    for (int32_t e = 0; e < shares->count; e++) {
+        const int32_t place = end[shares->component[e]]++; /* first a beginning, then the end */
+        shares->sorted_row[place] = shares->row[e];
+        shares->sorted_weight[place] = shares->weight[e];
+    }
+    for (int32_t j = 0, begin = 0; j < k; begin = end[j++]) {
+        const fgi_moments_args of = {.row = shares->sorted_row + begin,
+                                     .weight = shares->sorted_weight + begin,
+                                     .count = end[j] - begin};
+        if (of.count > 0) add_shares(job, s, j, &of, stats);
+    }
+}
+
+static void flush_shares(const fgi_cpu_job *job, fgi_cpu_scratch *s, fgi_stats *stats)
+{
+    fgi_cpu_shares *shares = &s->shares;
+    if (shares->count / DENSE_SHARES >= job->plan->k) {
+        add_sorted(job, s, stats);
+    } else {
+        for (int32_t e = 0; e < shares->count; e++) {
+            const fgi_moments_args of = {
+                .row = shares->row + e, .weight = shares->weight + e, .count = 1};
+            add_shares(job, s, shares->component[e], &of, stats);
+        }
+    }
+    shares->count = 0;
+}
+
+static void accumulate(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r,
                        const candidates *found, fgi_stats *stats)
 {
-    const fgi_cpu_plan *plan = job->plan;
-    const bool hard = plan->kind == FGI_HARD;
+    const bool hard = job->plan->kind == FGI_HARD;
+    fgi_cpu_shares *shares = &s->shares;
+    if (shares->capacity - shares->count < found->count) flush_shares(job, s, stats);
     for (int32_t c = hard ? found->best : 0; c < (hard ? found->best + 1 : found->count); c++) {
+        if (s->weight[c] == 0.0f) continue;
+        const int32_t j = s->index[c], e = shares->count++;
         const double weight = s->weight[c];
-        if (weight == 0.0) continue;
-        const int32_t j = s->index[c];
-        const float *mean = plan->means + (int64_t)j * plan->ld;
-        double *shift = stats->shift + (int64_t)j * plan->d;
         stats->mass[j] += weight;
+        if (stats->kind != FGI_DIAGONAL) stats->square[j] += weight * s->distance[c];
         stats->survivors++;
-        if (stats->kind == FGI_DIAGONAL) {
-            double *square = stats->square + (int64_t)j * plan->d;
-            job->kernels->add_moments(shift, square, x, mean, plan->d, weight);
-        } else {
-            stats->square[j] += weight * s->distance[c];
-            job->kernels->add_shift(shift, x, mean, plan->d, weight);
-        }
+        shares->component[e] = j;
+        shares->row[e] = r;
+        shares->weight[e] = s->weight[c];
     }
 }
 
@@ -325,7 +407,7 @@ static void absorb_row(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r, in
     stats->rows++;
     stats->objective += hard ? -density : density;
     if (!hard) stats->dropped += (job->plan->k - found.count) * exp2(found.threshold - lse);
-    accumulate(job, s, s->x + (int64_t)r * s->ldx, &found, stats);
+    accumulate(job, s, r, &found, stats);
 }
 
 void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const fg_view *rows,
@@ -348,5 +430,6 @@ void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const
             else
                 pass_over(job, first + done + r, done + r, stats, results);
         }
+        if (stats) flush_shares(job, scratch, stats);
     }
 }

@@ -6,6 +6,13 @@
 #include "backend.h"
 #include "cpu_plan.h"
 
+/* What rows add to components: each entry is a row of the tile, a component, a responsibility. */
+typedef struct fgi_cpu_shares {
+    int32_t count, capacity;
+    int32_t *component, *row, *sorted_row, *end; /* end: k + 1; the others: capacity */
+    float *weight, *sorted_weight;
+} fgi_cpu_shares;
+
 /* One worker's buffers: nothing here survives a tile but the rank guess. */
 typedef struct fgi_cpu_scratch {
     int32_t tile_rows, ldx, lanes, ld_scores;
@@ -17,6 +24,7 @@ typedef struct fgi_cpu_scratch {
     int32_t *index, *order; /* candidates of one row, and their places in order: k + slack each */
     float *screened, *distance, *weight; /* of the candidates: k + slack each */
     double *value;                       /* k */
+    fgi_cpu_shares shares;
     double
         rank_gap; /* how far below the best the last row's lowest rank lay: a first guess for the next */
 } fgi_cpu_scratch;

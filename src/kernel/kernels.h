@@ -60,6 +60,19 @@ typedef struct fgi_scores_args {
     float *row_max;    /* rows: raised to the row's largest score that is a number */
 } fgi_scores_args;
 
+/* Rows' shares of one component's moments, in f64 from differences in f32, row after row:
+ *     shift[i]  += weight[c] * (x[row[c]][i] - mean[i])
+ *     square[i] += weight[c] * (x[row[c]][i] - mean[i])^2 */
+typedef struct fgi_moments_args {
+    const float *x; /* rows of ldx elements */
+    int32_t ldx, d, count;
+    const int32_t *row;  /* count */
+    const float *weight; /* count */
+    const float *mean;   /* d */
+    double *shift;       /* d */
+    double *square;      /* d, or NULL */
+} fgi_moments_args;
+
 /* One way to multiply rows with weights: layouts of its own for both, and a bound on its error,
  *     product_error(depth) * sum of |x w|  +  (depth + 4) 2^-24 (|bias| + |slope| norm2)
  * where products do not underflow. A row's scores do not depend on the rows beside it. */
@@ -109,17 +122,16 @@ typedef struct fgi_kernels {
     void (*sqdist_scaled)(const float *x, const float *means, const float *scale, int32_t ld,
                           int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out);
 
-    /* value[c] = 2^value[c] for values <= 0 (relative error at most 2^-22; below 2^-126: 0); returns
+    /* value[c] = offset[index[c]] - scale[index[c]] * distance[c]; returns the place of the largest, the first
+     * of equals, and 0 where none is a number. count >= 1. */
+    int32_t (*evaluate)(const float *distance, const int32_t *index, int32_t count,
+                        const double *offset, const double *scale, double *FGI_RESTRICT value);
+
+    /* power[c] = 2^e, e = f32(value[c] - most) <= 0 (relative error at most 2^-22; below 2^-126: 0); returns
      * the sum. */
-    float (*exp2_sum)(float *value, int32_t count);
+    float (*exp2_sum)(const double *value, double most, int32_t count, float *FGI_RESTRICT power);
 
-    /* shift[i] += r * (x[i] - mean[i]), in f64 from the f32 difference */
-    void (*add_shift)(double *FGI_RESTRICT shift, const float *x, const float *mean, int32_t d,
-                      double r);
-
-    /* the same, and square[i] += r * (x[i] - mean[i])^2 */
-    void (*add_moments)(double *FGI_RESTRICT shift, double *FGI_RESTRICT square, const float *x,
-                        const float *mean, int32_t d, double r);
+    void (*add_moments)(const fgi_moments_args *a);
 
     /* A query against rows of d elements without gaps: out[i] = |query - row|^2, or <query, row>, for the row
      * with number i, or index[i] unless index is NULL. f32 f16 bf16 i8 u8; NULL: not served. */

@@ -200,6 +200,37 @@ FGI_INLINE void wide_store(double *to, int32_t n, vec_f64 a)
         _mm256_maskstore_pd(to, first_wide_lanes(n), a);
 }
 
+/* n elements of a table, by their numbers; 0 in the other lanes */
+FGI_INLINE vec_f64 wide_gather(const double *table, const int32_t *index, int32_t n)
+{
+    const __m128i places = _mm_maskload_epi32(index, _mm256_castsi256_si128(first_lanes(n)));
+    return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), table, places,
+                                    _mm256_castsi256_pd(first_wide_lanes(n)), 8);
+}
+
+/* The first n lanes, `other` in the others. */
+FGI_INLINE vec_f64 wide_keep(vec_f64 a, int32_t n, double other)
+{
+    return _mm256_blendv_pd(_mm256_set1_pd(other), a, _mm256_castsi256_pd(first_wide_lanes(n)));
+}
+
+/* The larger; b where one of them is NaN. */
+FGI_INLINE vec_f64 wide_max(vec_f64 a, vec_f64 b)
+{
+    return _mm256_max_pd(a, b);
+}
+
+FGI_INLINE double wide_largest(vec_f64 a)
+{
+    const __m128d pair = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_max_sd(pair, _mm_unpackhi_pd(pair, pair)));
+}
+
+FGI_INLINE vec_f64 wide_sub(vec_f64 a, vec_f64 b)
+{
+    return _mm256_sub_pd(a, b);
+}
+
 FGI_INLINE vec_f64 wide_splat(double value)
 {
     return _mm256_set1_pd(value);

@@ -159,6 +159,36 @@ FGI_INLINE void wide_store(double *to, int32_t n, vec_f64 a)
     _mm512_mask_storeu_pd(to, (__mmask8)first_lanes(n), a);
 }
 
+/* n elements of a table, by their numbers; 0 in the other lanes */
+FGI_INLINE vec_f64 wide_gather(const double *table, const int32_t *index, int32_t n)
+{
+    const __mmask8 lanes = (__mmask8)first_lanes(n);
+    return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), lanes,
+                                    _mm256_maskz_loadu_epi32(lanes, index), table, 8);
+}
+
+/* The first n lanes, `other` in the others. */
+FGI_INLINE vec_f64 wide_keep(vec_f64 a, int32_t n, double other)
+{
+    return _mm512_mask_mov_pd(_mm512_set1_pd(other), (__mmask8)first_lanes(n), a);
+}
+
+/* The larger; b where one of them is NaN. */
+FGI_INLINE vec_f64 wide_max(vec_f64 a, vec_f64 b)
+{
+    return _mm512_max_pd(a, b);
+}
+
+FGI_INLINE double wide_largest(vec_f64 a)
+{
+    return _mm512_reduce_max_pd(a);
+}
+
+FGI_INLINE vec_f64 wide_sub(vec_f64 a, vec_f64 b)
+{
+    return _mm512_sub_pd(a, b);
+}
+
 FGI_INLINE vec_f64 wide_splat(double value)
 {
     return _mm512_set1_pd(value);

@@ -47,10 +47,9 @@ void fgi_sqdist_ref(const float *x, const float *means, int32_t ld, int32_t d, c
                     int32_t count, float *FGI_RESTRICT out);
 void fgi_sqdist_scaled_ref(const float *x, const float *means, const float *scale, int32_t ld,
                            int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out);
-float fgi_exp2_sum_ref(float *value, int32_t count);
-void fgi_add_shift_ref(double *FGI_RESTRICT shift, const float *x, const float *mean, int32_t d,
-                       double r);
-void fgi_add_moments_ref(double *FGI_RESTRICT shift, double *FGI_RESTRICT square, const float *x,
-                         const float *mean, int32_t d, double r);
+int32_t fgi_evaluate_ref(const float *distance, const int32_t *index, int32_t count,
+                         const double *offset, const double *scale, double *FGI_RESTRICT value);
+float fgi_exp2_sum_ref(const double *value, double most, int32_t count, float *FGI_RESTRICT power);
+void fgi_add_moments_ref(const fgi_moments_args *a);
 
 #endif

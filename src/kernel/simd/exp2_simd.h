@@ -22,19 +22,29 @@ FGI_INLINE vec_f32 exp2_lanes(vec_f32 v)
     return vec_unless_below(vec_scale_exponent(sum, shifted), v, vec_splat(-126));
 }
 
-static float exp2_sum(float *value, int32_t count)
+/* f32(value - most), n of them */
+FGI_INLINE vec_f32 exponents(const double *value, vec_f64 most, int32_t n)
+{
+    const int32_t low = n < LANES / 2 ? n : LANES / 2;
+    return wide_narrow(wide_sub(wide_load(value, low), most),
+                       wide_sub(wide_load(value + low, n - low), most));
+}
+
+static float exp2_sum(const double *value, double most, int32_t count, float *FGI_RESTRICT power)
 {
     const int32_t whole = count / LANES * LANES;
+    const vec_f64 top = wide_splat(most);
     vec_f32 sum = vec_splat(0);
     for (int32_t c = 0; c < whole; c += LANES) {
-        const vec_f32 power = exp2_lanes(vec_load(value + c, LANES, FG_F32));
-        vec_store(value + c, LANES, power);
-        sum = vec_add(sum, power);
+        const vec_f32 powers = exp2_lanes(exponents(value + c, top, LANES));
+        vec_store(power + c, LANES, powers);
+        sum = vec_add(sum, powers);
     }
     if (whole < count) {
-        const vec_f32 power = exp2_lanes(vec_load(value + whole, count - whole, FG_F32));
-        vec_store(value + whole, count - whole, power);
-        sum = vec_add(sum, vec_keep(power, count - whole)); /* 2^0 in the lanes past the end */
+        const vec_f32 powers = exp2_lanes(exponents(value + whole, top, count - whole));
+        vec_store(power + whole, count - whole, powers);
+        sum =
+            vec_add(sum, vec_keep(powers, count - whole)); /* anything in the lanes past the end */
     }
     return vec_sum(sum);
 }

@@ -6,6 +6,7 @@
 #include "load_simd.h"
 #include "select_simd.h"
 #include "rows_simd.h"
+#include "evaluate_simd.h"
 #include "exp2_simd.h"
 #include "moments_simd.h"
 
@@ -22,8 +23,8 @@ const fgi_kernels FGI_TABLE = {
     .select = select_scores,
     .sqdist = sqdist,
     .sqdist_scaled = sqdist_scaled,
+    .evaluate = evaluate,
     .exp2_sum = exp2_sum,
-    .add_shift = add_shift,
     .add_moments = add_moments,
     .scan_l2 = {[FG_F32] = scan_l2_f32,
                 [FG_F16] = scan_l2_f16,
