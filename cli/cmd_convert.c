@@ -164,9 +164,10 @@ int cmd_convert(int argc, char **argv)
         .synopsis = "IN OUT",
         TABLES(operands, options),
         .notes =
-            "Formats: fvecs bvecs ivecs npy fbin u8bin i8bin ibin; hdf5 can be read. Values change "
-            "type\n"
-            "where OUT needs it: reals are rounded to f32; whole numbers must stay what they are.",
+            "Formats: fvecs bvecs ivecs npy fbin u8bin i8bin ibin; hdf5 and faiss can be read.\n"
+            "Values change type where OUT needs it: reals are rounded to f32; whole numbers must "
+            "stay\n"
+            "what they are.",
         .example = "flashgmm convert glove.hdf5:train glove.npy"};
     session s = {0};
     int code = options_parse(&line, &s.general, argc, argv);

@@ -21,6 +21,7 @@ static const struct {
     {"search", cmd_search, "find the nearest rows of queries in an index"},
     {"eval", cmd_eval, "measure an index: recall against cost"},
     {"info", cmd_info, "what a model, an index or a file of rows holds"},
+    {"export", cmd_export, "write an index as a file that FAISS reads"},
     {"convert", cmd_convert, "turn a file of rows into another format"},
     {"demo", cmd_demo, "soft clusters of real words, and two indexes measured"},
 };
@@ -33,9 +34,8 @@ static void print_help(void)
     for (int i = 0; i < COMMANDS; i++) printf("  %-9s %s\n", commands[i].name, commands[i].help);
     printf("\n  flashgmm COMMAND --help   its operands and options, with an example\n"
            "  flashgmm --version        the version\n\n"
-           "Files of rows: .fvecs .bvecs .ivecs .npy .fbin .u8bin .i8bin .ibin, and .hdf5 "
-           "(FILE:DATASET)\n"
-           "where the build has it. Exit codes: 0 done, 1 failed, 2 bad usage.\n\n"
+           "Files of rows: .fvecs .bvecs .ivecs .npy .fbin .u8bin .i8bin .ibin, the vectors of .faiss,\n"
+           "and .hdf5 (FILE:DATASET) where the build has it. Exit codes: 0 done, 1 failed, 2 bad usage.\n\n"
            "start here:\n  flashgmm demo\n");
 }
 

@@ -184,8 +184,9 @@ typedef struct fg_reader {
 FG_API fg_status fg_source_memory(const fg_view *rows, fg_source **out);
 
 /* Rows of a file, memory-mapped and read in chunks, never loaded whole.
- * format: "fvecs" "bvecs" "ivecs" "npy" "fbin" "u8bin" "i8bin" "ibin" "hdf5", or NULL for the suffix.
- * For hdf5 the dataset "train" is read unless the path ends in ":NAME" ("glove.hdf5:test").
+ * format: "fvecs" "bvecs" "ivecs" "npy" "fbin" "u8bin" "i8bin" "ibin" "hdf5" "faiss", or NULL for the suffix.
+ * For hdf5 the dataset "train" is read unless the path ends in ":NAME" ("glove.hdf5:test"); of a FAISS index the
+ * vectors of an IndexFlat, or the centroids of an inverted file (IndexIVFFlat, IVFPQ, IVFScalarQuantizer).
  * A file that shrinks while it is mapped ends the process with SIGBUS, as with every mapped file.
  * FG_IO: cannot be opened or read. FG_FORMAT: names file, offset, value and bound. FG_UNSUPPORTED: hdf5
  * in a build without libhdf5, or an element type that is not served. */
@@ -548,6 +549,13 @@ FG_API fg_status fg_ivf_eval(fg_context *ctx, const fg_ivf *ivf, const fg_view *
 
 /* Writes the index (docs/format.md) under a temporary name, syncs, renames. */
 FG_API fg_status fg_ivf_save(const fg_ivf *ivf, const char *path);
+
+/* Writes the index as an IndexIVFFlat that FAISS reads and searches (docs/format.md): rows as f32 with their
+ * ids, list by list, and `probes` (0: 1; at most the lists) as its nprobe. Under cosine rows have length 1 and are
+ * compared by inner product; lists are ranked by distance still. A row that is stored in several lists
+ * stands in each of them, and FAISS returns it as often as it meets it: ask for copies * n results, drop
+ * repeats. A mixture is left out but for its means. FG_IO. */
+FG_API fg_status fg_ivf_export_faiss(const fg_ivf *ivf, const char *path, int32_t probes);
 
 /* Reads an index. mapped non-zero: codes and ids stay in the mapped file (their checksums are then not
  * verified; everything that steers the reading is), and fg_ivf_add copies what it must change. */

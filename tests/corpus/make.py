@@ -223,8 +223,56 @@ def gmm():
         yield f"without-{tag.decode()}", mixture_file(without=tag)
 
 
+def faiss_head(name, cols, count, metric=1, trained=1):
+    argument = struct.pack("<f", 2.5) if metric > 1 else b""
+    return name + struct.pack("<iqqqBi", cols, count, 7, 7, trained, metric) + argument
+
+
+def faiss_flat(name, cols, count, *, floats=None, **head):
+    numbers = struct.pack(f"<{cols * count}f", *(i / 4 for i in range(cols * count)))
+    total = cols * count if floats is None else floats
+    return faiss_head(name, cols, count, **head) + struct.pack("<Q", total) + numbers
+
+
+def faiss_inverted(name, quantizer, *, cols=3, lists=2, entries=3, metric=1):
+    """Three entries, all in the list with number 1."""
+    begin = faiss_head(name, cols, entries, metric) + struct.pack("<QQ", lists, 1) + quantizer
+    lists_begin = struct.pack("<BQ4sQQ4sQQQ", 0, 0, b"ilar", lists, 4 * cols, b"sprs", 2, 1, 3)
+    return begin + lists_begin + struct.pack("<9f3q", *range(9), 0, 1, 2)
+
+
+def faiss():
+    flat = faiss_flat(b"IxF2", 3, 2)
+    yield "flat-l2", flat
+    yield "flat-ip", faiss_flat(b"IxFI", 1, 5, metric=0)
+    yield "flat-other-metric", faiss_flat(b"IxFl", 2, 2, metric=4)
+    yield "flat-untrained", faiss_flat(b"IxF2", 3, 2, trained=0)
+    yield "flat-and-more", flat + b"more"
+    yield "inverted", faiss_inverted(b"IwFl", flat)
+    yield "inverted-ip", faiss_inverted(b"IwFl", faiss_flat(b"IxFI", 3, 2, metric=0), metric=0)
+    yield "inverted-other-metric", faiss_inverted(b"IwSq", flat, metric=2)
+    yield "quantizer-of-another-kind", faiss_inverted(b"IwFl", b"IHNf" + flat[4:])
+    yield "quantizer-of-another-size", faiss_inverted(b"IwFl", flat, lists=3)
+    yield "quantizer-of-another-dimension", faiss_inverted(b"IwFl", flat, cols=4)
+    yield "no-lists", faiss_inverted(b"IwFl", faiss_flat(b"IxF2", 3, 0), lists=0)
+    yield "no-vectors", faiss_flat(b"IxF2", 3, 0)
+    yield "another-index", b"IxPq" + flat[4:]
+    yield "empty", b""
+    yield "name-alone", flat[:4]
+    yield "cut-head", flat[:20]
+    yield "cut-floats", flat[:-1]
+    yield "cut-metric", faiss_flat(b"IxFl", 2, 2, metric=4)[:38]
+    yield "dimension-zero", faiss_flat(b"IxF2", 0, 2)
+    yield "dimension-huge", faiss_head(b"IxF2", 0x7FFFFFFF, 2) + flat[37:]
+    yield "count-negative", faiss_head(b"IxF2", 3, -1) + flat[37:]
+    yield "count-overflows", faiss_head(b"IxF2", 3, (1 << 63) - 1) + flat[37:]
+    yield "floats-too-few", faiss_flat(b"IxF2", 3, 2, floats=5)
+    yield "floats-overflow", faiss_flat(b"IxF2", 3, 2, floats=(1 << 62) + 6)
+    yield "neither-true-nor-false", faiss_flat(b"IxF2", 3, 2, trained=2)
+
+
 def main():
-    for target in (vecs, xbin, npy, container, ivf, gmm):
+    for target in (vecs, xbin, npy, container, ivf, gmm, faiss):
         folder = HERE / target.__name__
         folder.mkdir(exist_ok=True)
         for name, data in target():

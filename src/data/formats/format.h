@@ -18,7 +18,8 @@
     X("i8bin", ".i8bin", FG_I8, fgi_xbin)                                                          \
     X("ibin", ".ibin", FG_I32, fgi_xbin)                                                           \
     X("hdf5", ".hdf5", 0, fgi_hdf5)                                                                \
-    X("hdf5", ".h5", 0, fgi_hdf5)
+    X("hdf5", ".h5", 0, fgi_hdf5)                                                                  \
+    X("faiss", ".faiss", FG_F32, fgi_faiss)
 
 enum { FGI_MAX_COLS = 1 << 20, FGI_MAX_HEAD_BYTES = 128 };
 
@@ -44,7 +45,7 @@ typedef struct fgi_format {
     const fgi_family *family;
 } fgi_format;
 
-extern const fgi_family fgi_vecs, fgi_npy, fgi_xbin, fgi_hdf5;
+extern const fgi_family fgi_vecs, fgi_npy, fgi_xbin, fgi_hdf5, fgi_faiss;
 
 /* By name, or for NULL by the path's suffix. FG_ARGUMENT: no such name; FG_FORMAT: suffix. */
 fg_status fgi_format_find(const char *path, const char *name, const fgi_format **out);
@@ -65,8 +66,8 @@ typedef struct fgi_layout {
 typedef fg_status (*fgi_parse)(const char *path, const fgi_map *map, fg_dtype dtype,
                                fgi_layout *out);
 
-/* A source over a mapped file, rows passed through where they lie. Takes the map over, also on
- * failure. The dimension before each prefixed row is checked when the row is handed out: a file
+/* A source over a mapped file, rows passed through where they lie, or copied a few at a time where
+ * their elements are not aligned. Takes the map over, also on failure. The dimension before each prefixed row is checked when the row is handed out: a file
  * opens at once, however long. */
 fg_status fgi_source_mapped(const char *path, fgi_map *map, const fgi_layout *layout,
                             fg_source **out);

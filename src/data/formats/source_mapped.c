@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source_mapped.c - rows of a mapped file, handed out where they lie. Knows layouts; knows no
- * format. */
+/* source_mapped.c - rows of a mapped file, handed out where they lie if they are aligned there. Knows
+ * layouts; knows no format. */
 #include "format.h"
 
 #include <string.h> /* memcpy */
 
+enum { COPY_BYTES = 1 << 16 /* of rows that are not aligned; one row at least */ };
+
 typedef struct mapped_rows {
     fgi_map map;
     fgi_layout layout;
+    void *copy; /* NULL: the rows are aligned */
+    int64_t copy_rows;
 } mapped_rows;
 
 /* The i32 before each row must repeat the dimension of the first. */
@@ -43,28 +47,55 @@ static fg_status mapped_at(fg_source *src, int64_t first, int64_t want, fg_view 
     return FG_OK;
 }
 
+static fg_status copied_at(fg_source *src, int64_t first, int64_t want, fg_view *chunk)
+{
+    const mapped_rows *self = src->self;
+    FG_TRY(mapped_at(src, first, want < self->copy_rows ? want : self->copy_rows, chunk));
+    const int64_t row_bytes = chunk->row_stride * (int64_t)fg_dtype_bytes(self->layout.dtype);
+    memcpy(self->copy, chunk->data, (size_t)(chunk->rows * row_bytes));
+    chunk->data = self->copy;
+    return FG_OK;
+}
+
 static void mapped_close(fg_source *src)
 {
     mapped_rows *self = src->self;
     fgi_map_close(&self->map);
+    fgi_free(self->copy);
 }
 
 static const fgi_source_ops mapped_ops = {.at = mapped_at, .close = mapped_close};
+static const fgi_source_ops copied_ops = {.at = copied_at, .close = mapped_close};
+
+/* Room for copies, if they are needed. */
+static fg_status make_copies(mapped_rows *self)
+{
+    const fgi_layout *layout = &self->layout;
+    const int64_t item_bytes = (int64_t)fg_dtype_bytes(layout->dtype);
+    if (layout->offset % item_bytes == 0) return FG_OK;
+    const int64_t row_bytes = layout->stride * item_bytes;
+    self->copy_rows = row_bytes < COPY_BYTES ? COPY_BYTES / row_bytes : 1;
+    return fgi_alloc(NULL, self->copy_rows, (size_t)row_bytes, &self->copy);
+}
 
 fg_status fgi_source_mapped(const char *path, fgi_map *map, const fgi_layout *layout,
                             fg_source **out)
 {
-    fg_source *src;
-    const fg_status s = fgi_source_new(path, sizeof(mapped_rows), &src);
+    fg_source *src = NULL;
+    fg_status s = fgi_source_new(path, sizeof(mapped_rows), &src);
+    mapped_rows *self = src ? src->self : NULL;
+    if (self) self->layout = *layout;
+    if (s == FG_OK) s = make_copies(self);
     if (s != FG_OK) {
+        fgi_source_close(src); /* without its ops: gives back memory alone */
         fgi_map_close(map);
         return s;
     }
-    *(mapped_rows *)src->self = (mapped_rows){.map = *map, .layout = *layout};
+    self->map = *map;
     src->rows = layout->rows;
     src->cols = layout->cols;
     src->dtype = layout->dtype;
-    src->ops = &mapped_ops;
+    src->ops = self->copy ? &copied_ops : &mapped_ops;
     *out = src;
     return FG_OK;
 }
