@@ -157,10 +157,11 @@ static fg_status repeater_rewind(void *user)
 static fg_status repeater_next(void *user, int64_t want, fg_view *chunk)
 {
     repeater *r = user;
+    const int64_t begin = r->at % BLOCK;
     int64_t rows = r->rows - r->at;
     if (rows > want) rows = want;
-    if (rows > BLOCK) rows = BLOCK;
-    *chunk = view_of(r->block, rows, 1, FG_F32);
+    if (rows > BLOCK - begin) rows = BLOCK - begin;
+    *chunk = view_of(r->block + begin, rows, 1, FG_F32);
     r->at += rows;
     return FG_OK;
 }
