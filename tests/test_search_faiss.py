@@ -20,6 +20,8 @@ SKIPPED = 77
 try:
     import faiss
     import numpy as np
+
+    from client import COSINE, L2, Library, View, as_compared, read_vecs
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(SKIPPED)
@@ -27,105 +29,6 @@ except ImportError as missing:
 ROUNDING = 1e-5  # of f32 sums over a few hundred terms, relative; generous
 PROBES = (1, 4, 16, 64)
 RESULTS = 10
-L2, COSINE = 0, 2
-DTYPES = {"float32": 1, "float16": 2, "int8": 4, "uint8": 5, "int64": 7, "float64": 8}
-
-
-class View(c.Structure):
-    _fields_ = [
-        ("data", c.c_void_p), ("rows", c.c_int64), ("row_stride", c.c_int64),
-        ("cols", c.c_int32), ("dtype", c.c_int16), ("place", c.c_int16),
-    ]  # fmt: skip
-
-    def __init__(self, array):
-        assert array.flags.c_contiguous
-        rows, cols = array.shape
-        super().__init__(array.ctypes.data, rows, 0, cols, DTYPES[str(array.dtype)], 0)
-        self.array = array  # keeps it alive
-
-
-class IvfOptions(c.Structure):
-    _fields_ = [
-        ("struct_size", c.c_size_t), ("lists", c.c_int32), ("coarse", c.c_int32),
-        ("assign", c.c_int32), ("max_lists", c.c_int32), ("threshold", c.c_double),
-        ("copies", c.c_double), ("metric", c.c_int32), ("covariance", c.c_int32),
-        ("kmeans_iter", c.c_int32), ("em_iter", c.c_int32), ("sample_rows", c.c_int64),
-        ("seed", c.c_uint64), ("model", c.c_void_p), ("centroids", c.POINTER(View)),
-        ("ids", c.c_void_p), ("progress", c.c_void_p), ("user", c.c_void_p),
-    ]  # fmt: skip
-
-
-class SearchOptions(c.Structure):
-    _fields_ = [
-        ("struct_size", c.c_size_t), ("n", c.c_int32), ("probes", c.c_int32),
-        ("order", c.c_int32), ("reserved", c.c_int32),
-    ]  # fmt: skip
-
-
-class SearchStats(c.Structure):
-    _fields_ = [
-        ("struct_size", c.c_size_t), ("queries", c.c_int64), ("entries", c.c_int64),
-        ("distances", c.c_int64), ("centroids", c.c_int64),
-    ]  # fmt: skip
-
-
-class Library:
-    """The calls that are needed; each raises what the library says."""
-
-    def __init__(self, path):
-        self.so = c.CDLL(path)
-        self.so.fg_last_error.restype = c.c_char_p
-        self.context = c.c_void_p()
-        self.call("fg_context_create", None, c.byref(self.context))
-
-    def call(self, name, *arguments):
-        if getattr(self.so, name)(*arguments) != 0:
-            raise RuntimeError(f"{name}: {self.so.fg_last_error().decode()}")
-
-    def build(self, rows, **options):
-        source, index = c.c_void_p(), c.c_void_p()
-        view = View(rows)
-        wanted = IvfOptions(struct_size=c.sizeof(IvfOptions), **options)
-        self.call("fg_source_memory", c.byref(view), c.byref(source))
-        self.call("fg_ivf_build", self.context, source, c.byref(wanted), c.byref(index), None)
-        self.so.fg_source_destroy(source)
-        return index
-
-    def centroids(self, index, lists, cols):
-        out = np.empty((lists, cols), np.float32)
-        self.call("fg_ivf_get_lists", index, None, c.byref(View(out)))
-        return out
-
-    def search(self, index, queries, probes):
-        ids = np.empty((len(queries), RESULTS), np.int64)
-        scores = np.empty((len(queries), RESULTS), np.float32)
-        options = SearchOptions(c.sizeof(SearchOptions), RESULTS, probes, 0, 0)
-        stats = SearchStats(struct_size=c.sizeof(SearchStats))
-        self.call(
-            "fg_ivf_search", self.context, index, c.byref(View(queries)), c.byref(options),
-            c.byref(View(ids)), c.byref(View(scores)), c.byref(stats),
-        )  # fmt: skip
-        return ids, scores, stats
-
-    def destroy(self, index):
-        self.so.fg_ivf_destroy(index)
-
-
-def read_vecs(path):
-    """Rows of .fvecs or .bvecs."""
-    raw = np.fromfile(path, np.uint8)
-    cols = int(raw[:4].view(np.int32)[0])
-    item = 4 if path.suffix == ".fvecs" else 1
-    body = np.ascontiguousarray(raw.reshape(-1, 4 + cols * item)[:, 4:])
-    return body.view(np.float32) if item == 4 else body
-
-
-def as_compared(rows, metric):
-    """The rows that FAISS sees: f32, of length 1 under cosine."""
-    rows = rows.astype(np.float32)
-    if metric == COSINE:
-        rows /= np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True).astype(np.float32)
-    return rows
 
 
 def clear_of_ties(rows, centroids, ranks):
@@ -174,7 +77,7 @@ def check(library, name, rows, queries, metric, lists):
     exhaustive = faiss.IndexFlatL2(base.shape[1])
     exhaustive.add(base)
     for probes in (*PROBES, lists):
-        ids, scores, stats = library.search(ours, queries, probes)
+        ids, scores, stats = library.search(ours, queries, RESULTS, probes)
         theirs.nprobe = probes
         faiss.cvar.indexIVF_stats.reset()
         distances, wanted = theirs.search(seen, RESULTS)
