@@ -13,7 +13,8 @@ const fg_covariance both_kinds[2] = {FG_COV_DIAG, FG_COV_SPHERICAL};
 fg_context *context_of(const char *isa, int32_t threads)
 {
     if (isa && !fgi_kernels_pick(isa)) return NULL;
-    const fg_context_options o = {.struct_size = sizeof o, .threads = threads, .isa = isa};
+    const fg_context_options o = {
+        .struct_size = sizeof o, .backend = FG_BACKEND_CPU, .threads = threads, .isa = isa};
     fg_context *ctx;
     expect_ok(fg_context_create(&o, &ctx));
     return ctx;

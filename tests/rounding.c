@@ -18,7 +18,8 @@
  *   mean log-density   the mean over rows of sum of r_j e_j + (k/8 + 6) u
  *
  * What a step adds, the later ones pass on, grown or shrunk. By how much is measured: the mixture is pushed by as much as
- * one step may err, and iterated in f64 beside the unpushed one. Knows the operations of a pass. */
+ * one step may err, to sides drawn by lot, and iterated in f64 beside the unpushed one. So the bound is proved for one
+ * step, and for more it rests on errors growing no more than the pushes do. Knows the operations of a pass. */
 #include "rounding.h"
 
 #include <math.h>   /* fabs */

@@ -53,7 +53,8 @@ static int free_world(void **state)
 
 static fg_status create_context(void)
 {
-    const fg_context_options opt = {.struct_size = sizeof opt, .threads = 3};
+    const fg_context_options opt = {
+        .struct_size = sizeof opt, .backend = FG_BACKEND_CPU, .threads = 3};
     return fg_context_create(&opt, &w.made);
 }
 

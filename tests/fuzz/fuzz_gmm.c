@@ -9,7 +9,8 @@ enum { ROWS = 3, MOST_DIMS = 64, MOST_COMPONENTS = 64 };
 static fg_context *shared_context(void)
 {
     static fg_context *ctx;
-    const fg_context_options options = {.struct_size = sizeof options, .threads = 1};
+    const fg_context_options options = {
+        .struct_size = sizeof options, .backend = FG_BACKEND_CPU, .threads = 1};
     if (!ctx) FUZZ_REQUIRE(fg_context_create(&options, &ctx) == FG_OK);
     return ctx;
 }
