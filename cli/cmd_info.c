@@ -186,6 +186,33 @@ static fg_status info_rows(session *s, const subject *file)
     return FG_OK;
 }
 
+static fg_status info_devices(session *s)
+{
+    json_open(&s->json, NULL, '{');
+    json_open(&s->json, "devices", '[');
+    fg_status status = FG_OK;
+    for (int32_t i = 0; i < fg_device_count() && status == FG_OK; i++) {
+        fg_device device = {.struct_size = sizeof device};
+        status = fg_device_get(i, &device);
+        if (status != FG_OK) break;
+        char where[16] = "cpu";
+        if (device.backend == FG_BACKEND_CUDA)
+            snprintf(where, sizeof where, "cuda:%d", device.index);
+        session_say(s, "%-9s %s, %s, %s free of %s", where, device.name, device.isa,
+                    text_bytes(device.bytes_free).s, text_bytes(device.bytes_total).s);
+        json_open(&s->json, NULL, '{');
+        json_text(&s->json, "device", where);
+        json_text(&s->json, "name", device.name);
+        json_text(&s->json, "isa", device.isa);
+        json_whole(&s->json, "bytes_total", (int64_t)device.bytes_total);
+        json_whole(&s->json, "bytes_free", (int64_t)device.bytes_free);
+        json_close(&s->json, '}');
+    }
+    json_close(&s->json, ']');
+    json_close(&s->json, '}');
+    return status;
+}
+
 static fg_status run(session *s, const char *path, const char *format)
 {
     const char *kind = format;
@@ -210,18 +237,25 @@ static fg_status run(session *s, const char *path, const char *format)
 int cmd_info(int argc, char **argv)
 {
     const char *path = NULL, *format = NULL;
-    const operand operands[] = {{"FILE", "a model, an index, or a file of rows", &path}};
+    bool devices = false;
+    const operand operands[] = {
+        {"FILE", "a model, an index, or a file of rows", &path, .optional = true}};
     const option options[] = {
+        {"devices", 0, NULL, "list the places to compute instead: --device takes their names",
+         .flag = &devices},
         {"format", 0, "NAME", "of the file (default: its kind is recognised)", .text = &format}};
     const command_line line = {.command = "info",
                                .summary = "what a model, an index or a file of rows holds",
-                               .synopsis = "FILE",
+                               .synopsis = "FILE | --devices",
                                TABLES(operands, options),
                                .example = "flashgmm info words.fgm"};
     session s = {0};
     int code = options_parse(&line, &s.general, argc, argv);
     if (code != OPTIONS_READ) return code;
+    if (!path == !devices)
+        return options_mistake(&line, "either FILE or --devices is needed; usage: flashgmm info %s",
+                               line.synopsis);
     fg_status status = session_open(&s);
-    if (status == FG_OK) status = run(&s, path, format);
+    if (status == FG_OK) status = devices ? info_devices(&s) : run(&s, path, format);
     return session_close(&s, status);
 }

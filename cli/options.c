@@ -2,6 +2,7 @@
 /* options.c - reads a command line by its table and names every mistake. Knows no command. */
 #include "options.h"
 #include "command.h"
+#include "flashgmm.h"
 #include "help.h"
 #include "nearest.h"
 #include "words.h"
@@ -210,7 +211,7 @@ static int read_operand(reader *r, const char *typed)
 static int check_complete(const reader *r)
 {
     const command_line *line = r->line;
-    if (r->operands < line->operand_count)
+    if (r->operands < line->operand_count && !line->operands[r->operands].optional)
         return options_mistake(line, "%s is missing; usage: flashgmm %s %s",
                                line->operands[r->operands].name, line->command, line->synopsis);
     for (int i = 0; i < line->option_count; i++)
@@ -221,14 +222,38 @@ static int check_complete(const reader *r)
     return OPTIONS_READ;
 }
 
+/* auto, cpu, cuda or cuda:I. */
+static int read_device(const command_line *line, const char *typed, general_options *general)
+{
+    general->backend = FG_BACKEND_CUDA;
+    general->device = 0;
+    if (!strcmp(typed, "auto")) {
+        general->backend = FG_BACKEND_AUTO;
+    } else if (!strcmp(typed, "cpu")) {
+        general->backend = FG_BACKEND_CPU;
+    } else if (!strncmp(typed, "cuda:", 5)) {
+        const option number = {.name = "device", .i32 = &general->device, WITHIN(0, 1023)};
+        return read_value(line, &number, typed + 5);
+    } else if (strcmp(typed, "cuda") != 0) {
+        return options_mistake(line, "--device is \"%s\"; it must be auto, cpu, cuda or cuda:I",
+                               typed);
+    }
+    return OPTIONS_READ;
+}
+
 int options_parse(const command_line *line, general_options *general, int argc, char **argv)
 {
     bool help = false, given[64] = {false};
+    const char *device = "auto";
     const option common[] = {
         {"threads", 0, "N", "threads to use (default: one a usable core)", .i32 = &general->threads,
          WITHIN(1, 1024)},
         {"isa", 0, "NAME", "kernels: avx512, avx2 or ref (default: the best here, or FG_ISA)",
          .text = &general->isa},
+        {"device", 0, "WHERE", "auto (default: a GPU if there is one), cpu, cuda or cuda:I",
+         .text = &device},
+        {"precision", 0, NULL, "of a GPU: f32-grade (default), or one f16 product (fast)",
+         .choice = &general->precision, .words = WORDS_PRECISION},
         {"json", 0, "FILE", "write the result as JSON; - for standard output, alone there",
          .text = &general->json},
         {"quiet", 'q', NULL, "no progress, no report", .flag = &general->quiet},
@@ -250,5 +275,6 @@ int options_parse(const command_line *line, general_options *general, int argc, 
         help_print(line, common, COUNT_OF(common));
         return EXIT_DONE;
     }
-    return check_complete(&r);
+    const int code = read_device(line, device, general);
+    return code == OPTIONS_READ ? check_complete(&r) : code;
 }

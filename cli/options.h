@@ -44,6 +44,7 @@ typedef struct option {
 typedef struct operand {
     const char *name, *help;
     const char **text;
+    bool optional;
 } operand;
 
 typedef struct command_line {
@@ -60,6 +61,8 @@ typedef struct command_line {
 typedef struct general_options {
     int32_t threads;
     const char *isa, *json;
+    int32_t backend, device; /* fg_backend, and its number */
+    int32_t precision;       /* fg_precision */
     bool quiet;
 } general_options;
 

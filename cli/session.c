@@ -53,7 +53,13 @@ fg_status session_open(session *s)
             return session_fail(s, FG_IO, "%s: %s", s->general.json, strerror(errno));
     }
     const fg_context_options opt = {
-        .struct_size = sizeof opt, .threads = s->general.threads, .isa = s->general.isa};
+        .struct_size = sizeof opt,
+        .backend = s->general.backend,
+        .device = s->general.device,
+        .threads = s->general.threads,
+        .precision = s->general.precision,
+        .isa = s->general.isa,
+    };
     return fg_context_create(&opt, &s->ctx);
 }
 

@@ -9,6 +9,7 @@
 #define WORDS_COARSE     "kmeans|gmm"                    /* fg_coarse      */
 #define WORDS_ORDER      "nearest|posterior"             /* fg_probe_order */
 #define WORDS_ASSIGN     "hard|nearest|margin|posterior" /* fg_assign */
+#define WORDS_PRECISION "default|fast" /* fg_precision */
 #define WORDS_STOP       "max_iter|tol|callback|steady"  /* fg_stop */
 
 /* The word at a position, "?" past the last one. */

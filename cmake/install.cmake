@@ -28,6 +28,7 @@ if(HDF5_FOUND)
     list(FILTER hdf5_libraries INCLUDE REGEX hdf5) # it finds the libraries below it by itself
     list(APPEND static_libraries ${hdf5_libraries})
 endif()
+list(APPEND static_libraries ${cuda_pc_libraries})
 list(JOIN static_libraries " " static_libraries)
 configure_file(cmake/flashgmm.pc.in flashgmm.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/flashgmm.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -136,17 +136,42 @@ typedef int (*fg_progress_fn)(void *user, const fg_progress *now);
 
 typedef enum fg_backend { FG_BACKEND_AUTO = 0, FG_BACKEND_CPU = 1, FG_BACKEND_CUDA = 2 } fg_backend;
 
+/* How exact a device computes. The CPU is always f32-grade. */
+typedef enum fg_precision {
+    FG_PRECISION_DEFAULT = 0, /* f32-grade: differences of f32, sums in f64 */
+    FG_PRECISION_FAST = 1     /* a device may round centred rows and means to f16 once: log-densities are then
+                                 off by some 0.01 nats; sums stay as they are */
+} fg_precision;
+
+/* A place to compute. */
+typedef struct fg_device {
+    size_t struct_size;
+    int32_t backend, index; /* what fg_context_options wants to hear */
+    char name[64], isa[32]; /* "NVIDIA H200", "sm_90" */
+    uint64_t bytes_total, bytes_free; /* of its memory */
+} fg_device;
+
+/* How many places there are, the CPU always among them, as the first. */
+FG_API int32_t fg_device_count(void);
+
+/* Describes one of them; out->struct_size must be set. To learn the free memory of a CUDA device takes some
+ * tenths of a second the first time. FG_ARGUMENT: no such place. FG_DEVICE: it fails. */
+FG_API fg_status fg_device_get(int32_t i, fg_device *out);
+
 typedef struct fg_context_options {
     size_t struct_size;
     int32_t backend; /* fg_backend; AUTO chooses the fastest that is usable */
-    int32_t device;  /* index of the device, CUDA only                     */
+    int32_t device;  /* index among the CUDA devices, from 0; CUDA only    */
     int32_t threads; /* 0: one per usable core (affinity respected); at most 1024 */
-    int32_t reserved;
-    const char *isa; /* "avx512", "avx2" or "ref"; NULL: the environment's FG_ISA, else the best */
+    int32_t precision; /* fg_precision */
+    const char *isa; /* "avx512", "avx2" or "ref"; NULL: the environment's FG_ISA, else the best.
+                        Whoever asks for one asks for the CPU: AUTO then looks for no device */
 } fg_context_options;
 
-/* Makes a context. opt may be NULL. Threads start here and sleep between calls.
- * FG_ARGUMENT: unknown isa or one this CPU lacks, threads out of range. FG_DEVICE: no such device. */
+/* Makes a context. opt may be NULL. Threads start here and sleep between calls. AUTO takes CUDA device
+ * `device` where it can be used, else the CPU.
+ * FG_ARGUMENT: unknown isa or one this CPU lacks, threads out of range. FG_DEVICE: no such device, or one that
+ * cannot be used: the sentence says why. */
 FG_API fg_status fg_context_create(const fg_context_options *opt, fg_context **out);
 
 /* Joins the threads and frees everything. NULL is allowed. */
@@ -154,8 +179,8 @@ FG_API void fg_context_destroy(fg_context *ctx);
 
 typedef struct fg_context_info {
     size_t struct_size;
-    int32_t backend, device, threads, reserved;
-    const char *isa; /* static string: the kernels in use */
+    int32_t backend, device, threads, precision;
+    const char *isa; /* static string: the CPU kernels in use */
 } fg_context_info;
 
 /* What a context uses. info->struct_size must be set. */

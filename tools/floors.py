@@ -16,6 +16,7 @@ FLOORS = {
     "include": 0,
     "src/base": 1,
     "src/kernel": 2,
+    "src/cuda": 2,
     "src/data": 3,
     "src/backend": 4,
     "src/model": 5,
@@ -84,7 +85,7 @@ class Tree:
         self.sources = [
             path
             for folder in ("include", "src", *PUBLIC_ONLY, *REACH_IN)
-            for pattern in ("*.c", "*.h")
+            for pattern in ("*.c", "*.h", "*.cu", "*.cuh")
             for path in sorted((root / folder).rglob(pattern))
         ]
         self.by_name = defaultdict(list)

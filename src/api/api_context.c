@@ -2,7 +2,7 @@
 /* api_context.c - the public functions on contexts. Checks arguments; knows how the parts of a context fit
  * together. */
 #include "check.h"
-#include "context.h"
+#include "registry.h"
 
 #include <stdlib.h> /* getenv */
 
@@ -16,15 +16,23 @@ static fg_status check_options(const fg_context_options *o)
                         MOST_THREADS);
     if (o->backend < FG_BACKEND_AUTO || o->backend > FG_BACKEND_CUDA)
         return fgi_fail(FG_ARGUMENT, "backend is %d; it must be in 0..2 (fg_backend)", o->backend);
-    if (o->backend == FG_BACKEND_CUDA)
-        return fgi_fail(FG_DEVICE, "this build has no CUDA backend; use FG_BACKEND_CPU or AUTO");
+    if (o->device < 0)
+        return fgi_fail(FG_ARGUMENT, "device is %d; devices are numbered from 0", o->device);
+    if (o->precision < FG_PRECISION_DEFAULT || o->precision > FG_PRECISION_FAST)
+        return fgi_fail(FG_ARGUMENT, "precision is %d; it must be in 0..1 (fg_precision)",
+                        o->precision);
     return FG_OK;
 }
 
-static fg_status pick_kernels(const char *asked, const fgi_kernels **out)
+/* NULL: nobody asked for one. */
+static const char *isa_asked_for(const char *option)
 {
-    const char *isa = asked ? asked : getenv("FG_ISA");
-    if (isa && !*isa) isa = NULL;
+    const char *isa = option ? option : getenv("FG_ISA");
+    return isa && *isa ? isa : NULL;
+}
+
+static fg_status pick_kernels(const char *isa, const fgi_kernels **out)
+{
     const fgi_kernels *kernels = fgi_kernels_pick(isa);
     if (!kernels)
         return fgi_fail(FG_ARGUMENT,
@@ -42,16 +50,19 @@ fg_status fg_context_create(const fg_context_options *opt, fg_context **out)
         FG_TRY(check_options(opt));
         o = *opt;
     }
+    const char *isa = isa_asked_for(o.isa);
+    if (isa && o.backend == FG_BACKEND_AUTO) o.backend = FG_BACKEND_CPU;
     const fgi_kernels *kernels = NULL;
-    FG_TRY(pick_kernels(o.isa, &kernels));
+    FG_TRY(pick_kernels(isa, &kernels));
     fg_context *ctx;
     FG_TRY(fgi_alloc_zero(NULL, 1, sizeof *ctx, &ctx));
     ctx->kernels = kernels;
-    ctx->backend_kind = FG_BACKEND_CPU;
+    ctx->device = o.device;
+    ctx->precision = o.precision;
     int32_t threads = o.threads ? o.threads : fgi_usable_cores();
     if (threads > MOST_THREADS) threads = MOST_THREADS;
     fg_status s = fgi_pool_create(&ctx->ledger, threads, &ctx->pool);
-    if (s == FG_OK) s = fgi_backend_cpu(&ctx->ledger, ctx->pool, kernels, &ctx->backend);
+    if (s == FG_OK) s = fgi_backend_open(ctx, (fg_backend)o.backend);
     if (s == FG_OK)
         *out = ctx;
     else
@@ -73,6 +84,7 @@ fg_status fg_context_get_info(const fg_context *ctx, fg_context_info *info)
     FGI_CHECK_STRUCT(info, "context info");
     info->backend = ctx->backend_kind;
     info->device = ctx->device;
+    info->precision = ctx->precision;
     info->threads = fgi_pool_threads(ctx->pool);
     info->isa = ctx->kernels->isa;
     return FG_OK;

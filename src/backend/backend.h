@@ -33,7 +33,16 @@ typedef struct fgi_pass_spec {
     fgi_kind
         stats_kind; /* their kind: that of the parameters, or, for FGI_HARD, a mixture's, whose first
                             parameters are then found by hard assignment */
+    const void *source; /* which rows these are, for a backend that holds some; or NULL */
 } fgi_pass_spec;
+
+/* Rows that several passes will read. */
+typedef struct fgi_hold {
+    const void *source; /* what their passes will call them */
+    int64_t rows;
+    int32_t cols;
+    fg_dtype dtype;
+} fgi_hold;
 
 typedef struct fgi_backend fgi_backend;
 
@@ -50,6 +59,10 @@ typedef struct fgi_backend_ops {
     /* Waits, and adds the pass's statistics to *stats (NULL if none were wanted). Ends the pass also after a
      * failure. */
     fg_status (*end)(fgi_backend *backend, fgi_stats *stats);
+    /* A backend with memory of its own keeps these rows there until release, if they fit: the next pass over them brings
+     * them, later ones find them. They must not change. One hold at a time. Both NULL: there is no such memory. */
+    void (*hold)(fgi_backend *backend, const fgi_hold *rows);
+    void (*release)(fgi_backend *backend);
     void (*destroy)(fgi_backend *backend);
 } fgi_backend_ops;
 

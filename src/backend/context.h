@@ -13,6 +13,7 @@ struct fg_context {
     fgi_backend *backend;
     int32_t backend_kind; /* fg_backend, resolved */
     int32_t device;
+    int32_t precision; /* fg_precision */
 };
 
 /* The CPU backend over a pool and a table of kernels, both of which must outlive it. */

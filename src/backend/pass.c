@@ -121,6 +121,7 @@ fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bo
         .rows = pass->rows,
         .stats = pass->stats != NULL,
         .stats_kind = pass->stats ? pass->stats->kind : pass->params->kind,
+        .source = src,
     };
     if (pass->stats) fgi_stats_clear(pass->stats);
     fgi_row_results results = {0};

@@ -28,6 +28,13 @@ fg_status fgi_check_init(int32_t init)
     return fgi_check_range("init", init, FG_INIT_KMEANS, FG_INIT_GIVEN);
 }
 
+static void hold_rows(fg_context *ctx, const fg_source *rows)
+{
+    const fgi_hold all = {
+        .source = rows, .rows = rows->rows, .cols = rows->cols, .dtype = rows->dtype};
+    if (ctx->backend->ops->hold && rows->rows >= 0) ctx->backend->ops->hold(ctx->backend, &all);
+}
+
 fg_status fgi_fit_open(fg_context *ctx, fg_source *rows, const fgi_fit_plan *plan, fgi_fit *out)
 {
     fgi_fit fit = {
@@ -44,6 +51,7 @@ fg_status fgi_fit_open(fg_context *ctx, fg_source *rows, const fgi_fit_plan *pla
                               &fit.sample);
         if (s == FG_OK) fit.rows = fit.sample;
     }
+    if (s == FG_OK) hold_rows(ctx, fit.rows);
     if (s == FG_OK) s = fgi_moments_of(ctx, fit.rows, &fit.reading, &fit.listener, &fit.moments);
     if (s == FG_OK)
         *out = fit;
@@ -54,6 +62,7 @@ fg_status fgi_fit_open(fg_context *ctx, fg_source *rows, const fgi_fit_plan *pla
 
 void fgi_fit_close(fgi_fit *fit)
 {
+    if (fit->ctx->backend->ops->release) fit->ctx->backend->ops->release(fit->ctx->backend);
     fgi_moments_destroy(&fit->moments);
     fg_source_destroy(fit->sample);
 }

@@ -45,3 +45,8 @@ try search i.fgi base.fvecs --json -
 try eval i.fgi base.fvecs --probes 1,,2
 try eval i.fgi base.fvecs --probes 1,0
 try eval i.fgi base.fvecs --order random
+try info
+try info base.fvecs --devices
+try fit base.fvecs -k 3 --device gpu
+try fit base.fvecs -k 3 --device cuda:x
+try fit base.fvecs -k 3 --precision low
