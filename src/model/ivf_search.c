@@ -2,13 +2,14 @@
 /* ivf_search.c - ranks the lists, scans the best ones, keeps the n best rows. Knows lists and
  * kernels; knows no pass and no file.
  *
- * A worker takes a query through all its lists alone, so results do not depend on the number of
- * workers. It marks the lists it has visited; a segment of which another list is marked has been
- * scored there (ivf.h, the owner rule). Segments that are due and lie side by side are scanned as
- * one run. */
+ * A worker takes a query through all its lists alone, nearest list first, or a batch of queries
+ * together (ivf_batch.h). A query alone marks the lists it has visited; a segment of which another
+ * list is marked has been scored there (ivf.h, the owner rule). Segments that are due and lie side
+ * by side are scanned as one run. Results depend neither on the number of workers nor on the batch. */
 #include "ivf_search.h"
 
 #include "fit.h"
+#include "ivf_batch.h"
 
 #include <stdatomic.h> /* atomic_llong */
 
@@ -22,6 +23,7 @@ typedef struct worker {
     bool *visited;          /* lists */
     int64_t entries;
     fgi_scan scan;
+    fgi_batch batch; /* only where several queries go together */
 } worker;
 
 typedef struct searching {
@@ -32,7 +34,8 @@ typedef struct searching {
     fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
-    float *zeros; /* d: the centre of a query that is not centred */
+    int32_t together; /* queries that go through the lists as one batch */
+    float *zeros;     /* d: the centre of a query that is not centred */
     worker *workers;
     atomic_llong bad_query; /* the lowest number of one, or the number of queries */
 } searching;
@@ -112,16 +115,16 @@ static void scan_list(const searching *s, worker *w, int64_t number)
     w->visited[number] = true;
 }
 
-static void write_hits(const searching *s, const worker *w, int64_t number)
+static void write_hits(const searching *s, const fgi_hit *hits, int64_t number)
 {
     const fg_out *scores = s->scores;
     int64_t *ids = (int64_t *)s->ids->data + number * fgi_stride(s->ids->row_stride, s->ids->cols);
     for (int32_t i = 0; i < s->ids->cols; i++)
-        ids[i] = i < s->n && !fgi_hit_empty(w->hits[i]) ? w->hits[i].id : -1;
+        ids[i] = i < s->n && !fgi_hit_empty(hits[i]) ? hits[i].id : -1;
     if (!scores) return;
     float *values = (float *)scores->data + number * fgi_stride(scores->row_stride, scores->cols);
     for (int32_t i = 0; i < scores->cols; i++)
-        values[i] = fgi_score_of_key(s->ivf, i < s->n ? w->hits[i].key : INFINITY);
+        values[i] = fgi_score_of_key(s->ivf, i < s->n ? hits[i].key : INFINITY);
 }
 
 static void search_one(void *user, int64_t number, int32_t index)
@@ -134,7 +137,27 @@ static void search_one(void *user, int64_t number, int32_t index)
     for (int32_t i = 0; i < count; i++) scan_list(s, w, w->order[i].id);
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
     fgi_hits_sort(w->hits, s->n);
-    write_hits(s, w, number);
+    write_hits(s, w->hits, number);
+}
+
+static void search_together(void *user, int64_t number, int32_t index)
+{
+    const searching *s = user;
+    worker *w = &s->workers[index];
+    const int64_t first = number * s->together, left = s->queries->rows - first;
+    const int32_t count = left < s->together ? (int32_t)left : s->together;
+    fgi_batch_clear(&w->batch);
+    for (int32_t q = 0; q < count; q++) {
+        fgi_query_load(s->ivf, s->kernels, s->queries, first + q, s->zeros, w->query);
+        const int32_t lists = rank_lists(s, w, first + q);
+        fgi_batch_add(&w->batch, w->query, w->order, lists);
+    }
+    w->entries += fgi_batch_scan(&w->batch, &w->scan);
+    for (int32_t q = 0; q < count; q++) {
+        fgi_hit *hits = fgi_batch_hits(&w->batch, q);
+        fgi_hits_sort(hits, s->n);
+        write_hits(s, hits, first + q);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ all */
@@ -147,6 +170,7 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
     FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
     FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
+    if (s->together > 1) FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
     w->scan = (fgi_scan){.kernels = s->kernels,
                          .ivf = s->ivf,
                          .allow = s->allow,
@@ -165,6 +189,7 @@ static void destroy_workers(searching *s, int32_t count)
         fgi_free(s->workers[i].order);
         fgi_free(s->workers[i].hits);
         fgi_free(s->workers[i].visited);
+        fgi_batch_destroy(&s->workers[i].batch);
     }
     fgi_free(s->workers);
     fgi_free(s->zeros);
@@ -221,6 +246,7 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                    .probes = opt->probes,
                    .posterior = opt->order == FG_PROBE_POSTERIOR};
     if (s.n < 1) s.n = 1; /* an index without rows */
+    s.together = fgi_batch_room(ivf, s.n, queries->rows, workers);
     atomic_init(&s.bad_query, queries->rows);
     fg_status status = create_workers(&ctx->ledger, &s, workers);
     if (status == FG_OK) {
@@ -232,7 +258,11 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                               ivf->metric == FG_METRIC_COSINE ? ", only zeros" : "");
     }
     if (status == FG_OK) {
-        fgi_pool_each(ctx->pool, queries->rows, search_one, &s);
+        if (s.together > 1)
+            fgi_pool_each(ctx->pool, (queries->rows + s.together - 1) / s.together, search_together,
+                          &s);
+        else
+            fgi_pool_each(ctx->pool, queries->rows, search_one, &s);
         if (stats) sum_stats(&s, workers, stats);
     }
     destroy_workers(&s, workers);
