@@ -43,8 +43,8 @@ fg_status fgi_gmm_resolve(const fg_gmm_options *in, int64_t rows, int32_t cols, 
     FG_TRY(fgi_check_k(o.k, rows));
     FG_TRY(fgi_kind_of_covariance(o.covariance, &kind));
     FG_TRY(fgi_check_init(o.init));
-    FG_TRY(fgi_check_range("kmeans_iter", o.kmeans_iter, 0, INT32_MAX));
-    FG_TRY(fgi_check_range("max_iter", o.max_iter, 0, INT32_MAX));
+    FG_TRY(fgi_check_range("kmeans_iter", o.kmeans_iter, 0, FGI_MAX_ITERATIONS));
+    FG_TRY(fgi_check_range("max_iter", o.max_iter, 0, FGI_MAX_ITERATIONS));
     FG_TRY(fgi_check_range("restarts", o.restarts, 0, 1000));
     FG_TRY(fgi_check_range("sample_rows", o.sample_rows, 0, INT64_MAX));
     FG_TRY(fgi_check_range("bad_rows", o.bad_rows, FG_BAD_ROWS_REFUSE, FG_BAD_ROWS_SKIP));

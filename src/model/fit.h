@@ -5,6 +5,9 @@
 #define FGI_FIT_H
 #include "moments.h"
 
+/* Iterations at most: a history of all of them is kept. */
+enum { FGI_MAX_ITERATIONS = 1000000 };
+
 /* FG_ARGUMENT with name, value and bound. rows < 0: not known yet. */
 fg_status fgi_check_k(int32_t k, int64_t rows);
 fg_status fgi_check_init(int32_t init);
