@@ -1,19 +1,39 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How time and memory of a fit grow with the number of rows, on real rows.
+"""How time and memory of an EM pass grow with rows, components and dimensions, two decades of each.
 
-    growth.py FLASHGMM ROWS.bvecs [--k K] [--output FILE]
+    growth.py FLASHGMM [--output FILE]
 
-Fits K components to a tenth, a third and all of the rows. The workspace is what the library held beside the mapped
-file; the resident set is what the system saw, less the file's pages. The dense matrix is what others would hold.
+Each row of the table changes one of N, K and D of a middle shape. Time is per pass, wall clock and of all cores together;
+the exponent is that of a power law between neighbours: 1 is linear. The workspace is what the library held beside the
+mapped file; the resident set is what the system saw, less the file's pages. The dense matrix is what others would hold.
 """
 import argparse
 import os
 import re
+import resource
 import subprocess
 import tempfile
 
+import numpy as np
+
 import measure
+
+MIDDLE = {"N": 100000, "K": 256, "D": 64}
+SWEEPS = {"N": (10000, 30000, 100000, 300000, 1000000), "K": (16, 64, 256, 1024), "D": (8, 32, 128, 512, 800)}
+ROWS_TIMED = 600000  # over all passes of a measurement, which are at least four
+
+
+def write_rows(n, k, d, path):
+    """Rows near k Gaussian means, written a block at a time."""
+    rng = np.random.default_rng(0)
+    means = rng.standard_normal((k, d), "f4")
+    rows = np.lib.format.open_memmap(path, "w+", "f4", (n, d))
+    for begin in range(0, n, 65536):
+        count = min(65536, n - begin)
+        rows[begin:begin + count] = (means[rng.integers(0, k, count)] +
+                                     0.7 * rng.standard_normal((count, d), "f4"))
+    rows.flush()
 
 
 def resident_bytes(command):
@@ -34,32 +54,52 @@ def resident_bytes(command):
     return most
 
 
+def cpu_seconds(work):
+    """What `work` gives, and the processor time of its child processes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return result, after.ru_utime - before.ru_utime
+
+
+def measure_shape(flashgmm, folder, n, k, d):
+    rows, start, model = (os.path.join(folder, name) for name in ("rows.npy", "start.fgm", "model.fgm"))
+    write_rows(n, k, d, rows)
+    measure.tool(flashgmm, "fit", rows, "-k", k, "--kmeans-iter", 2, "--max-iter", 1, "-o", start)
+
+    def fit(passes):
+        return measure.tool(flashgmm, "fit", rows, "--init", start, "--max-iter", passes, "--tol", -1,
+                            "--tol-relative", -1, "-o", model)
+    passes = max(4, ROWS_TIMED // n)
+    _, few = cpu_seconds(lambda: fit(1))
+    report, many = cpu_seconds(lambda: fit(1 + passes))
+    resident = resident_bytes([flashgmm, "fit", rows, "--init", start, "--max-iter", "1", "-o", model, "--quiet"])
+    return {"N": n, "K": k, "D": d, "seconds": report["seconds_per_iteration"],
+            "cpu_seconds": (many - few) / passes, "workspace_bytes": report["peak_workspace_bytes"],
+            "resident_bytes": resident, "dense_bytes": 4 * n * k}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("flashgmm")
-    parser.add_argument("data")
-    parser.add_argument("--k", type=int, default=1024)
     parser.add_argument("--output", help="JSON lines")
     args = parser.parse_args()
-    with open(args.data, "rb") as data:
-        row_bytes = 4 + int.from_bytes(data.read(4), "little")
-    total = os.path.getsize(args.data) // row_bytes
     rows = []
-    print(f"{'rows':>9}{'s/iteration':>13}{'workspace MB':>14}{'resident MB':>13}{'dense matrix MB':>17}")
-    with tempfile.TemporaryDirectory() as folder:
-        for n in (total // 10, total // 3, total):
-            part, model = os.path.join(folder, "part.bvecs"), os.path.join(folder, "model.fgm")
-            with open(args.data, "rb") as data, open(part, "wb") as out:
-                out.write(data.read(n * row_bytes))
-            options = ["fit", part, "-k", args.k, "--max-iter", 5, "--tol", -1, "--tol-relative", -1, "-o", model]
-            fit = measure.tool(args.flashgmm, *options)
-            resident = resident_bytes([args.flashgmm, *map(str, options), "--quiet"])
-            row = {"N": n, "K": args.k, "D": fit["dims"], "seconds_per_iteration": fit["seconds_per_iteration"],
-                   "workspace_bytes": fit["peak_workspace_bytes"], "resident_bytes": resident,
-                   "dense_bytes": 4 * n * args.k}
+    print(f"{'N':>9}{'K':>6}{'D':>5}{'s/pass':>10}{'cpu s/pass':>12}{'exponent':>10}{'workspace MB':>14}"
+          f"{'resident MB':>13}{'dense MB':>10}")
+    for letter, values in SWEEPS.items():
+        last = None
+        for value in values:
+            shape = {**MIDDLE, letter: value}
+            with tempfile.TemporaryDirectory() as folder:
+                row = measure_shape(args.flashgmm, folder, shape["N"], shape["K"], shape["D"])
+            grown = np.log(row["cpu_seconds"] / last["cpu_seconds"]) / np.log(value / last[letter]) if last else None
+            row["sweep"], row["exponent"], last = letter, grown, row
             rows.append(row)
-            print(f"{n:9}{row['seconds_per_iteration']:13.4f}{row['workspace_bytes'] / 1e6:14.1f}"
-                  f"{resident / 1e6:13.1f}{row['dense_bytes'] / 1e6:17.0f}")
+            print(f"{row['N']:9}{row['K']:6}{row['D']:5}{measure.digits(row['seconds']):>10}"
+                  f"{measure.digits(row['cpu_seconds']):>12}{'' if grown is None else f'{grown:.2f}':>10}"
+                  f"{row['workspace_bytes'] / 1e6:14.1f}{row['resident_bytes'] / 1e6:13.1f}"
+                  f"{row['dense_bytes'] / 1e6:10.1f}", flush=True)
     if args.output:
         measure.write_rows(rows, args.output)
 
