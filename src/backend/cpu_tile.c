@@ -280,6 +280,10 @@ static double normalise(const fgi_cpu_job *job, fgi_cpu_scratch *s, const candid
         for (int32_t c = 0; c < found->count; c++) s->weight[c] = c == found->best ? 1.0f : 0.0f;
         return best;
     }
+    if (found->count == 1) { /* most rows of well separated data */
+        s->weight[0] = 1.0f;
+        return best;
+    }
     const float sum = job->kernels->exp2_sum(s->value, best, found->count, s->weight);
     for (int32_t c = 0; c < found->count; c++) s->weight[c] /= sum;
     return best + log2((double)sum);
