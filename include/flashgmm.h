@@ -426,7 +426,7 @@ FG_API fg_status fg_gmm_get(const fg_gmm *gmm, const fg_out *weights, const fg_o
                             const fg_out *variances, const fg_out *states);
 
 /* A mixture from given parameters (f64 or f32; shapes as in fg_gmm_get). Weights must be >= 0 and are
- * scaled to sum 1; variances must be at least 2^-100, means at most 1e30 in size. */
+ * scaled to sum 1; variances must be in 2^-100 .. 2^200, means at most 1e30 in size. */
 FG_API fg_status fg_gmm_from(const fg_view *weights, const fg_view *means, const fg_view *variances,
                              fg_covariance covariance, fg_gmm **out);
 
@@ -449,12 +449,20 @@ FG_API void fg_gmm_destroy(fg_gmm *gmm);
 
 typedef enum fg_metric { FG_METRIC_L2 = 0, FG_METRIC_IP = 1, FG_METRIC_COSINE = 2 } fg_metric;
 
-/* Which lists a row is stored in. The nearest (or most probable) list always holds it. */
+/* Which lists a row is stored in. The nearest (or most probable) list always holds it; each rule adds those
+ * that `threshold` lets join, the best first, max_lists in all. Formulas: src/model/assign.c. */
 typedef enum fg_assign {
-    FG_ASSIGN_HARD = 0,     /* one list */
-    FG_ASSIGN_NEAREST = 1,  /* the max_lists nearest */
-    FG_ASSIGN_MARGIN = 2,   /* squared distance within `threshold` of the nearest one's (ScaNN: additive) */
-    FG_ASSIGN_POSTERIOR = 3 /* responsibility above `threshold`, default 1/K (Flash-GMM, section 4) */
+    FG_ASSIGN_HARD = 0,      /* one list */
+    FG_ASSIGN_NEAREST = 1,   /* the max_lists nearest */
+    FG_ASSIGN_MARGIN = 2,    /* squared distance within `threshold` of the nearest one's (ScaNN: additive) */
+    FG_ASSIGN_POSTERIOR = 3, /* responsibility above `threshold`, default 1/K (Flash-GMM, section 4) */
+    FG_ASSIGN_RATIO = 4,     /* distance at most `threshold` times the nearest one's (ScaNN: multiplicative) */
+    FG_ASSIGN_RAIR = 5,      /* the list whose residual is short and points back; threshold is lambda, default
+                                0.75 (RAIRS, theorem 4.1) */
+    FG_ASSIGN_SOAR = 6,      /* the list whose residual is short and at a right angle; threshold is lambda,
+                                default 1 (SOAR, NeurIPS 2023, theorem 3.1) */
+    FG_ASSIGN_RNG = 7        /* lists that no chosen list hides: |c_j - c_s|^2 * threshold >= d_j^2, default 1
+                                (SPANN, NeurIPS 2021, section 3.2) */
 } fg_assign;
 
 typedef enum fg_coarse { FG_COARSE_KMEANS = 0, FG_COARSE_GMM = 1 } fg_coarse;
@@ -464,8 +472,8 @@ typedef struct fg_ivf_options {
     int32_t lists;             /* number of lists, K; no default unless centroids or model is given */
     int32_t coarse;            /* fg_coarse: what is trained when neither centroids nor model is given */
     int32_t assign;            /* fg_assign */
-    int32_t max_lists;         /* most lists a row is stored in; 0: 8 (hard: 1; nearest: 2); 1..64 */
-    double threshold;          /* margin: squared distance; posterior: tau, 0: 1/K */
+    int32_t max_lists;         /* most lists a row is stored in; 0: 8 (hard: 1; nearest, rair, soar: 2); 1..64 */
+    double threshold;          /* see fg_assign; 0: the rule's default (ratio has none) */
     double copies;             /* storage budget: mean copies a row, 1 .. max_lists; sets threshold by
                                   solving on a sample of the rows. 0: threshold as given */
     int32_t metric;            /* fg_metric */
@@ -479,6 +487,9 @@ typedef struct fg_ivf_options {
     const int64_t *ids;        /* one id a row, NULL: 0, 1, 2, ... */
     fg_progress_fn progress;
     void *user;
+    int32_t strict;            /* rair, soar: non-zero: always max_lists lists (SOAR of Elasticsearch, SRAIR) */
+    int32_t reserved;
+    double temperature;        /* of the mixture: responsibilities become softmax(log r / temperature); 0: 1 */
 } fg_ivf_options;
 
 /* Trains the coarse quantizer (unless given) and stores every row of the source, in the rows' own type
@@ -511,6 +522,10 @@ typedef struct fg_search_options {
     const uint64_t *allow; /* a filter: whether the row with id i may be found says bit i % 64 of allow[i / 64];
                               NULL: all may. A row that may not costs no distance */
     int64_t allow_bits;    /* of that bitmap; ids beyond it may not be found. 0 without one */
+    double recall; /* look into as much as this recall takes, instead of `probes` lists: needs fg_ivf_tune for
+                      this n. 0: not asked for */
+    double theta;  /* the same by the probing rule's own parameter (docs/search.md); INFINITY: everything. 0: not
+                      asked for */
 } fg_search_options;
 
 /* What a search cost, summed over its queries. */
@@ -535,9 +550,13 @@ typedef struct fg_ivf_info {
     size_t struct_size;
     int64_t rows;       /* distinct rows */
     int64_t entries;    /* rows and their copies */
-    int32_t dims, dtype, lists, metric, assign, max_lists, coarse, reserved;
+    int32_t dims, dtype, lists, metric, assign, max_lists, coarse;
+    int32_t strict;     /* as in fg_ivf_options */
     double threshold;   /* in force, solved for or given */
     uint64_t bytes;     /* of codes, ids and tables */
+    int64_t tuned_queries; /* that it was tuned on; 0: not tuned */
+    int32_t tuned_n, reserved; /* results a query that it was tuned for */
+    double tuned_recall;   /* the highest target that it serves */
 } fg_ivf_info;
 
 FG_API fg_status fg_ivf_get_info(const fg_ivf *ivf, fg_ivf_info *info);
@@ -545,9 +564,42 @@ FG_API fg_status fg_ivf_get_info(const fg_ivf *ivf, fg_ivf_info *info);
 /* Entries in every list (lists x 1, i64; may be NULL) and the centroids (lists x cols, f32; may be NULL). */
 FG_API fg_status fg_ivf_get_lists(const fg_ivf *ivf, const fg_out *sizes, const fg_out *centroids);
 
+typedef struct fg_tune_options {
+    size_t struct_size;
+    int32_t n;           /* results a query; 0: 10 */
+    int32_t reserved;
+    double recall;       /* the target to tune for; others are served too. 0: 0.95 */
+    int64_t sample_rows; /* without queries: rows of the index that are searched for; 0: 1000 */
+    uint64_t seed;       /* of that sample */
+    fg_progress_fn progress;
+    void *user;
+} fg_tune_options;
+
+/* What to expect on queries that took no part: each quarter of the sample is judged by a rule fitted on the
+ * rest. */
+typedef struct fg_tune_report {
+    size_t struct_size;
+    int64_t queries;       /* of the sample */
+    double recall;         /* expected at the target */
+    double recall_error;   /* standard error of what the sample tells about recall */
+    double dco;            /* expected distance computations a query */
+    double steepness, theta; /* of the probing rule */
+    int32_t lists, reserved; /* that a query looks at, at most */
+    double most_recall;    /* the highest target that can be served */
+} fg_tune_report;
+
+/* Finds how much a query must look into for which recall, and keeps it in the index (fg_ivf_save stores it).
+ * queries: like those to come; NULL: rows of the index, each looking for others than itself: they are easier
+ * than queries from elsewhere. Costs one exhaustive search. report may be NULL.
+ * FG_ARGUMENT: a target outside of 0..1, fewer than 20 queries, an index without n rows. FG_UNSUPPORTED:
+ * FG_METRIC_IP. As fg_ivf_add, it needs the index for itself. */
+FG_API fg_status fg_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
+                             const fg_tune_options *opt, fg_tune_report *report);
+
 /* One point of a recall curve. */
 typedef struct fg_eval_point {
-    int32_t probes, reserved;
+    int32_t probes, reserved; /* probes: 0 for a target */
+    double target;      /* recall that was asked for; 0: probes were */
     double recall;      /* share of the true n nearest that were found (by score: ties count as found) */
     double dco;         /* distance computations a query: lists + entries scanned, copies included */
     double dco_unique;  /* lists + distances to distinct rows */
@@ -565,9 +617,11 @@ typedef struct fg_eval_options {
     int32_t reserved;
     fg_progress_fn progress;
     void *user;
+    const double *recalls; /* instead of probes: `count` targets of a tuned index */
 } fg_eval_options;
 
-/* Measures recall against cost for each number of probes (ascending or not): points[i] for probes[i]. */
+/* Measures recall against cost for each number of probes (ascending or not): points[i] for probes[i], or for
+ * opt->recalls[i]; then probes may be NULL. */
 FG_API fg_status fg_ivf_eval(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
                              const fg_eval_options *opt, const int32_t *probes, int32_t count,
                              fg_eval_point *points);

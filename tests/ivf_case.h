@@ -77,7 +77,9 @@ static inline fg_ivf_options case_options(fg_metric metric, fg_assign assign)
                             .coarse =
                                 assign == FG_ASSIGN_POSTERIOR ? FG_COARSE_GMM : FG_COARSE_KMEANS,
                             .assign = assign,
-                            .threshold = assign == FG_ASSIGN_MARGIN ? 6.0 : 0.0,
+                            .threshold = assign == FG_ASSIGN_MARGIN  ? 6.0
+                                         : assign == FG_ASSIGN_RATIO ? 1.2
+                                                                     : 0.0,
                             .metric = metric,
                             .covariance = FG_COV_SPHERICAL,
                             .kmeans_iter = 5,

@@ -16,14 +16,14 @@ typedef struct rule_case {
 } rule_case;
 
 static const rule_case rule_cases[] = {
-    {{FG_ASSIGN_HARD, 1, 0}, {7, 2, 5}, {1, 2, 3}, 3, 1, {7}},
-    {{FG_ASSIGN_NEAREST, 3, 0}, {7, 2, 5}, {1, 2, 3}, 3, 3, {2, 5, 7}},
-    {{FG_ASSIGN_NEAREST, 3, 0}, {7, 2}, {1, 2}, 2, 2, {2, 7}},
-    {{FG_ASSIGN_MARGIN, 4, 2}, {9, 3, 1, 0}, {1, 3, 3.5, 9}, 4, 2, {3, 9}},
-    {{FG_ASSIGN_MARGIN, 4, 0}, {9, 3, 1, 0}, {1, 1, 1.5, 9}, 4, 2, {3, 9}},
-    {{FG_ASSIGN_MARGIN, 4, 0}, {9, 3}, {INFINITY, INFINITY}, 2, 1, {9}},
-    {{FG_ASSIGN_POSTERIOR, 4, 0.25}, {4, 6, 2, 8}, {0.3f, 0.26f, 0.25f, 0.1f}, 4, 2, {4, 6}},
-    {{FG_ASSIGN_POSTERIOR, 4, 0.5}, {4, 6}, {0.4f, 0.3f}, 2, 1, {4}},
+    {{FG_ASSIGN_HARD, 1, false, 0}, {7, 2, 5}, {1, 2, 3}, 3, 1, {7}},
+    {{FG_ASSIGN_NEAREST, 3, false, 0}, {7, 2, 5}, {1, 2, 3}, 3, 3, {2, 5, 7}},
+    {{FG_ASSIGN_NEAREST, 3, false, 0}, {7, 2}, {1, 2}, 2, 2, {2, 7}},
+    {{FG_ASSIGN_MARGIN, 4, false, 2}, {9, 3, 1, 0}, {1, 3, 3.5, 9}, 4, 2, {3, 9}},
+    {{FG_ASSIGN_MARGIN, 4, false, 0}, {9, 3, 1, 0}, {1, 1, 1.5, 9}, 4, 2, {3, 9}},
+    {{FG_ASSIGN_MARGIN, 4, false, 0}, {9, 3}, {INFINITY, INFINITY}, 2, 1, {9}},
+    {{FG_ASSIGN_POSTERIOR, 4, false, 0.25}, {4, 6, 2, 8}, {0.3f, 0.26f, 0.25f, 0.1f}, 4, 2, {4, 6}},
+    {{FG_ASSIGN_POSTERIOR, 4, false, 0.5}, {4, 6}, {0.4f, 0.3f}, 2, 1, {4}},
 };
 
 static void rules_choose_lists(void **state)
@@ -33,8 +33,76 @@ static void rules_choose_lists(void **state)
         const rule_case *c = &rule_cases[i];
         const fgi_candidates candidates = {c->lists, c->values, c->count};
         int32_t chosen[FGI_MAX_LISTS];
-        assert_int_equal(fgi_rule_choose(&c->rule, &candidates, chosen), c->chosen_count);
+        assert_int_equal(fgi_rule_choose(&c->rule, NULL, &candidates, chosen), c->chosen_count);
         assert_memory_equal(chosen, c->chosen, (size_t)c->chosen_count * sizeof *chosen);
+    }
+}
+
+/* Four centroids and a row on a plane: c_0 = (0, 0), c_1 = (4, 0), c_2 = (-3, 0), c_3 = (0, 3); the row x = (1, 0).
+ *     squared distances  1, 9, 16, 10;  r = (1, 0)
+ *     <r, r_j>           1, -3, 4, 1    r_j = (-3, 0), (4, 0), (1, -3)
+ * rair, lambda 1:  losses 9 - 3 = 6, 16 + 4 = 20, 10 + 1 = 11, own 2
+ * soar, lambda 1:  losses 9 + 9 = 18, 16 + 16 = 32, 10 + 1 = 11, own 2
+ * rair joins from (9 - 1) / (1 + 3) = 2 on; soar never: |<r, r_j>| >= |r|^2 everywhere.
+ * rng: 1 is hidden by 0 if f 16 < 9; 3 if f 9 < 10; 2 if f 9 < 16 or, by 3, f 18 < 16. */
+static double plane_means[] = {0, 0, 4, 0, -3, 0, 0, 3};
+static const fgi_params plane = {.kind = FGI_HARD, .k = 4, .d = 2, .means = plane_means};
+static const int32_t plane_lists[] = {0, 1, 3, 2};
+static const float plane_values[] = {1, 9, 10, 16};
+
+typedef struct plane_case {
+    fgi_rule rule;
+    int32_t chosen_count, chosen[4];
+} plane_case;
+
+static const plane_case plane_cases[] = {
+    {{FG_ASSIGN_RAIR, 2, true, 1}, 2, {0, 1}},
+    {{FG_ASSIGN_RAIR, 3, true, 1}, 3, {0, 1, 3}},
+    {{FG_ASSIGN_RAIR, 2, false, 1}, 1, {0}},
+    {{FG_ASSIGN_RAIR, 2, false, 2}, 1, {0}},
+    {{FG_ASSIGN_RAIR, 2, false, 2.001}, 2, {0, 1}},
+    {{FG_ASSIGN_SOAR, 2, true, 1}, 2, {0, 3}},
+    {{FG_ASSIGN_SOAR, 2, true, 0}, 2, {0, 1}},
+    {{FG_ASSIGN_SOAR, 4, false, 100}, 1, {0}},
+    {{FG_ASSIGN_RATIO, 4, false, 3}, 2, {0, 1}},
+    {{FG_ASSIGN_RATIO, 4, false, 3.17}, 3, {0, 1, 3}},
+    {{FG_ASSIGN_RNG, 4, false, 0.5}, 1, {0}},
+    {{FG_ASSIGN_RNG, 4, false, 1}, 2, {0, 1}},
+    {{FG_ASSIGN_RNG, 4, false, 1.2}, 3, {0, 1, 3}},
+    {{FG_ASSIGN_RNG, 4, false, 1.8}, 4, {0, 1, 2, 3}},
+    {{FG_ASSIGN_RNG, 2, false, 1.8}, 2, {0, 1}},
+};
+
+static void directions_decide(void **state)
+{
+    (void)state;
+    const fgi_candidates candidates = {plane_lists, plane_values, 4};
+    for (size_t i = 0; i < sizeof plane_cases / sizeof *plane_cases; i++) {
+        const plane_case *c = &plane_cases[i];
+        int32_t chosen[FGI_MAX_LISTS];
+        const int32_t count = fgi_rule_choose(&c->rule, &plane, &candidates, chosen);
+        if (count != c->chosen_count ||
+            memcmp(chosen, c->chosen, (size_t)count * sizeof *chosen) != 0)
+            fail_msg("case %zu: %d lists, %d %d", i, count, chosen[0], chosen[count - 1]);
+    }
+    const fgi_rule rair = {FG_ASSIGN_RAIR, 2, false, 0}, soar = {FG_ASSIGN_SOAR, 2, false, 0};
+    assert_true(fgi_rule_joins(&rair, &plane, &candidates, 1) == 2);
+    assert_true(fgi_rule_joins(&soar, &plane, &candidates, 1) == INFINITY);
+}
+
+/* A row that is its centroid has no direction: nothing joins unless it must. */
+static void no_residual_no_direction(void **state)
+{
+    (void)state;
+    const float values[] = {0, 9, 9, 16};
+    const fgi_candidates candidates = {plane_lists, values, 4};
+    int32_t chosen[FGI_MAX_LISTS];
+    for (int kind = FG_ASSIGN_RAIR; kind <= FG_ASSIGN_SOAR; kind++) {
+        fgi_rule rule = {(fg_assign)kind, 2, false, 50};
+        assert_int_equal(fgi_rule_choose(&rule, &plane, &candidates, chosen), 1);
+        rule.strict = true;
+        assert_int_equal(fgi_rule_choose(&rule, &plane, &candidates, chosen), 2);
+        assert_int_equal(chosen[1], 1);
     }
 }
 
@@ -158,10 +226,11 @@ static void budgets_are_met(void **state)
 {
     (void)state;
     static const double budgets[] = {1, 1.15, 1.5, 2, 3.2};
-    static const fg_assign rules[] = {FG_ASSIGN_MARGIN, FG_ASSIGN_POSTERIOR};
+    static const fg_assign rules[] = {FG_ASSIGN_MARGIN, FG_ASSIGN_POSTERIOR, FG_ASSIGN_RATIO,
+                                      FG_ASSIGN_RNG};
     fg_context *ctx = case_context(2);
     const fg_view rows = make_blobs();
-    for (size_t rule = 0; rule < 2; rule++)
+    for (size_t rule = 0; rule < sizeof rules / sizeof *rules; rule++)
         for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
             fg_ivf_options options = blob_options(rules[rule]);
             options.copies = budgets[b];
@@ -173,6 +242,53 @@ static void budgets_are_met(void **state)
                          budgets[b], info.threshold);
             fg_ivf_destroy(ivf);
         }
+    fg_context_destroy(ctx);
+}
+
+/* Two lists at most, and not every row has a direction in which another lies. */
+static void directed_rules_meet_budgets(void **state)
+{
+    (void)state;
+    fg_context *ctx = case_context(2);
+    const fg_view rows = make_blobs();
+    for (int rule = FG_ASSIGN_RAIR; rule <= FG_ASSIGN_SOAR; rule++)
+        for (double budget = 1; budget < 1.7; budget += 0.3) {
+            fg_ivf_options options = blob_options((fg_assign)rule);
+            options.copies = budget;
+            fg_ivf *ivf = case_build(ctx, &rows, &options);
+            const fg_ivf_info info = case_info(ivf);
+            const double copies = (double)info.entries / (double)info.rows;
+            if (fabs(copies - budget) > 0.02 * budget)
+                fail_msg("rule %d: %g copies for a budget of %g, lambda %g", rule, copies, budget,
+                         info.threshold);
+            fg_ivf_destroy(ivf);
+        }
+    fg_context_destroy(ctx);
+}
+
+/* A high temperature makes components alike, and so fills lists; a low one makes the rule hard. */
+static void temperature_softens(void **state)
+{
+    (void)state;
+    static const double temperatures[] = {0.01, 1, 4};
+    fg_context *ctx = case_context(2);
+    const fg_view rows = make_blobs();
+    int64_t before = 0;
+    for (size_t t = 0; t < 3; t++) {
+        fg_ivf_options options = blob_options(FG_ASSIGN_POSTERIOR);
+        options.temperature = temperatures[t];
+        fg_ivf *ivf = case_build(ctx, &rows, &options);
+        const int64_t entries = case_info(ivf).entries;
+        if (t == 0) assert_true(entries < 1.02 * ROWS);
+        assert_true(entries > before);
+        before = entries;
+        fg_ivf_destroy(ivf);
+    }
+    fg_ivf *ivf;
+    fg_ivf_options options = blob_options(FG_ASSIGN_HARD);
+    options.temperature = 2;
+    expect_failure(case_try_build(ctx, &rows, &options, &ivf), FG_ARGUMENT, "temperature is 2",
+                   NULL);
     fg_context_destroy(ctx);
 }
 
@@ -228,10 +344,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_choose_lists),
+        cmocka_unit_test(directions_decide),
+        cmocka_unit_test(no_residual_no_direction),
         cmocka_unit_test(candidates_end_where_results_do),
         cmocka_unit_test(margin_holds_what_is_near),
         cmocka_unit_test(posterior_holds_what_is_probable),
         cmocka_unit_test(budgets_are_met),
+        cmocka_unit_test(directed_rules_meet_budgets),
+        cmocka_unit_test(temperature_softens),
         cmocka_unit_test(budgets_out_of_reach_are_refused),
         cmocka_unit_test(budgets_name_what_can_be_reached),
     };

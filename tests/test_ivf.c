@@ -70,7 +70,7 @@ static void bad_options_are_refused(void **state)
     EXPECT(lists, 0, "lists is 0", "1..600");
     EXPECT(lists, 601, "lists is 601", "1..600");
     EXPECT(coarse, 2, "coarse is 2");
-    EXPECT(assign, 4, "assign is 4");
+    EXPECT(assign, 8, "assign is 8");
     EXPECT(assign, FG_ASSIGN_POSTERIOR, "needs a mixture");
     EXPECT(metric, -1, "metric is -1");
     EXPECT(max_lists, 65, "max_lists is 65", "0..64");

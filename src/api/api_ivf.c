@@ -5,6 +5,7 @@
 #include "eval.h"
 #include "ivf.h"
 #include "ivf_search.h"
+#include "tune.h"
 
 fg_status fg_ivf_build(fg_context *ctx, fg_source *rows, const fg_ivf_options *opt, fg_ivf **out,
                        fg_fit_report *report)
@@ -65,19 +66,23 @@ fg_status fg_ivf_get_info(const fg_ivf *ivf, fg_ivf_info *info)
 {
     FG_TRY(fgi_check_given(ivf, "ivf"));
     FGI_CHECK_STRUCT(info, "index info");
-    *info = (fg_ivf_info){.struct_size = sizeof *info,
-                          .rows = ivf->rows,
-                          .entries = ivf->entries,
-                          .dims = fgi_ivf_dims(ivf),
-                          .dtype = ivf->dtype,
-                          .lists = fgi_ivf_lists(ivf),
-                          .metric = ivf->metric,
-                          .assign = ivf->rule.kind,
-                          .max_lists = ivf->rule.max_lists,
-                          .coarse = ivf->coarse.params.kind == FGI_HARD ? FG_COARSE_KMEANS
-                                                                        : FG_COARSE_GMM,
-                          .threshold = ivf->rule.threshold,
-                          .bytes = fgi_ivf_bytes(ivf)};
+    *info = (fg_ivf_info){
+        .struct_size = sizeof *info,
+        .rows = ivf->rows,
+        .entries = ivf->entries,
+        .dims = fgi_ivf_dims(ivf),
+        .dtype = ivf->dtype,
+        .lists = fgi_ivf_lists(ivf),
+        .metric = ivf->metric,
+        .assign = ivf->rule.kind,
+        .max_lists = ivf->rule.max_lists,
+        .coarse = ivf->coarse.params.kind == FGI_HARD ? FG_COARSE_KMEANS : FG_COARSE_GMM,
+        .strict = ivf->rule.strict,
+        .threshold = ivf->rule.threshold,
+        .tuned_queries = ivf->calibration.queries,
+        .tuned_n = ivf->calibration.n,
+        .tuned_recall = ivf->calibration.points[FGI_CALIBRATION_POINTS - 1].recall,
+        .bytes = fgi_ivf_bytes(ivf)};
     return FG_OK;
 }
 
@@ -102,11 +107,22 @@ fg_status fg_ivf_eval(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries
     FG_TRY(check_queries(ctx, ivf, queries));
     FGI_CHECK_STRUCT(opt, "eval options");
     if (count < 1) return fgi_fail(FG_ARGUMENT, "count is %d; it must be at least 1", count);
-    FG_TRY(fgi_check_given(probes, "probes"));
+    if (!opt->recalls) FG_TRY(fgi_check_given(probes, "probes"));
     FG_TRY(fgi_check_given(points, "points"));
     fg_eval_options resolved;
     FG_TRY(fgi_eval_resolve(ivf, queries, opt, &resolved));
     return fgi_ivf_eval(ctx, ivf, queries, &resolved, probes, count, points);
+}
+
+fg_status fg_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
+                      const fg_tune_options *opt, fg_tune_report *report)
+{
+    FG_TRY(fgi_check_given(ctx, "ctx"));
+    FG_TRY(fgi_check_given(ivf, "ivf"));
+    if (queries) FG_TRY(check_queries(ctx, ivf, queries));
+    FGI_CHECK_STRUCT(opt, "tune options");
+    if (report) FG_TRY(fgi_check_struct_size(report->struct_size, sizeof *report, "tune report"));
+    return fgi_ivf_tune(ctx, ivf, queries, opt, report);
 }
 
 fg_status fg_ivf_save(const fg_ivf *ivf, const char *path)

@@ -7,6 +7,7 @@
 #include "eval_truth.h"
 #include "fit.h"
 #include "ivf_search.h"
+#include "tune.h"
 
 #include <stdlib.h> /* qsort */
 #include <string.h> /* memcpy */
@@ -25,11 +26,12 @@ typedef struct evaluation {
 } evaluation;
 
 /* Searches for queries first .. first + count - 1; gives the seconds. */
-static fg_status timed_search(evaluation *e, int64_t first, int64_t count, int32_t probes,
-                              fg_search_stats *stats, double *seconds)
+static fg_status timed_search(evaluation *e, int64_t first, int64_t count,
+                              const fg_eval_point *point, fg_search_stats *stats, double *seconds)
 {
     const int32_t n = e->opt->n;
-    const fg_search_options wanted = {.n = n, .probes = probes, .order = e->opt->order};
+    const fg_search_options wanted = {
+        .n = n, .probes = point->probes, .order = e->opt->order, .recall = point->target};
     const fg_view queries = fgi_view_rows(e->queries, first, count);
     const fg_out ids = {.data = e->ids + first * n, .rows = count, .cols = n, .dtype = FG_I64};
     const fg_out scores = {
@@ -65,28 +67,30 @@ static double percentile(const double *sorted, int64_t count, int32_t hundredths
     return sorted[(count * hundredths + 99) / 100 - 1];
 }
 
-static fg_status measure_latency(evaluation *e, int32_t probes, fg_eval_point *point)
+static fg_status measure_latency(evaluation *e, fg_eval_point *point)
 {
     const int64_t count = e->opt->latency_queries;
-    for (int64_t q = 0; q < count; q++) FG_TRY(timed_search(e, q, 1, probes, NULL, &e->waited[q]));
+    for (int64_t q = 0; q < count; q++) FG_TRY(timed_search(e, q, 1, point, NULL, &e->waited[q]));
     qsort(e->waited, (size_t)count, sizeof *e->waited, ascending);
     point->p50_us = 1e6 * percentile(e->waited, count, 50);
     point->p99_us = 1e6 * percentile(e->waited, count, 99);
     return FG_OK;
 }
 
-static fg_status measure(evaluation *e, int32_t probes, fg_eval_point *point)
+/* point: probes or target is set, the rest is found out. */
+static fg_status measure(evaluation *e, fg_eval_point *point)
 {
     fg_search_stats stats;
     double seconds;
-    FG_TRY(timed_search(e, 0, e->queries->rows, probes, &stats, &seconds));
+    FG_TRY(timed_search(e, 0, e->queries->rows, point, &stats, &seconds));
     const double queries = (double)stats.queries;
-    *point = (fg_eval_point){.probes = probes,
+    *point = (fg_eval_point){.probes = point->probes,
+                             .target = point->target,
                              .recall = recall_of(e),
                              .dco = (double)(stats.centroids + stats.entries) / queries,
                              .dco_unique = (double)(stats.centroids + stats.distances) / queries,
                              .qps = queries / seconds};
-    return measure_latency(e, probes, point);
+    return measure_latency(e, point);
 }
 
 static fg_status prepare(evaluation *e)
@@ -106,7 +110,9 @@ static fg_status measure_all(evaluation *e, const int32_t *probes, int32_t count
     fgi_listener listener = fgi_listener_begin(e->opt->progress, e->opt->user);
     listener.now.phase = "eval";
     for (int32_t i = 0; i < count; i++) {
-        FG_TRY(measure(e, probes[i], &points[i]));
+        points[i] = (fg_eval_point){.probes = e->opt->recalls ? 0 : probes[i],
+                                    .target = e->opt->recalls ? e->opt->recalls[i] : 0};
+        FG_TRY(measure(e, &points[i]));
         FG_TRY(fgi_listener_step(&listener, i + 1, count));
     }
     return FG_OK;
@@ -145,7 +151,13 @@ fg_status fgi_ivf_eval(fg_context *ctx, const fg_ivf *ivf, const fg_view *querie
                        const fg_eval_options *opt, const int32_t *probes, int32_t count,
                        fg_eval_point *points)
 {
-    for (int32_t i = 0; i < count; i++) FG_TRY(fgi_check_range("probes", probes[i], 1, INT32_MAX));
+    for (int32_t i = 0; !opt->recalls && i < count; i++)
+        FG_TRY(fgi_check_range("probes", probes[i], 1, INT32_MAX));
+    for (int32_t i = 0; opt->recalls && i < count; i++) {
+        double theta;
+        int32_t lists;
+        FG_TRY(fgi_calibration_find(ivf, opt->recalls[i], opt->n, &theta, &lists));
+    }
     evaluation e = {.ctx = ctx, .ivf = ivf, .queries = queries, .opt = opt};
     fg_eval_point *measured = NULL;
     fg_status s = prepare(&e);

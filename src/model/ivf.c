@@ -25,6 +25,7 @@ void fgi_list_destroy(fgi_list *list)
     fgi_free(list->entries);
     fgi_free(list->segments);
     fgi_free(list->others);
+    fgi_free(list->cells);
     *list = (fgi_list){0};
 }
 
@@ -33,6 +34,7 @@ void fgi_ivf_destroy(fg_ivf *ivf)
     if (!ivf) return;
     for (int32_t l = 0; ivf->lists && l < fgi_ivf_lists(ivf); l++) fgi_list_destroy(&ivf->lists[l]);
     fgi_free(ivf->lists);
+    fgi_free(ivf->cells);
     fgi_sets_destroy(&ivf->sets);
     fgi_coarse_destroy(&ivf->coarse);
     fgi_container_close(&ivf->container);
@@ -45,11 +47,13 @@ uint64_t fgi_ivf_bytes(const fg_ivf *ivf)
     int64_t bytes = (int64_t)sizeof *ivf + fgi_coarse_bytes(&ivf->coarse) +
                     fgi_sets_bytes(&ivf->sets) +
                     ivf->entries * (fgi_ivf_row_bytes(ivf) + (int64_t)sizeof(int64_t) + norm_bytes);
+    bytes += ivf->sets.count * (int64_t)sizeof *ivf->cells;
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
         const fgi_list *list = &ivf->lists[l];
         bytes += (int64_t)sizeof *list;
         if (!list->segments) continue;
         bytes += (list->segment_count + (int64_t)1) * (int64_t)sizeof *list->segments +
+                 list->segment_count * (int64_t)sizeof *list->cells +
                  list->segments[list->segment_count].others * (int64_t)sizeof *list->others;
     }
     return (uint64_t)bytes;

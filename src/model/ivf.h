@@ -15,8 +15,7 @@
 #define FGI_IVF_H
 #include "assign.h"
 #include "container.h"
-#include "ivf_coarse.h"
-#include "ivf_sets.h"
+#include "ivf_cells.h"
 
 typedef struct fgi_segment {
     int64_t begin;  /* its first entry in the list; it ends where the next begins */
@@ -32,8 +31,24 @@ typedef struct fgi_list {
     void *entries;              /* the block that holds those three; NULL: the mapped file does */
     fgi_segment *segments; /* segment_count + 1: the last one only marks the end; NULL: no rows */
     int32_t *others;
+    fgi_cell *cells; /* segment_count: where the rows of each segment lie */
     int32_t segment_count;
 } fgi_list;
+
+enum { FGI_CALIBRATION_POINTS = 24 };
+
+/* Which theta gives which recall (probe.h), measured on sample queries (tune.h). */
+typedef struct fgi_calibration {
+    int32_t n; /* results a query that it holds for; 0: the index is not tuned */
+    int32_t reserved;
+    int64_t queries;
+    double steepness;
+    struct fgi_calibration_point {
+        double recall, theta; /* all rise */
+        int32_t lists;        /* how many of its nearest lists a query looks at */
+        int32_t reserved;
+    } points[FGI_CALIBRATION_POINTS];
+} fgi_calibration;
 
 struct fg_ivf {
     fgi_coarse coarse;
@@ -41,9 +56,11 @@ struct fg_ivf {
     fg_dtype dtype;
     fgi_rule rule;
     fgi_sets sets;
-    fgi_list *lists;         /* coarse.params.k */
-    int64_t rows, entries;   /* distinct rows; with copies */
-    int64_t next_id;         /* above every id so far */
+    fgi_cell *cells;       /* sets.count; lists have copies, for searches to read in a row */
+    fgi_list *lists;       /* coarse.params.k */
+    int64_t rows, entries; /* distinct rows; with copies */
+    int64_t next_id;       /* above every id so far */
+    fgi_calibration calibration;
     fgi_container container; /* the mapped file, or zeroed */
 };
 

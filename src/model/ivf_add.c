@@ -20,37 +20,60 @@ typedef struct adding {
     const int64_t *ids; /* NULL: first_id, first_id + 1, ... */
     int64_t rows, first_id;
     fgi_listener *listener;
+    int32_t top;     /* candidates a row */
     int32_t *set_of; /* of every row */
     fgi_draft draft;
     int64_t *next; /* parallel to sets.members: the entry of that list for the set's next row */
-    float *row, *zeros; /* cosine: one row as f32; the centre that a load subtracts */
+    float *row, *zeros; /* one row as f32; the centre that a load subtracts */
+    double *mean;       /* of a set's rows */
+    fgi_cell *fresh;    /* cells of the sets that change */
 } adding;
 
 /* ------------------------------------------------------------------------- first pass: the sets */
+
+/* The best candidate that was not chosen, -1: none. */
+static int32_t best_other(const fgi_candidates *c, const int32_t *chosen, int32_t count)
+{
+    for (int32_t j = 0; j < c->count; j++) {
+        bool taken = false;
+        for (int32_t i = 0; i < count && !taken; i++) taken = chosen[i] == c->lists[j];
+        if (!taken) return c->lists[j];
+    }
+    return -1;
+}
 
 static fg_status choose_sets(void *user, const fg_view *chunk, int64_t first,
                              const fgi_row_results *results)
 {
     adding *a = user;
+    const fgi_params *coarse = &a->ivf->coarse.params;
+    const int32_t most = fgi_rule_candidates(&a->ivf->rule, coarse->k);
     for (int64_t r = 0; r < chunk->rows; r++) {
-        const fgi_candidates c = fgi_candidates_of(results, r, a->ivf->rule.max_lists);
-        if (c.count == 0)
+        const fgi_candidates all = fgi_candidates_of(results, r, a->top);
+        if (all.count == 0)
             return fgi_fail(FG_NUMERIC,
                             "%s: row %lld holds NaN, infinity%s or a value too large for f32",
                             a->source->name, (long long)(first + r),
                             a->ivf->metric == FG_METRIC_COSINE ? ", only zeros" : "");
         int32_t chosen[FGI_MAX_LISTS];
-        const int32_t count = fgi_rule_choose(&a->ivf->rule, &c, chosen);
-        FG_TRY(fgi_sets_intern(&a->ivf->sets, chosen, count, &a->set_of[first + r]));
+        fgi_candidates c = all;
+        if (c.count > most) c.count = most;
+        const int32_t count = fgi_rule_choose(&a->ivf->rule, coarse, &c, chosen);
+        const int32_t facing = best_other(&all, chosen, count);
+        FG_TRY(fgi_sets_intern(&a->ivf->sets, chosen, count, facing, &a->set_of[first + r]));
     }
     return FG_OK;
 }
 
+/* One candidate more than the rule looks at, negligible or not: rows must face something. */
 static fg_status assign(adding *a)
 {
-    const fgi_params params = fgi_rule_params(&a->ivf->rule, &a->ivf->coarse.params);
+    const fgi_params *coarse = &a->ivf->coarse.params;
+    const fgi_params params = fgi_rule_params(&a->ivf->rule, coarse);
+    a->top = fgi_rule_candidates(&a->ivf->rule, coarse->k);
+    if (a->top < coarse->k) a->top++;
     const fgi_pass pass = {.params = &params,
-                           .rows = fgi_rule_request(&a->ivf->rule),
+                           .rows = {.top = a->top, .exact_rank = true},
                            .consume = choose_sets,
                            .user = a,
                            .listener = a->listener};
@@ -172,16 +195,68 @@ static fg_status place(adding *a)
 {
     const int32_t d = fgi_ivf_dims(a->ivf);
     fgi_ledger *ledger = &a->ctx->ledger;
-    if (a->ivf->metric == FG_METRIC_COSINE) {
-        FG_TRY(fgi_alloc(ledger, d, sizeof *a->row, &a->row));
-        FG_TRY(fgi_alloc_zero(ledger, d, sizeof *a->zeros, &a->zeros));
-    }
+    FG_TRY(fgi_alloc(ledger, d, sizeof *a->row, &a->row));
+    FG_TRY(fgi_alloc_zero(ledger, d, sizeof *a->zeros, &a->zeros));
+    FG_TRY(fgi_alloc(ledger, d, sizeof *a->mean, &a->mean));
     if (a->listener) a->listener->now.phase = "add";
     fgi_chunks chunks;
     fg_status s = fgi_chunks_begin(&chunks, ledger, a->source, PLACE_ROWS);
     if (s == FG_OK) s = place_all(a, &chunks);
     fgi_chunks_end(&chunks);
     return s;
+}
+
+/* -------------------------------------------------------------------- where rows of a set lie now */
+
+static void mean_of(adding *a, int32_t set, const fgi_list *list, int64_t begin)
+{
+    const int32_t d = fgi_ivf_dims(a->ivf);
+    const int64_t rows = a->draft.rows[set], row_bytes = fgi_ivf_row_bytes(a->ivf);
+    float norm2;
+    fgi_load_args load = {.stride = d,
+                          .count = 1,
+                          .d = d,
+                          .center = a->zeros,
+                          .normalize = a->ivf->metric == FG_METRIC_COSINE,
+                          .x = a->row,
+                          .ldx = d,
+                          .norm2 = &norm2};
+    for (int32_t i = 0; i < d; i++) a->mean[i] = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        load.rows = list->codes + (begin + r) * row_bytes;
+        a->ctx->kernels->load[a->ivf->dtype](&load);
+        for (int32_t i = 0; i < d; i++) a->mean[i] += a->row[i];
+    }
+    for (int32_t i = 0; i < d; i++) a->mean[i] /= (double)rows;
+}
+
+/* Cells of the sets whose rows have changed. */
+static fg_status locate(adding *a)
+{
+    fg_ivf *ivf = a->ivf;
+    const fgi_sets *sets = &ivf->sets;
+    FG_TRY(fgi_grow(NULL, sets->count, sizeof *ivf->cells, &ivf->cells));
+    FG_TRY(fgi_alloc(&a->ctx->ledger, sets->count, sizeof *a->fresh, &a->fresh));
+    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
+        const fgi_list *list = &a->draft.lists[l];
+        for (int32_t i = 0; a->draft.touched[l] && i < list->segment_count; i++) {
+            const fgi_segment *segment = &list->segments[i];
+            const int32_t set = segment->set;
+            const bool changed = a->draft.rows[set] != sets->rows[set];
+            if (!changed || sets->members[sets->begin[set]] != l) continue;
+            mean_of(a, set, list, segment->begin);
+            a->fresh[set] = fgi_cell_fit(&ivf->coarse, sets, set, a->mean);
+        }
+    }
+    return FG_OK;
+}
+
+/* Cannot fail: goes with the commit, before it forgets the old numbers of rows. */
+static void take_cells(adding *a)
+{
+    const fgi_sets *sets = &a->ivf->sets;
+    for (int32_t set = 0; set < sets->count; set++)
+        if (a->draft.rows[set] != sets->rows[set]) a->ivf->cells[set] = a->fresh[set];
 }
 
 /* ------------------------------------------------------------------------------------------ all */
@@ -226,7 +301,9 @@ fg_status fgi_ivf_add(fg_context *ctx, fg_ivf *ivf, fg_source *rows, const int64
     if (s == FG_OK) s = assign(&a);
     if (s == FG_OK) s = lay_out(&a);
     if (s == FG_OK) s = place(&a);
+    if (s == FG_OK) s = locate(&a);
     if (s == FG_OK) {
+        take_cells(&a);
         fgi_draft_commit(ivf, &a.draft);
         advance_next_id(&a);
     } else {
@@ -237,5 +314,7 @@ fg_status fgi_ivf_add(fg_context *ctx, fg_ivf *ivf, fg_source *rows, const int64
     fgi_free(a.next);
     fgi_free(a.row);
     fgi_free(a.zeros);
+    fgi_free(a.mean);
+    fgi_free(a.fresh);
     return s;
 }

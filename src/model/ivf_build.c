@@ -6,6 +6,8 @@
 #include "ivf.h"
 #include "kmeans.h"
 
+#include <math.h> /* exp, fmax, log */
+
 /* Rows with NaN are skipped in training and while solving: storing refuses them by their number in
  * the source, which a sample has lost. */
 static fg_status train_kmeans(fg_context *ctx, fg_source *rows, const fg_ivf_options *o,
@@ -52,6 +54,26 @@ static fg_status train_mixture(fg_context *ctx, fg_source *rows, const fg_ivf_op
     return s;
 }
 
+/* softmax(l_j / T) is the responsibility in a mixture of variances T v_j, if its weights undo what that does to
+ * the densities: log w'_j = log w_j / T + (1 - 1/T) / 2 sum_i log v_ji, up to a constant. */
+static void set_temperature(fgi_params *p, double temperature)
+{
+    const int32_t cols = fgi_variance_cols(p->kind, p->d);
+    double most = -INFINITY, sum = 0;
+    for (int32_t j = 0; j < p->k; j++) {
+        double log_det = 0;
+        for (int32_t i = 0; i < cols; i++) {
+            double *variance = &p->variances[(int64_t)j * cols + i];
+            log_det += log(*variance) * (cols == 1 ? p->d : 1);
+            *variance *= temperature;
+        }
+        p->log_weights[j] = p->log_weights[j] / temperature + 0.5 * (1 - 1 / temperature) * log_det;
+        most = fmax(most, p->log_weights[j]);
+    }
+    for (int32_t j = 0; j < p->k; j++) sum += exp(p->log_weights[j] - most);
+    for (int32_t j = 0; j < p->k; j++) p->log_weights[j] -= most + log(sum);
+}
+
 static fg_status make_coarse(fg_context *ctx, fg_source *rows, const fg_ivf_options *o,
                              fgi_params *out, fg_fit_report *report)
 {
@@ -72,8 +94,10 @@ static fg_status make_coarse(fg_context *ctx, fg_source *rows, const fg_ivf_opti
 static fg_status store_rows(fg_context *ctx, fg_source *rows, const fg_ivf_options *o,
                             const fgi_params *coarse, fg_ivf **out)
 {
-    fgi_rule rule = {
-        .kind = (fg_assign)o->assign, .max_lists = o->max_lists, .threshold = o->threshold};
+    fgi_rule rule = {.kind = (fg_assign)o->assign,
+                     .max_lists = o->max_lists,
+                     .strict = o->strict != 0,
+                     .threshold = o->threshold};
     if (o->copies > 0) FG_TRY(fgi_rule_solve(ctx, rows, coarse, o->copies, o->seed, &rule));
     fg_ivf *ivf;
     FG_TRY(fgi_ivf_create(coarse, rows->dtype, (fg_metric)o->metric, &rule, &ivf));
@@ -103,6 +127,7 @@ fg_status fgi_ivf_build(fg_context *ctx, fg_source *rows, const fg_ivf_options *
     if (report) told.history_capacity = report->history_capacity;
     fgi_params coarse;
     FG_TRY(make_coarse(ctx, rows, &resolved, &coarse, &told));
+    if (resolved.temperature != 1) set_temperature(&coarse, resolved.temperature);
     const fg_status s = store_rows(ctx, rows, &resolved, &coarse, out);
     fgi_params_destroy(&coarse);
     if (s == FG_OK && report) *report = told;

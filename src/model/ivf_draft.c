@@ -83,6 +83,7 @@ static fg_status alloc_list(const fg_ivf *ivf, bool with_entries, fgi_list *list
     FG_TRY(fgi_alloc(NULL, end.others, sizeof *list->others, &list->others));
     FG_TRY(
         fgi_grow(NULL, list->segment_count + (int64_t)1, sizeof *list->segments, &list->segments));
+    FG_TRY(fgi_alloc(NULL, list->segment_count, sizeof *list->cells, &list->cells));
     list->segment_count = 0;
     return with_entries ? alloc_entries(ivf, list) : FG_OK;
 }
@@ -112,8 +113,11 @@ void fgi_draft_commit(fg_ivf *ivf, fgi_draft *draft)
 {
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
         if (!draft->touched[l]) continue;
+        fgi_list *list = &draft->lists[l];
+        for (int32_t i = 0; i < list->segment_count; i++)
+            list->cells[i] = ivf->cells[list->segments[i].set];
         fgi_list_destroy(&ivf->lists[l]);
-        ivf->lists[l] = draft->lists[l];
+        ivf->lists[l] = *list;
         draft->lists[l] = (fgi_list){0};
     }
     ivf->rows = ivf->entries = 0;

@@ -21,7 +21,8 @@ fg_status fgi_draft_begin(const fg_ivf *ivf, fgi_draft *out);
  * and a block for its entries if asked for: its content is the caller's to write before commit. */
 fg_status fgi_draft_lay_out(const fg_ivf *ivf, bool with_entries, fgi_draft *draft);
 
-/* Puts the touched lists and the rows of the sets into the index, and ends the draft. */
+/* Puts the touched lists, with the cells of their sets, and the rows of the sets into the index, and
+ * ends the draft. */
 void fgi_draft_commit(fg_ivf *ivf, fgi_draft *draft);
 void fgi_draft_destroy(const fg_ivf *ivf, fgi_draft *draft);
 

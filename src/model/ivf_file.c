@@ -4,7 +4,10 @@
  * A container (container.h) with magic "FGMINDEX", version 1, and these sections:
  *     META  struct meta
  *     PSHP  shape k x d and PARM, numbers of the coarse quantizer (params_file.h); k lists
- *     SETS  i64[sets] rows of each set, i32[sets] sizes, i32[members] list numbers of set after set
+ *     SETS  i64[sets] rows of each set, i32[sets] sizes, i32[sets] lists faced (-1: none),
+ *           i32[members] list numbers of set after set
+ *     CELL  fgi_cell[sets]: where the rows of each set lie (ivf_cells.h)
+ *     TUNE  fgi_calibration; only if the index is tuned
  *     IDS_  i64[entries]    list after list; in a list by rising set; copies of a segment agree
  *     INVN  f32[entries]    1 / |row|, only for cosine
  *     CODE  entries x d elements
@@ -22,9 +25,12 @@ typedef struct meta {
     int32_t dtype, metric, assign, max_lists;
     int64_t sets, members, rows, entries, next_id;
     double threshold;
+    int32_t strict, reserved;
 } meta;
 
-_Static_assert(sizeof(meta) == 64, "part of the format");
+_Static_assert(sizeof(meta) == 72, "part of the format");
+_Static_assert(sizeof(fgi_cell) == 28, "part of the format");
+_Static_assert(sizeof(fgi_calibration) == 24 + 24 * FGI_CALIBRATION_POINTS, "part of the format");
 
 /* ----------------------------------------------------------------------------------------- save */
 
@@ -41,9 +47,23 @@ static fg_status write_sets(fgi_container_writer *w, const fgi_sets *sets)
     }
     for (int32_t set = 0; set < sets->count; set++)
         if (sets->rows[set] > 0)
+            FG_TRY(fgi_container_write(w, &sets->facing[set], sizeof *sets->facing));
+    for (int32_t set = 0; set < sets->count; set++)
+        if (sets->rows[set] > 0)
             FG_TRY(fgi_container_write(w, sets->members + sets->begin[set],
                                        fgi_set_size(sets, set) * (int64_t)sizeof *sets->members));
     return FG_OK;
+}
+
+static fg_status write_probing(fgi_container_writer *w, const fg_ivf *ivf)
+{
+    FG_TRY(fgi_container_begin(w, "CELL"));
+    for (int32_t set = 0; set < ivf->sets.count; set++)
+        if (ivf->sets.rows[set] > 0)
+            FG_TRY(fgi_container_write(w, &ivf->cells[set], sizeof *ivf->cells));
+    if (ivf->calibration.n == 0) return FG_OK;
+    FG_TRY(fgi_container_begin(w, "TUNE"));
+    return fgi_container_write(w, &ivf->calibration, sizeof ivf->calibration);
 }
 
 static fg_status write_entries(fgi_container_writer *w, const fg_ivf *ivf)
@@ -75,7 +95,8 @@ static fg_status write_all(fgi_container_writer *w, const fg_ivf *ivf)
               .rows = ivf->rows,
               .entries = ivf->entries,
               .next_id = ivf->next_id,
-              .threshold = ivf->rule.threshold};
+              .threshold = ivf->rule.threshold,
+              .strict = ivf->rule.strict};
     for (int32_t set = 0; set < ivf->sets.count; set++) {
         m.sets += ivf->sets.rows[set] > 0;
         m.members += ivf->sets.rows[set] > 0 ? fgi_set_size(&ivf->sets, set) : 0;
@@ -84,6 +105,7 @@ static fg_status write_all(fgi_container_writer *w, const fg_ivf *ivf)
     FG_TRY(fgi_container_write(w, &m, sizeof m));
     FG_TRY(fgi_params_write(w, &ivf->coarse.params));
     FG_TRY(write_sets(w, &ivf->sets));
+    FG_TRY(write_probing(w, ivf));
     return write_entries(w, ivf);
 }
 
@@ -125,8 +147,10 @@ static fg_status read_meta(loading *f)
     const int64_t most = f->file.map.bytes / (int64_t)sizeof(int64_t); /* ids */
     FG_TRY(check(f, "META: dtype", m->dtype, FG_F32, FG_U8));
     FG_TRY(check(f, "META: metric", m->metric, FG_METRIC_L2, FG_METRIC_COSINE));
-    FG_TRY(check(f, "META: assign", m->assign, FG_ASSIGN_HARD, FG_ASSIGN_POSTERIOR));
+    FG_TRY(check(f, "META: assign", m->assign, FG_ASSIGN_HARD, FG_ASSIGN_RNG));
     FG_TRY(check(f, "META: max_lists", m->max_lists, 1, FGI_MAX_LISTS));
+    FG_TRY(check(f, "META: strict", m->strict, 0, 1));
+    FG_TRY(check(f, "META: reserved", m->reserved, 0, 0));
     FG_TRY(check(f, "META: rows", m->rows, 0, most));
     FG_TRY(check(f, "META: entries", m->entries, m->rows, most));
     FG_TRY(check(f, "META: sets", m->sets, 0, m->rows));
@@ -147,15 +171,26 @@ static fg_status check_params(const loading *f, const fgi_params *params)
     return check(f, "PSHP: normalize", params->normalize, cosine, cosine);
 }
 
-/* The members of one set: distinct lists that exist, in ascending order, as no set before it. */
-static fg_status read_set(const loading *f, int32_t set, const int32_t *lists, int32_t size,
-                          fg_ivf *ivf)
+/* One set: distinct lists that exist, in ascending order, and another one or none that it faces, as no
+ * set before it. */
+typedef struct set_in_file {
+    const int32_t *lists;
+    int32_t size, facing;
+} set_in_file;
+
+static fg_status read_set(const loading *f, int32_t set, const set_in_file *in, fg_ivf *ivf)
 {
+    const int32_t *lists = in->lists, size = in->size;
     for (int32_t m = 0; m < size; m++)
         FG_TRY(check(f, "SETS: a list", lists[m], m > 0 ? (int64_t)lists[m - 1] + 1 : 0,
                      fgi_ivf_lists(ivf) - 1));
     int32_t number;
-    FG_TRY(fgi_sets_intern(&ivf->sets, lists, size, &number));
+    FG_TRY(check(f, "SETS: a list faced", in->facing, -1, fgi_ivf_lists(ivf) - 1));
+    for (int32_t m = 0; m < size; m++)
+        if (lists[m] == in->facing)
+            return fgi_fail(FG_FORMAT, "%s: section SETS: set %d faces list %d, which is its own",
+                            f->file.path, set, in->facing);
+    FG_TRY(fgi_sets_intern(&ivf->sets, lists, size, in->facing, &number));
     return check(f, "SETS: the first of equal sets", number, set, set);
 }
 
@@ -163,18 +198,20 @@ static fg_status read_sets(const loading *f, fg_ivf *ivf)
 {
     const meta *m = &f->meta;
     const int64_t bytes =
-        m->sets * (int64_t)sizeof(int64_t) + (m->sets + m->members) * (int64_t)sizeof(int32_t);
+        m->sets * (int64_t)sizeof(int64_t) + (2 * m->sets + m->members) * (int64_t)sizeof(int32_t);
     const void *data;
     FG_TRY(fgi_container_get(&f->file, "SETS", bytes, true, &data, NULL));
     const int64_t *rows = data;
-    const int32_t *sizes = (const int32_t *)(rows + m->sets), *members = sizes + m->sets;
+    const int32_t *sizes = (const int32_t *)(rows + m->sets);
+    const int32_t *facing = sizes + m->sets, *members = facing + m->sets;
     int64_t member_sum = 0, row_sum = 0, entry_sum = 0;
     for (int32_t set = 0; set < m->sets; set++) {
         const int64_t size = sizes[set], room = m->members - member_sum;
         FG_TRY(check(f, "SETS: the size of a set", size, 1,
                      m->max_lists < room ? m->max_lists : room));
         FG_TRY(check(f, "SETS: the rows of a set", rows[set], 1, (m->entries - entry_sum) / size));
-        FG_TRY(read_set(f, set, members + member_sum, (int32_t)size, ivf));
+        const set_in_file in = {members + member_sum, (int32_t)size, facing[set]};
+        FG_TRY(read_set(f, set, &in, ivf));
         ivf->sets.rows[set] = rows[set];
         member_sum += size;
         row_sum += rows[set];
@@ -183,6 +220,53 @@ static fg_status read_sets(const loading *f, fg_ivf *ivf)
     FG_TRY(check(f, "SETS: the sum of sizes", member_sum, m->members, m->members));
     FG_TRY(check(f, "SETS: the sum of rows", row_sum, m->rows, m->rows));
     return check(f, "SETS: the sum of entries", entry_sum, m->entries, m->entries);
+}
+
+static fg_status read_cells(const loading *f, fg_ivf *ivf)
+{
+    const int64_t bytes = f->meta.sets * (int64_t)sizeof(fgi_cell);
+    const void *data;
+    FG_TRY(fgi_container_get(&f->file, "CELL", bytes, true, &data, NULL));
+    FG_TRY(fgi_alloc(NULL, f->meta.sets, sizeof *ivf->cells, &ivf->cells));
+    memcpy(ivf->cells, data, (size_t)bytes);
+    for (int64_t set = 0; set < f->meta.sets; set++) {
+        const fgi_cell *cell = &ivf->cells[set];
+        bool finite = isfinite(cell->offset);
+        for (int32_t i = 0; i < FGI_MOST_ANCHORS; i++) {
+            FG_TRY(check(f, "CELL: a list", cell->lists[i], 0, fgi_ivf_lists(ivf) - 1));
+            finite = finite && isfinite(cell->weights[i]);
+        }
+        if (!finite)
+            return fgi_fail(FG_FORMAT,
+                            "%s: section CELL: cell %lld has a number that is not finite",
+                            f->file.path, (long long)set);
+    }
+    return FG_OK;
+}
+
+static fg_status read_calibration(const loading *f, fg_ivf *ivf)
+{
+    if (!fgi_container_has(&f->file, "TUNE")) return FG_OK;
+    fgi_calibration *c = &ivf->calibration;
+    const void *data;
+    FG_TRY(fgi_container_get(&f->file, "TUNE", sizeof *c, true, &data, NULL));
+    memcpy(c, data, sizeof *c);
+    FG_TRY(check(f, "TUNE: n", c->n, 1, INT32_MAX));
+    FG_TRY(check(f, "TUNE: reserved", c->reserved, 0, 0));
+    FG_TRY(check(f, "TUNE: queries", c->queries, 1, INT64_MAX));
+    bool sound = isfinite(c->steepness) && c->steepness >= 0;
+    struct fgi_calibration_point before = {.lists = 1};
+    for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
+        const struct fgi_calibration_point p = c->points[i];
+        FG_TRY(check(f, "TUNE: lists", p.lists, before.lists, fgi_ivf_lists(ivf)));
+        FG_TRY(check(f, "TUNE: reserved", p.reserved, 0, 0));
+        sound = sound && p.recall >= before.recall && p.recall <= 1 && p.theta >= before.theta &&
+                isfinite(p.theta);
+        before = p;
+    }
+    if (sound) return FG_OK;
+    return fgi_fail(FG_FORMAT, "%s: section TUNE: recalls and thetas must be finite and rise",
+                    f->file.path);
 }
 
 /* The sections that a mapped index leaves in the file, unread. */
@@ -253,6 +337,8 @@ static fg_status read_lists(loading *f, fg_ivf *ivf)
 {
     fgi_draft draft;
     FG_TRY(read_sets(f, ivf));
+    FG_TRY(read_cells(f, ivf));
+    FG_TRY(read_calibration(f, ivf));
     FG_TRY(find_entries(f, fgi_ivf_row_bytes(ivf)));
     FG_TRY(fgi_draft_begin(ivf, &draft));
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) draft.touched[l] = true;
@@ -271,6 +357,7 @@ static fg_status read_all(loading *f, fg_ivf **out)
     FG_TRY(read_meta(f));
     const fgi_rule rule = {.kind = (fg_assign)f->meta.assign,
                            .max_lists = f->meta.max_lists,
+                           .strict = f->meta.strict != 0,
                            .threshold = f->meta.threshold};
     fgi_params params; /* in the mapping: the index makes a copy */
     FG_TRY(fgi_params_read(&f->file, true, &params));

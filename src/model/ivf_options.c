@@ -61,27 +61,57 @@ static fg_status resolve_lists(fg_ivf_options *o, int64_t rows, int32_t cols)
 static fg_status resolve_max_lists(fg_ivf_options *o)
 {
     FG_TRY(fgi_check_range("max_lists", o->max_lists, 0, FGI_MAX_LISTS));
-    if (!o->max_lists) o->max_lists = o->assign == FG_ASSIGN_NEAREST ? 2 : DEFAULT_MAX_LISTS;
+    const bool pairs = o->assign == FG_ASSIGN_NEAREST || o->assign == FG_ASSIGN_RAIR ||
+                       o->assign == FG_ASSIGN_SOAR;
+    if (!o->max_lists) o->max_lists = pairs ? 2 : DEFAULT_MAX_LISTS;
     if (o->assign == FG_ASSIGN_HARD) o->max_lists = 1;
     if (o->max_lists > o->lists) o->max_lists = o->lists;
     return FG_OK;
 }
 
+static double default_threshold(const fg_ivf_options *o)
+{
+    switch (o->assign) {
+    case FG_ASSIGN_POSTERIOR: return 1.0 / o->lists;
+    case FG_ASSIGN_RAIR: return 0.75; /* RAIRS' code */
+    case FG_ASSIGN_SOAR: return 1.0;  /* SOAR, section 5; cuVS */
+    case FG_ASSIGN_RNG: return 1.0;   /* SPTAG's RNGFactor */
+    default: return 0;
+    }
+}
+
+static fg_status resolve_variant(fg_ivf_options *o)
+{
+    const bool directed = o->assign == FG_ASSIGN_RAIR || o->assign == FG_ASSIGN_SOAR;
+    if (o->strict && !directed)
+        return fgi_fail(FG_ARGUMENT, "strict is %d; only assign %d (rair) and %d (soar) have it",
+                        o->strict, FG_ASSIGN_RAIR, FG_ASSIGN_SOAR);
+    if (o->temperature == 0) o->temperature = 1;
+    if (!isfinite(o->temperature) || o->temperature < 1e-6 || o->temperature > 1e6)
+        return fgi_fail(FG_ARGUMENT, "temperature is %g; it must be in 1e-6..1e6", o->temperature);
+    if (o->temperature == 1 || o->coarse == FG_COARSE_GMM) return FG_OK;
+    return fgi_fail(FG_ARGUMENT, "temperature is %g; centroids have none, a mixture has",
+                    o->temperature);
+}
+
 static fg_status resolve_threshold(fg_ivf_options *o)
 {
-    const bool posterior = o->assign == FG_ASSIGN_POSTERIOR;
+    const bool posterior = o->assign == FG_ASSIGN_POSTERIOR, ratio = o->assign == FG_ASSIGN_RATIO;
     if (posterior && o->coarse != FG_COARSE_GMM)
         return fgi_fail(FG_ARGUMENT,
                         "assign is %d (posterior), which needs a mixture: a model, or "
                         "coarse %d",
                         o->assign, FG_COARSE_GMM);
-    if (!posterior && o->assign != FG_ASSIGN_MARGIN) {
+    if (o->assign <= FG_ASSIGN_NEAREST) {
         if (o->threshold == 0 && o->copies == 0) return FG_OK;
         return fgi_fail(FG_ARGUMENT,
                         "threshold is %g and copies %g; assign %d has no threshold to set",
                         o->threshold, o->copies, o->assign);
     }
     if (o->copies != 0) {
+        if (o->strict)
+            return fgi_fail(FG_ARGUMENT, "copies is %g, but strict rules store %d always",
+                            o->copies, o->max_lists);
         if (o->threshold != 0)
             return fgi_fail(FG_ARGUMENT, "threshold is %g and copies %g; one sets the other",
                             o->threshold, o->copies);
@@ -92,7 +122,10 @@ static fg_status resolve_threshold(fg_ivf_options *o)
     if (!isfinite(o->threshold) || o->threshold < 0 || (posterior && o->threshold >= 1))
         return fgi_fail(FG_ARGUMENT, "threshold is %g; it must be 0 or above%s", o->threshold,
                         posterior ? " and below 1" : " and finite");
-    if (posterior && o->threshold == 0) o->threshold = 1.0 / o->lists;
+    if (ratio && o->threshold < 1)
+        return fgi_fail(FG_ARGUMENT, "threshold is %g; a ratio of distances is 1 or above",
+                        o->threshold);
+    if (o->threshold == 0) o->threshold = default_threshold(o);
     return FG_OK;
 }
 
@@ -100,12 +133,13 @@ fg_status fgi_ivf_resolve(const fg_ivf_options *in, int64_t rows, int32_t cols, 
 {
     fg_ivf_options o = *in;
     FG_TRY(fgi_check_range("coarse", o.coarse, FG_COARSE_KMEANS, FG_COARSE_GMM));
-    FG_TRY(fgi_check_range("assign", o.assign, FG_ASSIGN_HARD, FG_ASSIGN_POSTERIOR));
+    FG_TRY(fgi_check_range("assign", o.assign, FG_ASSIGN_HARD, FG_ASSIGN_RNG));
     FG_TRY(fgi_check_range("metric", o.metric, FG_METRIC_L2, FG_METRIC_COSINE));
     FG_TRY(fgi_check_range("kmeans_iter", o.kmeans_iter, 0, INT32_MAX));
     FG_TRY(fgi_check_range("em_iter", o.em_iter, 0, INT32_MAX));
     FG_TRY(resolve_lists(&o, rows, cols));
     FG_TRY(resolve_max_lists(&o));
+    FG_TRY(resolve_variant(&o));
     FG_TRY(resolve_threshold(&o));
     *out = o;
     return FG_OK;

@@ -10,10 +10,12 @@
 
 #include "fit.h"
 #include "ivf_batch.h"
+#include "probe.h"
+#include "tune.h"
 
 #include <stdatomic.h> /* atomic_llong */
 
-enum { DEFAULT_RESULTS = 10 };
+enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/search.jsonl */ };
 
 typedef struct worker {
     float *query, *centred; /* d each; centred only for the order by posterior */
@@ -21,6 +23,8 @@ typedef struct worker {
     fgi_hit *order;         /* probes */
     fgi_hit *hits;          /* n */
     bool *visited;          /* lists */
+    uint64_t *queue;        /* every segment; only for soft probing */
+    int32_t *first;         /* probes + 1; the same */
     int64_t entries;
     fgi_scan scan;
     fgi_batch batch; /* only where several queries go together */
@@ -34,8 +38,9 @@ typedef struct searching {
     fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
-    int32_t together; /* queries that go through the lists as one batch */
-    float *zeros;     /* d: the centre of a query that is not centred */
+    int32_t together;           /* queries that go through the lists as one batch */
+    const fgi_probe_rule *soft; /* NULL: a fixed number of probes */
+    float *zeros;               /* d: the centre of a query that is not centred */
     worker *workers;
     atomic_llong bad_query; /* the lowest number of one, or the number of queries */
 } searching;
@@ -127,6 +132,24 @@ static void write_hits(const searching *s, const fgi_hit *hits, int64_t number)
         values[i] = fgi_score_of_key(s->ivf, i < s->n ? hits[i].key : INFINITY);
 }
 
+static void search_lists(const searching *s, worker *w, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) scan_list(s, w, w->order[i].id);
+    for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
+}
+
+static void search_softly(const searching *s, worker *w, int32_t count)
+{
+    fgi_probe probe = {.ivf = s->ivf,
+                       .sqdist = w->keys,
+                       .lists = w->order,
+                       .list_count = count,
+                       .queue = w->queue,
+                       .first = w->first};
+    fgi_probe_begin(&probe, w->visited);
+    w->entries += fgi_probe_walk(&probe, s->soft, &w->scan);
+}
+
 static void search_one(void *user, int64_t number, int32_t index)
 {
     const searching *s = user;
@@ -134,8 +157,10 @@ static void search_one(void *user, int64_t number, int32_t index)
     fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, w->query);
     const int32_t count = rank_lists(s, w, number);
     fgi_hits_clear(w->hits, s->n);
-    for (int32_t i = 0; i < count; i++) scan_list(s, w, w->order[i].id);
-    for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
+    if (s->soft)
+        search_softly(s, w, count);
+    else
+        search_lists(s, w, count);
     fgi_hits_sort(w->hits, s->n);
     write_hits(s, w->hits, number);
 }
@@ -170,6 +195,10 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
     FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
     FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
+    if (s->soft) {
+        FG_TRY(fgi_alloc(ledger, fgi_probe_room(s->ivf), sizeof *w->queue, &w->queue));
+        FG_TRY(fgi_alloc(ledger, s->probes + (int64_t)1, sizeof *w->first, &w->first));
+    }
     if (s->together > 1) FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
     w->scan = (fgi_scan){.kernels = s->kernels,
                          .ivf = s->ivf,
@@ -190,6 +219,8 @@ static void destroy_workers(searching *s, int32_t count)
         fgi_free(s->workers[i].hits);
         fgi_free(s->workers[i].visited);
         fgi_batch_destroy(&s->workers[i].batch);
+        fgi_free(s->workers[i].queue);
+        fgi_free(s->workers[i].first);
     }
     fgi_free(s->workers);
     fgi_free(s->zeros);
@@ -214,6 +245,29 @@ static void sum_stats(const searching *s, int32_t workers, fg_search_stats *out)
     }
 }
 
+/* What a target asks for becomes a theta, and the lists to look at. */
+static fg_status resolve_soft(const fg_ivf *ivf, fg_search_options *o)
+{
+    if (o->recall == 0 && o->theta == 0) return FG_OK;
+    if (o->recall != 0 && o->theta != 0)
+        return fgi_fail(FG_ARGUMENT, "recall is %g and theta %g; one sets the other", o->recall,
+                        o->theta);
+    if (o->probes != 0)
+        return fgi_fail(FG_ARGUMENT, "probes is %d beside a recall or theta; leave it 0",
+                        o->probes);
+    if (!(o->theta >= 0)) return fgi_fail(FG_ARGUMENT, "theta is %g; it must be above 0", o->theta);
+    if (o->order != FG_PROBE_NEAREST)
+        return fgi_fail(FG_ARGUMENT, "order is %d; a recall or theta needs %d (nearest)", o->order,
+                        FG_PROBE_NEAREST);
+    if (ivf->metric == FG_METRIC_IP)
+        return fgi_fail(FG_UNSUPPORTED, "soft probing needs l2 or cosine; the index compares by "
+                                        "inner product");
+    o->probes = fgi_ivf_lists(ivf);
+    if (o->recall != 0) FG_TRY(fgi_calibration_find(ivf, o->recall, o->n, &o->theta, &o->probes));
+    o->recall = 0;
+    return FG_OK;
+}
+
 fg_status fgi_search_resolve(const fg_ivf *ivf, const fg_search_options *in, fg_search_options *out)
 {
     fg_search_options o = *in;
@@ -225,6 +279,7 @@ fg_status fgi_search_resolve(const fg_ivf *ivf, const fg_search_options *in, fg_
         return fgi_fail(FG_ARGUMENT, "order is %d (posterior); the index has centroids, no mixture",
                         o.order);
     if (o.n == 0) o.n = DEFAULT_RESULTS;
+    FG_TRY(resolve_soft(ivf, &o));
     if (o.probes == 0) o.probes = 1;
     if (o.probes > fgi_ivf_lists(ivf)) o.probes = fgi_ivf_lists(ivf);
     *out = o;
@@ -235,6 +290,9 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                          const fg_search_options *opt, const fg_out *ids, const fg_out *scores,
                          fg_search_stats *stats)
 {
+    const fgi_probe_rule soft = {.steepness = ivf->calibration.n > 0 ? ivf->calibration.steepness
+                                                                     : DEFAULT_STEEPNESS,
+                                 .theta = opt->theta};
     const int32_t workers = queries->rows > 1 ? fgi_pool_threads(ctx->pool) : 1;
     searching s = {.kernels = ctx->kernels,
                    .ivf = ivf,
@@ -244,9 +302,11 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                    .allow = {opt->allow, opt->allow_bits},
                    .n = opt->n < ivf->rows ? opt->n : (int32_t)ivf->rows,
                    .probes = opt->probes,
-                   .posterior = opt->order == FG_PROBE_POSTERIOR};
+                   .posterior = opt->order == FG_PROBE_POSTERIOR,
+                   .soft = opt->theta > 0 ? &soft : NULL};
     if (s.n < 1) s.n = 1; /* an index without rows */
-    s.together = fgi_batch_room(ivf, s.n, queries->rows, workers);
+    /* how far a query must look when it looks softly, only its own results can tell */
+    s.together = s.soft ? 1 : fgi_batch_room(ivf, s.n, queries->rows, workers);
     atomic_init(&s.bad_query, queries->rows);
     fg_status status = create_workers(&ctx->ledger, &s, workers);
     if (status == FG_OK) {

@@ -9,22 +9,34 @@
 
 enum { FIRST_ROOM = 16 };
 
-static uint64_t hash(const int32_t *lists, int32_t size)
+typedef struct key {
+    const int32_t *lists;
+    int32_t size, facing;
+} key;
+
+static key key_of(const fgi_sets *sets, int32_t set)
 {
-    uint64_t h = (uint64_t)size;
-    for (int32_t i = 0; i < size; i++) h = fgi_random_mix(h ^ ((uint64_t)lists[i] << 32 | 1u));
+    return (key){sets->members + sets->begin[set], fgi_set_size(sets, set), sets->facing[set]};
+}
+
+static uint64_t hash(const key *k)
+{
+    uint64_t h = fgi_random_mix((uint64_t)k->size << 32 | (uint32_t)k->facing);
+    for (int32_t i = 0; i < k->size; i++)
+        h = fgi_random_mix(h ^ ((uint64_t)k->lists[i] << 32 | 1u));
     return h;
 }
 
 /* The slot that holds the set, or the free one where it belongs. At least half are free. */
-static int32_t *slot_of(const fgi_sets *sets, const int32_t *lists, int32_t size)
+static int32_t *slot_of(const fgi_sets *sets, const key *k)
 {
     const uint64_t mask = (uint64_t)sets->slot_count - 1;
-    for (uint64_t i = hash(lists, size) & mask;; i = (i + 1) & mask) {
+    for (uint64_t i = hash(k) & mask;; i = (i + 1) & mask) {
         const int32_t set = sets->slots[i];
         if (set < 0) return &sets->slots[i];
-        if (fgi_set_size(sets, set) == size &&
-            memcmp(sets->members + sets->begin[set], lists, (size_t)size * sizeof *lists) == 0)
+        const key there = key_of(sets, set);
+        if (there.size == k->size && there.facing == k->facing &&
+            memcmp(there.lists, k->lists, (size_t)k->size * sizeof *k->lists) == 0)
             return &sets->slots[i];
     }
 }
@@ -37,8 +49,10 @@ static fg_status make_slots(fgi_sets *sets, int64_t slot_count)
     fgi_free(sets->slots);
     sets->slots = slots;
     sets->slot_count = slot_count;
-    for (int32_t set = 0; set < sets->count; set++)
-        *slot_of(sets, sets->members + sets->begin[set], fgi_set_size(sets, set)) = set;
+    for (int32_t set = 0; set < sets->count; set++) {
+        const key k = key_of(sets, set);
+        *slot_of(sets, &k) = set;
+    }
     return FG_OK;
 }
 
@@ -49,6 +63,7 @@ static fg_status make_room(fgi_sets *sets, int32_t size)
         const int64_t room = 2 * sets->set_room;
         FG_TRY(fgi_grow(NULL, room + 1, sizeof *sets->begin, &sets->begin));
         FG_TRY(fgi_grow(NULL, room, sizeof *sets->rows, &sets->rows));
+        FG_TRY(fgi_grow(NULL, room, sizeof *sets->facing, &sets->facing));
         FG_TRY(make_slots(sets, 2 * room));
         sets->set_room = room;
     }
@@ -70,6 +85,7 @@ fg_status fgi_sets_create(fgi_sets *out)
     fgi_sets sets = {.set_room = FIRST_ROOM, .member_room = FIRST_ROOM};
     fg_status s = fgi_alloc_zero(NULL, FIRST_ROOM + 1, sizeof *sets.begin, &sets.begin);
     if (s == FG_OK) s = fgi_alloc(NULL, FIRST_ROOM, sizeof *sets.rows, &sets.rows);
+    if (s == FG_OK) s = fgi_alloc(NULL, FIRST_ROOM, sizeof *sets.facing, &sets.facing);
     if (s == FG_OK) s = fgi_alloc(NULL, FIRST_ROOM, sizeof *sets.members, &sets.members);
     if (s == FG_OK) s = make_slots(&sets, 2 * FIRST_ROOM);
     if (s != FG_OK)
@@ -84,22 +100,26 @@ void fgi_sets_destroy(fgi_sets *sets)
     fgi_free(sets->begin);
     fgi_free(sets->members);
     fgi_free(sets->rows);
+    fgi_free(sets->facing);
     fgi_free(sets->slots);
     *sets = (fgi_sets){0};
 }
 
-fg_status fgi_sets_intern(fgi_sets *sets, const int32_t *lists, int32_t size, int32_t *set)
+fg_status fgi_sets_intern(fgi_sets *sets, const int32_t *lists, int32_t size, int32_t facing,
+                          int32_t *set)
 {
-    const int32_t found = *slot_of(sets, lists, size);
+    const key k = {lists, size, facing};
+    const int32_t found = *slot_of(sets, &k);
     if (found >= 0) {
         *set = found;
         return FG_OK;
     }
     FG_TRY(make_room(sets, size));
-    *slot_of(sets, lists, size) = sets->count;
+    *slot_of(sets, &k) = sets->count;
     const int32_t begin = sets->begin[sets->count];
     memcpy(sets->members + begin, lists, (size_t)size * sizeof *lists);
     sets->begin[sets->count + 1] = begin + size;
+    sets->facing[sets->count] = facing;
     sets->rows[sets->count] = 0;
     *set = sets->count++;
     return FG_OK;
@@ -110,14 +130,16 @@ void fgi_sets_truncate(fgi_sets *sets, int32_t count)
     /* last in, first out: no set that stays can have been probed past one that goes */
     while (sets->count > count) {
         const int32_t last = sets->count - 1;
-        *slot_of(sets, sets->members + sets->begin[last], fgi_set_size(sets, last)) = -1;
+        const key k = key_of(sets, last);
+        *slot_of(sets, &k) = -1;
         sets->count = last;
     }
 }
 
 int64_t fgi_sets_bytes(const fgi_sets *sets)
 {
-    return sets->set_room * (int64_t)(sizeof *sets->begin + sizeof *sets->rows) +
+    return sets->set_room *
+               (int64_t)(sizeof *sets->begin + sizeof *sets->rows + sizeof *sets->facing) +
            sets->member_room * (int64_t)sizeof *sets->members +
            sets->slot_count * (int64_t)sizeof *sets->slots;
 }
