@@ -11,7 +11,8 @@
 
 typedef struct index_args {
     const char *data, *format, *output, *model, *centroids, *ids;
-    double tau, margin;
+    double tau, margin, ratio, lambda, factor;
+    bool strict;
     fg_ivf_options opt;
 } index_args;
 
@@ -96,17 +97,38 @@ static int check(const command_line *line, index_args *args)
         return options_mistake(line, "--model and --centroids exclude each other");
     if (!opt->lists && !args->model && !args->centroids)
         return options_mistake(line, "-k is missing; usage: flashgmm index %s", line->synopsis);
-    if (args->tau > 0 && opt->assign != FG_ASSIGN_POSTERIOR)
-        return options_mistake(line, "--tau is of no use without --assign posterior");
-    if (args->margin > 0 && opt->assign != FG_ASSIGN_MARGIN)
-        return options_mistake(line, "--margin is of no use without --assign margin");
-    if (opt->copies > 0 && (args->tau > 0 || args->margin > 0))
-        return options_mistake(line, "--copies finds the threshold; leave out --tau and --margin");
-    if (opt->copies > 0 && opt->assign != FG_ASSIGN_POSTERIOR && opt->assign != FG_ASSIGN_MARGIN)
-        return options_mistake(line, "--copies needs --assign posterior or margin");
+    const bool directed = opt->assign == FG_ASSIGN_RAIR || opt->assign == FG_ASSIGN_SOAR;
+    const struct threshold {
+        const char *name, *rule;
+        double value;
+        bool used;
+    } thresholds[] = {
+        {"tau", "posterior", args->tau, opt->assign == FG_ASSIGN_POSTERIOR},
+        {"margin", "margin", args->margin, opt->assign == FG_ASSIGN_MARGIN},
+        {"ratio", "ratio", args->ratio, opt->assign == FG_ASSIGN_RATIO},
+        {"lambda", "rair or soar", args->lambda, directed},
+        {"factor", "rng", args->factor, opt->assign == FG_ASSIGN_RNG},
+    };
+    bool free = false; /* the rule has a threshold */
+    for (int i = 0; i < COUNT_OF(thresholds); i++) {
+        const struct threshold *t = &thresholds[i];
+        if (t->value > 0 && !t->used)
+            return options_mistake(line, "--%s is of no use without --assign %s", t->name, t->rule);
+        if (t->value > 0 && opt->copies > 0)
+            return options_mistake(line, "--copies finds the threshold; leave out --%s", t->name);
+        if (t->used) opt->threshold = t->value;
+        free = free || t->used;
+    }
+    if (opt->copies > 0 && !free)
+        return options_mistake(line, "--copies needs a rule with a threshold, not --assign %s",
+                               words_at(WORDS_ASSIGN, opt->assign).s);
     if (opt->assign == FG_ASSIGN_MARGIN && !(args->margin > 0) && !(opt->copies > 0))
         return options_mistake(line, "--assign margin needs --margin or --copies");
-    opt->threshold = opt->assign == FG_ASSIGN_MARGIN ? args->margin : args->tau;
+    if (opt->assign == FG_ASSIGN_RATIO && !(args->ratio > 0) && !(opt->copies > 0))
+        return options_mistake(line, "--assign ratio needs --ratio or --copies");
+    if (args->strict && !directed)
+        return options_mistake(line, "--strict is of no use without --assign rair or soar");
+    opt->strict = args->strict;
     /* responsibilities take a mixture */
     if (opt->coarse < 0)
         opt->coarse = opt->assign == FG_ASSIGN_POSTERIOR ? FG_COARSE_GMM : FG_COARSE_KMEANS;
@@ -135,16 +157,25 @@ int cmd_index(int argc, char **argv)
         {"centroids", 0, "FILE", "centroids of the lists, instead of training",
          .text = &args.centroids},
         {"assign", 0, NULL,
-         "the lists a row is stored in: one (default), the nearest few, those within a margin, "
-         "or those with enough responsibility",
+         "the lists a row is stored in: one (default), or some more, by one of the rules below",
          .choice = &opt->assign, .words = WORDS_ASSIGN},
         {"tau", 0, "T", "posterior: least responsibility (default 1/K)", .f64 = &args.tau,
          BETWEEN(0, 1)},
         {"margin", 0, "M", "margin: squared distance beyond the nearest list's",
          .f64 = &args.margin, ABOVE(0)},
+        {"ratio", 0, "T", "ratio: distance at most T times the nearest list's", .f64 = &args.ratio,
+         AT_LEAST(1)},
+        {"lambda", 0, "L", "rair (default 0.75), soar (default 1): weight of the direction",
+         .f64 = &args.lambda, ABOVE(0)},
+        {"factor", 0, "F", "rng: the larger, the more lists (default 1)", .f64 = &args.factor,
+         ABOVE(0)},
+        {"strict", 0, NULL, "rair, soar: always --max-lists lists", .flag = &args.strict},
+        {"temperature", 0, "T", "softens (above 1) or sharpens a mixture's responsibilities",
+         .f64 = &opt->temperature, WITHIN(1e-6, 1e6)},
         {"copies", 0, "R", "storage budget: mean copies a row; finds the threshold",
          .f64 = &opt->copies, WITHIN(1, 64)},
-        {"max-lists", 0, "M", "lists a row is stored in at most (default 8; nearest: 2)",
+        {"max-lists", 0, "M",
+         "lists a row is stored in at most (default 8; nearest, rair, soar: 2)",
          .i32 = &opt->max_lists, WITHIN(1, 64)},
         {"covariance", 0, NULL, "of a trained mixture (default spherical)",
          .choice = &opt->covariance, .words = WORDS_COVARIANCE},
@@ -163,6 +194,12 @@ int cmd_index(int argc, char **argv)
         .summary = "build a search index over the rows of a file",
         .synopsis = "DATA -k K -o INDEX.fgi [options]",
         TABLES(operands, options),
+        .notes =
+            "Rules: nearest (the --max-lists nearest), margin and ratio (about as near as the "
+            "nearest), "
+            "posterior\n(responsibility above --tau, as in Flash-GMM), rair and soar (another "
+            "direction than the nearest, as in\nRAIRS and SOAR), rng (not hidden by a chosen list, "
+            "as in SPANN).",
         .example =
             "flashgmm index words.fvecs -k 256 -o words.fgi --metric cosine --assign posterior "
             "--copies 1.5"};

@@ -130,6 +130,10 @@ static void tell_index(session *s, const fg_ivf_info *info, const int64_t *sizes
     json_text(out, "assign", words_at(WORDS_ASSIGN, info->assign).s);
     json_real(out, "threshold", info->threshold);
     json_whole(out, "max_lists", info->max_lists);
+    json_bool(out, "strict", info->strict != 0);
+    json_whole(out, "tuned_n", info->tuned_n);
+    json_whole(out, "tuned_queries", info->tuned_queries);
+    json_real(out, "tuned_recall", info->tuned_recall);
     json_whole(out, "bytes", (int64_t)info->bytes);
     json_whole(out, "list_smallest", smallest);
     json_whole(out, "list_median", median);
@@ -141,6 +145,10 @@ static void tell_index(session *s, const fg_ivf_info *info, const int64_t *sizes
     session_say(s, "lists            %s, found by %s", text_count(info->lists).s,
                 info->coarse == FG_COARSE_GMM ? "a mixture" : "k-means");
     session_say(s, "stored in        %s", report_rule(info).s);
+    if (info->tuned_n)
+        session_say(s, "tuned            for %d results a query, recall up to %.4g, on %s",
+                    info->tuned_n, info->tuned_recall,
+                    text_plural(info->tuned_queries, "sample").s);
     session_say(s, "copies a row     %.3f (%s entries)", copies, text_count(info->entries).s);
     session_say(s, "list sizes       %s smallest, %s median, %s largest", text_count(smallest).s,
                 text_count(median).s, text_count(largest).s);

@@ -7,6 +7,7 @@
 #include "stopwatch.h"
 #include "words.h"
 
+#include <math.h>   /* NAN */
 #include <stdlib.h> /* free */
 #include <string.h> /* memcpy */
 
@@ -115,6 +116,7 @@ static void tell(session *s, const search_args *args, const fg_search_stats *tot
     json_whole(out, "queries", total->queries);
     json_whole(out, "n", args->opt.n);
     json_whole(out, "probes", args->opt.probes);
+    json_real(out, "recall_asked", args->opt.recall > 0 ? args->opt.recall : NAN);
     json_text(out, "order", words_at(WORDS_ORDER, args->opt.order).s);
     json_whole(out, "entries", total->entries);
     json_whole(out, "distances", total->distances);
@@ -162,13 +164,15 @@ static fg_status run(session *s, search_args *args)
 
 int cmd_search(int argc, char **argv)
 {
-    search_args args = {.opt = {.n = 10, .probes = 1}};
+    search_args args = {.opt = {.n = 10}};
     fg_search_options *opt = &args.opt;
     const operand operands[] = {{"INDEX", "an index made by flashgmm index", &args.index},
                                 {"QUERIES", "a file of rows to search for", &args.queries}};
     const option options[] = {
         {"n", 'n', "N", "results a query (default 10)", .i32 = &opt->n, AT_LEAST(1)},
         {"probes", 0, "P", "lists to look into (default 1)", .i32 = &opt->probes, AT_LEAST(1)},
+        {"recall", 0, "R", "look into as much as this recall takes; flashgmm tune comes first",
+         .f64 = &opt->recall, BETWEEN(0, 1)},
         {"order", 0, NULL, "which lists come first: by distance (default), or by responsibility",
          .choice = &opt->order, .words = WORDS_ORDER},
         {"allow", 0, "FILE", "find no other rows than those with these ids, .npy, .ivecs or .ibin",
@@ -182,18 +186,21 @@ int cmd_search(int argc, char **argv)
          "verified",
          .flag = &args.mapped},
         {"format", 0, "NAME", "of QUERIES (default: by its suffix)", .text = &args.format}};
-    const command_line line = {.command = "search",
-                               .summary = "find the nearest rows of queries in an index",
-                               .synopsis = "INDEX QUERIES [-n N] [--probes P] [-o IDS.ivecs]",
-                               TABLES(operands, options),
-                               .notes = "Lines hold \"query: id:score id:score ...\", best first. "
-                                        "Scores are squared distances, inner\n"
-                                        "products or cosine similarities, as the index compares.",
-                               .example =
-                                   "flashgmm search words.fgi queries.fvecs -n 10 --probes 8"};
+    const command_line line = {
+        .command = "search",
+        .summary = "find the nearest rows of queries in an index",
+        .synopsis = "INDEX QUERIES [-n N] [--probes P | --recall R] [-o IDS.ivecs]",
+        TABLES(operands, options),
+        .notes = "Lines hold \"query: id:score id:score ...\", best first. "
+                 "Scores are squared distances, inner\n"
+                 "products or cosine similarities, as the index compares.",
+        .example = "flashgmm search words.fgi queries.fvecs -n 10 --probes 8"};
     session s = {0};
     int code = options_parse(&line, &s.general, argc, argv);
     if (code != OPTIONS_READ) return code;
+    if (opt->recall > 0 && opt->probes > 0)
+        return options_mistake(&line, "--probes and --recall exclude each other");
+    if (opt->recall == 0 && opt->probes == 0) opt->probes = 1;
     if (!args.output && !args.scores && session_json_alone(&s))
         return options_mistake(&line, "--json - leaves no place for the results; add -o FILE");
     fg_status status = session_open(&s);

@@ -18,5 +18,6 @@ int cmd_predict(int argc, char **argv);
 int cmd_sample(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_search(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 
 #endif

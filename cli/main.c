@@ -19,6 +19,7 @@ static const struct {
     {"kmeans", cmd_kmeans, "cluster the rows of a file by k-means"},
     {"index", cmd_index, "build a search index over the rows of a file"},
     {"search", cmd_search, "find the nearest rows of queries in an index"},
+    {"tune", cmd_tune, "find how much a search must look into for a recall"},
     {"eval", cmd_eval, "measure an index: recall against cost"},
     {"info", cmd_info, "what a model, an index or a file of rows holds"},
     {"export", cmd_export, "write an index as a file that FAISS reads"},

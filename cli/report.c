@@ -79,8 +79,16 @@ text report_rule(const fg_ivf_info *info)
         snprintf(out.s, sizeof out.s, "lists within margin %.4g, at most %d", info->threshold,
                  most);
         break;
-    default:
+    case FG_ASSIGN_POSTERIOR:
         snprintf(out.s, sizeof out.s, "lists with r > %.4g, at most %d", info->threshold, most);
+        break;
+    case FG_ASSIGN_RATIO:
+        snprintf(out.s, sizeof out.s, "lists within ratio %.4g, at most %d", info->threshold, most);
+        break;
+    default:
+        snprintf(out.s, sizeof out.s, "lists by %.4s of %.4g, %s %d",
+                 words_at(WORDS_ASSIGN, info->assign).s, info->threshold,
+                 info->strict ? "always" : "at most", most);
     }
     return out;
 }

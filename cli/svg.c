@@ -54,7 +54,7 @@ static frame frame_of(const svg_figure *figure)
     return f;
 }
 
-static void write_text(FILE *file, const char *words)
+void svg_text(FILE *file, const char *words)
 {
     for (const char *c = words; *c; c++) switch (*c) {
         case '<': fputs("&lt;", file); break;
@@ -67,7 +67,7 @@ static void write_text(FILE *file, const char *words)
 static void draw_text(FILE *file, double x, double y, const char *style, const char *words)
 {
     fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, style);
-    write_text(file, words);
+    svg_text(file, words);
     fputs("</text>\n", file);
 }
 
@@ -168,10 +168,8 @@ static void draw_legend(FILE *file, const svg_figure *figure)
     }
 }
 
-bool svg_write(const char *path, const svg_figure *figure)
+void svg_draw(FILE *file, const svg_figure *figure)
 {
-    FILE *file = fopen(path, "w");
-    if (!file) return false;
     frame f = frame_of(figure);
     fprintf(file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d "
@@ -185,6 +183,13 @@ bool svg_write(const char *path, const svg_figure *figure)
     for (int c = 0; c < figure->count; c++) draw_curve(file, &figure->curves[c], c, &f);
     if (figure->count > 1) draw_legend(file, figure);
     fputs("</svg>\n", file);
+}
+
+bool svg_write(const char *path, const svg_figure *figure)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) return false;
+    svg_draw(file, figure);
     bool written = ferror(file) == 0;
     return fclose(file) == 0 && written;
 }

@@ -3,6 +3,7 @@
 #ifndef SVG_H
 #define SVG_H
 #include <stdbool.h>
+#include <stdio.h> /* FILE */
 
 typedef struct svg_point {
     double x, y;
@@ -20,6 +21,10 @@ typedef struct svg_figure {
     const svg_curve *curves;
     int count; /* up to 6 */
 } svg_figure;
+
+/* Writes the figure as an element, and words so that XML and HTML keep them. */
+void svg_draw(FILE *file, const svg_figure *figure);
+void svg_text(FILE *file, const char *words);
 
 /* false: the file could not be written, errno says why. */
 bool svg_write(const char *path, const svg_figure *figure);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eval_report.c - recall curves told as a figure and as a page. Knows curves; knows no index. */
+#include "eval_report.h"
+#include "svg.h"
+#include "text.h"
+
+#include <stdio.h>  /* FILE */
+#include <stdlib.h> /* qsort */
+
+const double eval_recalls[EVAL_RECALLS] = {0.8, 0.9, 0.95, 0.98, 0.99};
+
+double eval_copies(const eval_curve *curve)
+{
+    return curve->info.rows ? (double)curve->info.entries / (double)curve->info.rows : 0;
+}
+
+/* The cheapest point that reaches it, and the dearest that does not. */
+double eval_cost_at(const eval_curve *curve, double recall)
+{
+    const fg_eval_point *above = NULL, *below = NULL;
+    for (int i = 0; i < curve->count; i++) {
+        const fg_eval_point *p = &curve->points[i];
+        if (p->recall >= recall && (!above || p->dco < above->dco)) above = p;
+        if (p->recall < recall && (!below || p->recall > below->recall)) below = p;
+    }
+    if (!above || (!below && above->recall > recall)) return NAN;
+    if (!below) return above->dco;
+    double share = (recall - below->recall) / (above->recall - below->recall);
+    return exp(log(below->dco) + share * (log(above->dco) - log(below->dco)));
+}
+
+double eval_ratio_at(const eval_study *study, const eval_curve *curve, double recall)
+{
+    return eval_cost_at(&study->curves[0], recall) / eval_cost_at(curve, recall);
+}
+
+static int by_cost(const void *a, const void *b)
+{
+    double left = ((const svg_point *)a)->x, right = ((const svg_point *)b)->x;
+    return (left > right) - (left < right);
+}
+
+static void draw(FILE *file, const eval_study *study)
+{
+    char title[64], subtitle[256];
+    svg_curve curves[EVAL_CURVES];
+    const eval_curve *first = &study->curves[0];
+    for (int c = 0; c < study->count; c++) {
+        const eval_curve *from = &study->curves[c];
+        curves[c] = (svg_curve){.name = text_file_name(from->path), .count = from->count};
+        for (int i = 0; i < from->count; i++)
+            curves[c].points[i] = (svg_point){from->points[i].dco, from->points[i].recall};
+        qsort(curves[c].points, (size_t)from->count, sizeof(svg_point), by_cost);
+    }
+    snprintf(title, sizeof title, "Recall@%d against cost", study->n);
+    snprintf(subtitle, sizeof subtitle, "%s: %s in %s lists, %.2f copies a row; %s queries",
+             text_file_name(first->path), text_plural(first->info.rows, "row").s,
+             text_count(first->info.lists).s, eval_copies(first), text_count(study->queries).s);
+    const svg_figure figure = {.title = title,
+                               .subtitle = subtitle,
+                               .x_label = "distance computations a query (DCO)",
+                               .y_label = "recall",
+                               .curves = curves,
+                               .count = study->count};
+    svg_draw(file, &figure);
+}
+
+static bool close_written(FILE *file)
+{
+    bool written = ferror(file) == 0;
+    return fclose(file) == 0 && written;
+}
+
+bool eval_plot(const char *path, const eval_study *study)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) return false;
+    draw(file, study);
+    return close_written(file);
+}
+
+static void write_cell(FILE *file, double value, int digits)
+{
+    if (isnan(value))
+        fputs("<td>-</td>", file);
+    else
+        fprintf(file, "<td>%.*f</td>", digits, value);
+}
+
+static void write_comparison(FILE *file, const eval_study *study)
+{
+    fputs("<h2>Cost of a recall</h2>\n<p>Distance computations a query, and how many times fewer "
+          "than of the first index.</p>\n<table>\n<tr><th>index</th><th>copies a row</th>",
+          file);
+    for (int t = 0; t < EVAL_RECALLS; t++)
+        fprintf(file, "<th colspan=\"2\">%.4g</th>", eval_recalls[t]);
+    fputs("</tr>\n", file);
+    for (int c = 0; c < study->count; c++) {
+        const eval_curve *curve = &study->curves[c];
+        fputs("<tr><td>", file);
+        svg_text(file, text_file_name(curve->path));
+        fprintf(file, "</td><td>%.2f</td>", eval_copies(curve));
+        for (int t = 0; t < EVAL_RECALLS; t++) {
+            write_cell(file, eval_cost_at(curve, eval_recalls[t]), 0);
+            write_cell(file, eval_ratio_at(study, curve, eval_recalls[t]), 2);
+        }
+        fputs("</tr>\n", file);
+    }
+    fputs("</table>\n", file);
+}
+
+static void write_points(FILE *file, const eval_curve *curve)
+{
+    fputs("<h2>", file);
+    svg_text(file, text_file_name(curve->path));
+    fputs("</h2>\n<table>\n<tr><th>asked for</th><th>recall</th><th>distances</th><th>without "
+          "duplicates</th><th>queries/s</th><th>p50, us</th><th>p99, us</th></tr>\n",
+          file);
+    for (int i = 0; i < curve->count; i++) {
+        const fg_eval_point *p = &curve->points[i];
+        if (p->target > 0)
+            fprintf(file, "<tr><td>recall %.4g</td>", p->target);
+        else
+            fprintf(file, "<tr><td>%d lists</td>", p->probes);
+        fprintf(file,
+                "<td>%.4f</td><td>%.0f</td><td>%.0f</td><td>%.0f</td><td>%.1f</td><td>%.1f</td>"
+                "</tr>\n",
+                p->recall, p->dco, p->dco_unique, p->qps, p->p50_us, p->p99_us);
+    }
+    fputs("</table>\n", file);
+}
+
+/* What the table says, in words. */
+static void write_reading(FILE *file, const eval_study *study)
+{
+    for (int t = 0; t < EVAL_RECALLS; t++) {
+        int best = 0;
+        for (int c = 1; c < study->count; c++)
+            if (eval_ratio_at(study, &study->curves[c], eval_recalls[t]) >
+                eval_ratio_at(study, &study->curves[best], eval_recalls[t]))
+                best = c;
+        double cost = eval_cost_at(&study->curves[best], eval_recalls[t]);
+        if (isnan(cost) || study->count == 1) continue;
+        fprintf(file, "<p>Recall %.4g costs least with ", eval_recalls[t]);
+        svg_text(file, text_file_name(study->curves[best].path));
+        fprintf(file, ": %.0f distances a query, %.2f times fewer than the first index.</p>\n",
+                cost, eval_ratio_at(study, &study->curves[best], eval_recalls[t]));
+    }
+}
+
+bool eval_page(const char *path, const eval_study *study)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) return false;
+    fprintf(file,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Recall@%d "
+            "against cost</title>\n<style>body{font:15px system-ui,sans-serif;max-width:62em;"
+            "margin:2em auto;padding:0 1em}table{border-collapse:collapse}th,td{padding:.25em "
+            ".7em;border-bottom:1px solid #ddd;text-align:right}td:first-child,"
+            "th:first-child{text-align:left}</style>\n<h1>Recall@%d against cost</h1>\n"
+            "<p>%s queries. Distances count every centroid and every scanned entry, copies "
+            "included.</p>\n",
+            study->n, study->n, text_count(study->queries).s);
+    write_reading(file, study);
+    draw(file, study);
+    write_comparison(file, study);
+    for (int c = 0; c < study->count; c++) write_points(file, &study->curves[c]);
+    fputs("</html>\n", file);
+    return close_written(file);
+}
