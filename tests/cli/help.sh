@@ -1,6 +1,6 @@
 flashgmm --version
 flashgmm --help
-for command in fit predict score sample kmeans index search eval info export convert demo; do
+for command in fit predict score sample kmeans index search tune eval info export convert demo; do
     echo "----------------------------------------"
     flashgmm $command --help
 done
