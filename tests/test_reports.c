@@ -86,7 +86,7 @@ static void unusable_options_are_named(void **state)
     } wrong[] = {
         {{.k = 2, .init = 4}, FG_ARGUMENT, "init is 4; it must be in 0..3"},
         {{.k = 2, .init = -1}, FG_ARGUMENT, "init is -1"},
-        {{.k = 2, .kmeans_iter = -1}, FG_ARGUMENT, "kmeans_iter is -1; it must be at least 0"},
+        {{.k = 2, .kmeans_iter = -1}, FG_ARGUMENT, "kmeans_iter is -1; it must be in 0..1000000"},
         {{.k = 2, .max_iter = -2}, FG_ARGUMENT, "max_iter is -2"},
         {{.k = 2, .restarts = 1001}, FG_ARGUMENT, "restarts is 1001; it must be in 0..1000"},
         {{.k = 2, .tol = NAN}, FG_ARGUMENT, "NaN"},

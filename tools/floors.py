@@ -27,6 +27,7 @@ REACH_IN = ("bench", "tests")      # any floor, and their own
 SCRIPTS = ("cmake", "tools", ".ci")
 
 MAX_FILE_LINES = 600
+MANUAL = "include/flashgmm.h"  # one header is the whole manual, so its length is not bounded
 MAX_FUNCTION_LINES = 60
 
 PRINTS_OR_ENDS = re.compile(
@@ -139,7 +140,7 @@ class Tree:
         self.check_spdx(path, lines)
         if len(lines) < 2 or not lines[1].startswith(f"/* {path.name} - "):
             self.say(path, 2, f"the head comment must begin '/* {path.name} - '")
-        if len(lines) > MAX_FILE_LINES:
+        if len(lines) > MAX_FILE_LINES and str(path) != MANUAL:
             self.say(path, len(lines), f"{len(lines)} lines; at most {MAX_FILE_LINES}")
         for start, count in functions(text):
             if count > MAX_FUNCTION_LINES:
