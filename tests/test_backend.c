@@ -373,13 +373,18 @@ static bool is_small(const pass_case *c)
     return c->n * c->k < 40000;
 }
 
+/* Under a checker of memory, which is slow. */
+static bool is_quick(void)
+{
+    return getenv("FLASHGMM_TEST_QUICK") != NULL;
+}
+
 static void each_case(void (*check)(const problem *p))
 {
     need_gpu();
-    const bool quick = getenv("FLASHGMM_TEST_QUICK") != NULL; /* under a checker of memory */
     for (size_t i = 0; i < CASE_COUNT; i++)
         for (size_t q = 0; q < 3; q++) {
-            if (quick && !is_small(&cases[i])) continue;
+            if (is_quick() && !is_small(&cases[i])) continue;
             problem p;
             make_problem(&cases[i], kinds[q], &p);
             print_message("n %lld, k %d, d %d, %s, kind %d\n", (long long)cases[i].n, cases[i].k,
@@ -448,7 +453,7 @@ static void test_held_rows(void **state)
     (void)state;
     need_gpu();
     problem p;
-    make_problem(&cases[7], FGI_SPHERICAL, &p);
+    make_problem(is_quick() ? &cases[3] : &cases[7], FGI_SPHERICAL, &p);
     const fgi_row_request want = {.top = 1, .log_density = true};
     outcome streamed, held;
     run(gpu, &p, &want, p.kind, &streamed);
@@ -473,7 +478,8 @@ static void test_fit(void **state)
     for (int32_t covariance = FG_COV_DIAG; covariance <= FG_COV_SPHERICAL; covariance++) {
         enum { STEPS = 8 };
         problem p;
-        make_problem(&cases[6], covariance == FG_COV_DIAG ? FGI_DIAGONAL : FGI_SPHERICAL, &p);
+        make_problem(is_quick() ? &cases[2] : &cases[6],
+                     covariance == FG_COV_DIAG ? FGI_DIAGONAL : FGI_SPHERICAL, &p);
         double history[2][STEPS + 1];
         fg_fit_report report[2];
         for (int i = 0; i < 2; i++) {

@@ -15,6 +15,7 @@ namespace {
 enum { 
     GROUP = FGI_CUDA_GROUP,
     THREADS = FGI_CUDA_SLICE,
+    AHEAD = 8, /* survivors whose rows are on their way together */
     ENOUGH_BLOCKS = 1024,         /* several for each multiprocessor */
     MOST_PARTS_DOUBLES = 2 << 20, /* 16 MB */
  };
@@ -74,26 +75,39 @@ struct sums {
     float mean[GROUP][THREADS];
 };
 
+/* Adds one column of every component to the statistics: read all, then write all. */
+__device__ __forceinline__ void add_columns(const double (*sums)[THREADS], int32_t width, int32_t components, double *to,
+                                            int32_t pitch)
+{
+    double v[GROUP];
+#pragma unroll
+    for (int c = 0; c < GROUP; c++) v[c] = c < components ? to[(int64_t)c * pitch] : 0.0;
+#pragma unroll
+    for (int c = 0; c < GROUP; c++) {
+        for (int32_t i = threadIdx.x; i < THREADS; i += width) v[c] += sums[c][i];
+        if (c < components) to[(int64_t)c * pitch] = v[c];
+    }
+}
+
 __device__ void write_sums(const sums &s, double mass, int32_t group, int32_t width, const fgi_cuda_sums &out)
 {
     const int32_t column = blockIdx.y * FGI_CUDA_SLICE + threadIdx.x;
     double *part = out.parts + blockIdx.z * out.part_doubles;
     double *shift = part + out.k, *square = shift + (int64_t)out.k * out.d;
-    for (int c = 0; c < GROUP && group + c < out.k; c++) {
-        const int64_t j = group + c;
-        if ((int32_t)threadIdx.x >= width || column >= out.d) break;
-        for (int32_t i = threadIdx.x; i < THREADS; i += width) {
-            shift[j * out.d + column] += s.shift[c][i];
-            if (out.diagonal) square[j * out.d + column] += s.square[c][i];
-        }
+    if ((int32_t)threadIdx.x < width && column < out.d) {
+        add_columns(s.shift, width, out.k - group, shift + (int64_t)group * out.d + column, out.d);
+        if (out.diagonal)
+            add_columns(s.square, width, out.k - group, square + (int64_t)group * out.d + column, out.d);
     }
-    const int64_t j = group + threadIdx.x;
-    if (threadIdx.x >= GROUP || j >= out.k) return;
-    if (blockIdx.y == 0) part[j] += mass;
-    if (out.diagonal) return;
-    double sum = 0.0;
-    for (int32_t i = 0; i < THREADS; i++) sum += s.square[threadIdx.x][i];
-    square[j * out.square_cols + blockIdx.y] += sum;
+    if (blockIdx.y == 0 && threadIdx.x < GROUP && group + (int32_t)threadIdx.x < out.k)
+        part[group + threadIdx.x] += mass;
+    const int lane = threadIdx.x % 32;
+    for (int c = threadIdx.x / 32; c < GROUP && group + c < out.k && !out.diagonal; c += THREADS / 32) {
+        double sum = 0.0;
+        for (int32_t i = lane; i < THREADS; i += 32) sum += s.square[c][i];
+        sum = fgi_warp_reduce(sum, fgi_add());
+        if (lane == 0) square[(int64_t)(group + c) * out.square_cols + blockIdx.y] += sum;
+    }
 }
 
 __global__ void __launch_bounds__(THREADS)
@@ -120,14 +134,20 @@ __global__ void __launch_bounds__(THREADS)
             for (int32_t i = 0; i < count; i++)
                 if (list[i].component == threadIdx.x) mass += list[i].r;
         const float *tile = x + (int64_t)first * m.ld + column;
-#pragma unroll 4
-        for (int32_t i = side; i < count; i += sides) {
-            const survivor v = list[i];
-            const float value = inside ? __ldg(tile + (int64_t)v.row * m.ld) : 0.0f;
-            const double difference = inside ? value - s.mean[v.component][threadIdx.x] : 0.0f;
-            const double weighted = v.r * difference;
-            s.shift[v.component][threadIdx.x] += weighted;
-            s.square[v.component][threadIdx.x] += weighted * difference;
+        for (int32_t i = side; i < count && inside; i += AHEAD * sides) {
+            float value[AHEAD];
+#pragma unroll
+            for (int q = 0; q < AHEAD; q++)
+                value[q] = i + q * sides < count ? __ldg(tile + (int64_t)list[i + q * sides].row * m.ld) : 0.0f;
+#pragma unroll
+            for (int q = 0; q < AHEAD; q++) {
+                if (i + q * sides >= count) break;
+                const survivor v = list[i + q * sides];
+                const double difference = value[q] - s.mean[v.component][threadIdx.x];
+                const double weighted = v.r * difference;
+                s.shift[v.component][threadIdx.x] += weighted;
+                s.square[v.component][threadIdx.x] += weighted * difference;
+            }
         }
         __syncthreads(); /* before the list is written again */
     }

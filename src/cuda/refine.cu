@@ -10,7 +10,7 @@
  * Where scores may mislead, because f32 does not hold their terms, no component is left out. Where the m best are wanted,
  * however small, t also stays below the m-th best: below the least value among the components with the m largest scores.
  *
- * grid     a block a row: 32 threads, or 256 for many components
+ * grid     a block a row: 32 threads, or 256 for many components; four neighbouring components are a thread's
  * bytes    4 k a row from L2, four times; 4 d a candidate from L2
  * bound    L2 */
 #include "cuda_pass.h"
@@ -112,30 +112,56 @@ __device__ __forceinline__ double warp_value(const job &w, int32_t j)
     return value_of(w, j, warp_squares(w, j));
 }
 
-__device__ __forceinline__ bool is_candidate(const job &w, int32_t j)
+/* Four neighbouring components are one thread's: rows of scores are read and written 16 bytes at a time. Lanes are padded
+ * to whole tiles, so that there is no tail. */
+template <int THREADS, class F> __device__ __forceinline__ void each_four(const job &w, F take)
 {
-    if (j >= w.a->model.k) return false;
-    return w.everything ? w.a->model.offset[j] > -CUDART_INF : w.scores[j] >= w.threshold;
+#pragma unroll 2
+    for (int32_t j = 4 * threadIdx.x; j < w.a->model.lanes; j += 4 * THREADS)
+        take(j, *reinterpret_cast<float4 *>(w.scores + j));
 }
 
-/* Calls take(j, candidate, value) in the thread of every component, with the candidates' values. */
-template <int THREADS, class F> __device__ __forceinline__ void each_value(const job &w, F take)
+__device__ __forceinline__ float largest_of(const float4 &v)
+{
+    return fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w));
+}
+
+__device__ __forceinline__ bool is_candidate(const job &w, int32_t j, float score)
+{
+    if (w.everything) return j < w.a->model.k && w.a->model.offset[j] > -CUDART_INF;
+    return score >= w.threshold;
+}
+
+/* Calls take(j, value) in the thread of every candidate, and puts what it gives into the score's place if `put`; -inf into
+ * those of the others. */
+template <int THREADS, bool put, class F> __device__ __forceinline__ void each_value(const job &w, F take)
 {
     const int lane = threadIdx.x % 32;
-    for (int32_t first = threadIdx.x - lane; first < w.a->model.k; first += THREADS) {
-        const int32_t j = first + lane;
-        const bool candidate = is_candidate(w, j);
-        double value = -CUDART_INF;
-        if (w.a->model.d <= SHORT_ROW) {
-            if (candidate) value = value_of(w, j, squares(w, j, 0, 1));
-        } else {
-            for (unsigned left = __ballot_sync(FGI_ALL_LANES, candidate); left; left &= left - 1) {
-                const int at = __ffs(left) - 1;
-                const double found = warp_value(w, first + at);
-                if (lane == at) value = found;
+    for (int32_t first = 4 * (threadIdx.x - lane); first < w.a->model.lanes; first += 4 * THREADS) {
+        const int32_t own = first + 4 * lane;
+        const float4 scores = *reinterpret_cast<const float4 *>(w.scores + own);
+        const float score[4] = {scores.x, scores.y, scores.z, scores.w};
+        float given[4] = {-CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F};
+        const bool any = w.everything || largest_of(scores) >= w.threshold;
+        if (__any_sync(FGI_ALL_LANES, any)) {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                const bool candidate = is_candidate(w, own + e, score[e]);
+                double value = 0.0;
+                if (w.a->model.d <= SHORT_ROW) {
+                    if (candidate) value = value_of(w, own + e, squares(w, own + e, 0, 1));
+                } else {
+                    for (unsigned left = __ballot_sync(FGI_ALL_LANES, candidate); left; left &= left - 1) {
+                        const int at = __ffs(left) - 1;
+                        const double found = warp_value(w, first + 4 * at + e);
+                        if (lane == at) value = found;
+                    }
+                }
+                if (candidate) given[e] = take(own + e, value);
             }
         }
-        if (j < w.a->model.k) take(j, candidate, value);
+        if (put)
+            *reinterpret_cast<float4 *>(w.scores + own) = make_float4(given[0], given[1], given[2], given[3]);
     }
 }
 
@@ -169,8 +195,9 @@ template <int THREADS> __device__ float score_of_rank(const job &w, int32_t rank
 template <int THREADS> __device__ double least_value(const job &w)
 {
     double least = CUDART_INF;
-    each_value<THREADS>(w, [&](int32_t, bool candidate, double value) {
-        if (candidate && value < least) least = value;
+    each_value<THREADS, false>(w, [&](int32_t, double value) {
+        if (value < least) least = value;
+        return 0.0f;
     });
     return fgi_block_reduce<THREADS>(least, fgi_least());
 }
@@ -178,8 +205,9 @@ template <int THREADS> __device__ double least_value(const job &w)
 template <int THREADS> __device__ double largest_value(const job &w)
 {
     double largest = -CUDART_INF;
-    each_value<THREADS>(w, [&](int32_t, bool candidate, double value) {
-        if (candidate && value > largest) largest = value;
+    each_value<THREADS, false>(w, [&](int32_t, double value) {
+        if (value > largest) largest = value;
+        return 0.0f;
     });
     return fgi_block_reduce<THREADS>(largest, fgi_largest());
 }
@@ -190,11 +218,12 @@ template <int THREADS> __device__ double find_threshold(job &w, float norm2)
     const fgi_cuda_refine_args &a = *w.a;
     place best = nowhere();
     bool sound = norm2 * *a.model.largest_h < most_term;
-    for (int32_t j = threadIdx.x; j < a.model.k; j += THREADS) {
-        const place here = {w.scores[j], j};
-        sound = sound && here.value < CUDART_INF_F; /* neither infinite nor NaN */
-        if (best < here) best = here;
-    }
+    each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
+        /* neither infinite nor NaN */
+        sound = sound && v.x < CUDART_INF_F && v.y < CUDART_INF_F && v.z < CUDART_INF_F && v.w < CUDART_INF_F;
+        const float high = largest_of(v);
+        if (high > best.value) best = {high, j + (v.x == high ? 0 : v.y == high ? 1 : v.z == high ? 2 : 3)};
+    });
     best = fgi_block_reduce<THREADS>(best, fgi_largest());
     sound = fgi_block_reduce<THREADS>((int)sound, fgi_least()) && best.value > -CUDART_INF_F;
     w.everything = !sound;
@@ -269,11 +298,11 @@ template <int THREADS> __device__ place take_differences(const job &w, int32_t *
 {
     place best = nowhere();
     int32_t here = 0;
-    each_value<THREADS>(w, [&](int32_t j, bool candidate, double value) {
-        const place found = {candidate ? (float)(value - w.reference) : -CUDART_INF_F, j};
-        w.scores[j] = found.value;
-        here += candidate;
-        if (candidate && best < found) best = found;
+    each_value<THREADS, true>(w, [&](int32_t j, double value) {
+        const place found = {(float)(value - w.reference), j};
+        here++;
+        if (best < found) best = found;
+        return found.value;
     });
     __syncthreads();
     *count = fgi_block_reduce<THREADS>(here, fgi_add());
@@ -285,15 +314,18 @@ template <int THREADS> __device__ int32_t keep_responsibilities(const job &w, pl
 {
     const bool hard = w.a->model.kind == FGI_CUDA_HARD;
     int32_t survivors = 0;
-    for (int32_t j = threadIdx.x; j < w.a->model.lanes; j += THREADS) {
-        float r = 0.0f;
-        if (hard)
-            r = j == best.j ? 1.0f : 0.0f;
-        else if (j < w.a->model.k)
-            r = exp2f(w.scores[j] - best.value) / sum;
-        w.scores[j] = r;
-        survivors += r != 0.0f;
-    }
+    each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
+        float r[4] = {};
+        if (largest_of(v) > -CUDART_INF_F) {
+            const float difference[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                r[e] = hard ? (j + e == best.j ? 1.0f : 0.0f) : exp2f(difference[e] - best.value) / sum;
+                survivors += r[e] != 0.0f;
+            }
+        }
+        *reinterpret_cast<float4 *>(w.scores + j) = make_float4(r[0], r[1], r[2], r[3]);
+    });
     return fgi_block_reduce<THREADS>(survivors, fgi_add());
 }
 
@@ -318,10 +350,11 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const _
         best = take_differences<THREADS>(w, &count);
     }
     double sum = 0.0;
-    for (int32_t j = threadIdx.x; j < a.model.k && !hard; j += THREADS) {
-        const float difference = w.scores[j];
-        if (difference > -CUDART_INF_F) sum += exp2f(difference - best.value);
-    }
+    each_four<THREADS>(w, [&](int32_t, const float4 &v) {
+        if (hard || !(largest_of(v) > -CUDART_INF_F)) return;
+        sum += (double)exp2f(v.x - best.value) + exp2f(v.y - best.value);
+        sum += (double)exp2f(v.z - best.value) + exp2f(v.w - best.value);
+    });
     sum = hard ? 1.0 : fgi_block_reduce<THREADS>(sum, fgi_add());
     const double lse = w.reference + best.value + log2(sum);
     if (a.top)
