@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory.c - every block carries its size and ledger in the 64 bytes before it, so that a release
- * needs neither. Knows malloc; knows no shape. */
+ * needs neither. Large blocks lie in large pages where the system has them: reading through gigabytes
+ * waits for page tables otherwise. Knows malloc; knows no shape. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "memory.h"
 
 #include "fault.h"
 
-#include <stdlib.h> /* aligned_alloc, free */
-#include <string.h> /* memcpy, memset */
+#include <stdlib.h>   /* aligned_alloc, free */
+#include <string.h>   /* memcpy, memset */
+#include <sys/mman.h> /* madvise */
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, LARGE_PAGE = 1 << 21, LARGE_BLOCK = 4 * LARGE_PAGE };
 
 typedef struct head {
     size_t bytes;
@@ -29,18 +32,28 @@ static void debit(fgi_ledger *ledger, size_t bytes)
     }
 }
 
+static char *alloc_raw(size_t bytes)
+{
+    const size_t alignment = bytes >= LARGE_BLOCK ? LARGE_PAGE : ALIGNMENT;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    char *raw = aligned_alloc(alignment, rounded);
+#ifdef MADV_HUGEPAGE
+    if (raw && alignment == LARGE_PAGE) (void)madvise(raw, rounded, MADV_HUGEPAGE); /* a wish */
+#endif
+    return raw;
+}
+
 fg_status fgi_alloc(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *out)
 {
     void **block = out;
     *block = NULL;
     FGI_ASSERT(count >= 0);
-    const size_t most = SIZE_MAX / 2 - 2 * ALIGNMENT;
+    const size_t most = SIZE_MAX / 2 - ALIGNMENT - LARGE_PAGE;
     if ((uint64_t)count > most / item_bytes)
         return fgi_fail(FG_MEMORY, "%lld items of %zu bytes are more than this machine can address",
                         (long long)count, item_bytes);
     const size_t bytes = (size_t)count * item_bytes;
-    const size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    char *raw = fgi_fault(FGI_FAULT_ALLOC) ? NULL : aligned_alloc(ALIGNMENT, rounded + ALIGNMENT);
+    char *raw = fgi_fault(FGI_FAULT_ALLOC) ? NULL : alloc_raw(bytes + ALIGNMENT);
     if (!raw) return fgi_fail(FG_MEMORY, "out of memory: %zu bytes were needed", bytes);
     *block = raw + ALIGNMENT;
     *head_of(*block) = (head){.bytes = bytes, .ledger = ledger};

@@ -22,7 +22,7 @@ fg_status fgi_ivf_create(const fgi_params *coarse, fg_dtype dtype, fg_metric met
 
 void fgi_list_destroy(fgi_list *list)
 {
-    fgi_free(list->entries);
+    if (!list->shared) fgi_free(list->entries);
     fgi_free(list->segments);
     fgi_free(list->others);
     fgi_free(list->cells);
@@ -34,6 +34,7 @@ void fgi_ivf_destroy(fg_ivf *ivf)
     if (!ivf) return;
     for (int32_t l = 0; ivf->lists && l < fgi_ivf_lists(ivf); l++) fgi_list_destroy(&ivf->lists[l]);
     fgi_free(ivf->lists);
+    fgi_free(ivf->block);
     fgi_free(ivf->cells);
     fgi_sets_destroy(&ivf->sets);
     fgi_coarse_destroy(&ivf->coarse);

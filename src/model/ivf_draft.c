@@ -28,16 +28,48 @@ static int64_t ids_offset(const fg_ivf *ivf, int64_t count)
     return (count * fgi_ivf_row_bytes(ivf) + item - 1) / item * item;
 }
 
-static fg_status alloc_entries(const fg_ivf *ivf, fgi_list *list)
+/* Whole lines of memory, so that lists side by side share none. */
+static int64_t entry_bytes(const fg_ivf *ivf, const fgi_list *list)
 {
+    enum { LINE = 64 };
     const int64_t norms = ivf->metric == FG_METRIC_COSINE ? list->count : 0;
     const int64_t bytes = ids_offset(ivf, list->count) + list->count * (int64_t)sizeof(int64_t) +
                           norms * (int64_t)sizeof(float);
-    FG_TRY(fgi_alloc(NULL, bytes, 1, &list->entries));
-    const fgi_entries entries = fgi_list_entries(ivf, list);
-    list->codes = entries.codes;
-    list->ids = entries.ids;
-    list->inverse_norms = entries.inverse_norms;
+    return (bytes + LINE - 1) / LINE * LINE;
+}
+
+/* Whether no list with entries stays as it is. */
+static bool replaces_all(const fg_ivf *ivf, const fgi_draft *draft)
+{
+    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++)
+        if (!draft->touched[l] && ivf->lists[l].count > 0) return false;
+    return true;
+}
+
+/* One block for all if they are all that there is: a large block is read faster (memory.c). Lists that
+ * change later get blocks of their own, so that at most one block ever holds entries that are gone. */
+static fg_status alloc_entries(const fg_ivf *ivf, fgi_draft *draft)
+{
+    int64_t bytes = 0;
+    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++)
+        if (draft->touched[l]) bytes += entry_bytes(ivf, &draft->lists[l]);
+    if (replaces_all(ivf, draft)) FG_TRY(fgi_alloc(NULL, bytes, 1, &draft->block));
+    char *next = draft->block;
+    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
+        fgi_list *list = &draft->lists[l];
+        if (!draft->touched[l]) continue;
+        if (next) {
+            list->entries = next;
+            list->shared = true;
+            next += entry_bytes(ivf, list);
+        } else {
+            FG_TRY(fgi_alloc(NULL, entry_bytes(ivf, list), 1, &list->entries));
+        }
+        const fgi_entries entries = fgi_list_entries(ivf, list);
+        list->codes = entries.codes;
+        list->ids = entries.ids;
+        list->inverse_norms = entries.inverse_norms;
+    }
     return FG_OK;
 }
 
@@ -75,7 +107,7 @@ static void append_segment(const fgi_sets *sets, int32_t set, int32_t member, in
     segment[1] = (fgi_segment){.begin = segment->begin + rows, .others = others};
 }
 
-static fg_status alloc_list(const fg_ivf *ivf, bool with_entries, fgi_list *list)
+static fg_status alloc_list(fgi_list *list)
 {
     const fgi_segment end = list->segments[0];
     list->count = end.begin;
@@ -85,7 +117,7 @@ static fg_status alloc_list(const fg_ivf *ivf, bool with_entries, fgi_list *list
         fgi_grow(NULL, list->segment_count + (int64_t)1, sizeof *list->segments, &list->segments));
     FG_TRY(fgi_alloc(NULL, list->segment_count, sizeof *list->cells, &list->cells));
     list->segment_count = 0;
-    return with_entries ? alloc_entries(ivf, list) : FG_OK;
+    return FG_OK;
 }
 
 static void touch_changed(const fgi_sets *sets, fgi_draft *draft)
@@ -104,9 +136,9 @@ fg_status fgi_draft_lay_out(const fg_ivf *ivf, bool with_entries, fgi_draft *dra
             FG_TRY(fgi_alloc_zero(NULL, 1, sizeof(fgi_segment), &draft->lists[l].segments));
     each_member(&ivf->sets, draft, count_segment);
     for (int32_t l = 0; l < lists; l++)
-        if (draft->touched[l]) FG_TRY(alloc_list(ivf, with_entries, &draft->lists[l]));
+        if (draft->touched[l]) FG_TRY(alloc_list(&draft->lists[l]));
     each_member(&ivf->sets, draft, append_segment);
-    return FG_OK;
+    return with_entries ? alloc_entries(ivf, draft) : FG_OK;
 }
 
 void fgi_draft_commit(fg_ivf *ivf, fgi_draft *draft)
@@ -119,6 +151,11 @@ void fgi_draft_commit(fg_ivf *ivf, fgi_draft *draft)
         fgi_list_destroy(&ivf->lists[l]);
         ivf->lists[l] = *list;
         draft->lists[l] = (fgi_list){0};
+    }
+    if (draft->block) {
+        fgi_free(ivf->block);
+        ivf->block = draft->block;
+        draft->block = NULL;
     }
     ivf->rows = ivf->entries = 0;
     for (int32_t set = 0; set < ivf->sets.count; set++) {
@@ -133,6 +170,7 @@ void fgi_draft_destroy(const fg_ivf *ivf, fgi_draft *draft)
 {
     for (int32_t l = 0; draft->lists && l < fgi_ivf_lists(ivf); l++)
         fgi_list_destroy(&draft->lists[l]);
+    fgi_free(draft->block);
     fgi_free(draft->rows);
     fgi_free(draft->touched);
     fgi_free(draft->lists);

@@ -12,13 +12,14 @@ typedef struct fgi_draft {
     int64_t *rows;   /* of each set, after the change */
     bool *touched;   /* of each list: whether it is laid out anew */
     fgi_list *lists; /* the new ones of those */
+    void *block;     /* of their entries, if no other list has any; NULL: they have blocks of their own */
 } fgi_draft;
 
 /* Everything as it is: the rows of every set as they are now, no list touched. */
 fg_status fgi_draft_begin(const fg_ivf *ivf, fgi_draft *out);
 
 /* Touches all lists of the sets whose rows change. Makes count and segments of every touched list,
- * and a block for its entries if asked for: its content is the caller's to write before commit. */
+ * and a place for its entries if asked for: its content is the caller's to write before commit. */
 fg_status fgi_draft_lay_out(const fg_ivf *ivf, bool with_entries, fgi_draft *draft);
 
 /* Puts the touched lists, with the cells of their sets, and the rows of the sets into the index, and
