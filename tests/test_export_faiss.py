@@ -41,22 +41,28 @@ def draw(count, dtype, seed):
     return rows.astype(dtype)
 
 
-def build_theirs(base, centroids, metric):
-    """The same index by FAISS's own calls."""
+def in_order(index):
+    """The ids of an index, list after list."""
+    lists = index.invlists
+    return np.concatenate([faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i)).copy()
+                           for i in range(index.nlist)])  # fmt: skip
+
+
+def build_theirs(base, order, centroids, metric):
+    """The same index by FAISS's own calls, rows added in this order."""
     kind = faiss.METRIC_L2 if metric == L2 else faiss.METRIC_INNER_PRODUCT
     quantizer = (faiss.IndexFlatIP if metric == IP else faiss.IndexFlatL2)(COLS)
     quantizer.add(centroids)
     index = faiss.IndexIVFFlat(quantizer, COLS, len(centroids), kind)
+    rows = np.ascontiguousarray(base[order])
     if metric == IP:  # rows are stored in their nearest list, whatever ranks the lists
         nearest = faiss.IndexFlatL2(COLS)
         nearest.add(centroids)
-        lists = nearest.search(base, 1)[1].ravel()
-        ids = np.arange(len(base))
-        index.add_core(
-            len(base), faiss.swig_ptr(base), faiss.swig_ptr(ids), faiss.swig_ptr(lists)
-        )
+        lists = nearest.search(rows, 1)[1].ravel()
+        pointers = map(faiss.swig_ptr, (rows, order, lists))
+        index.add_core(len(rows), *pointers)
     else:
-        index.add(base)
+        index.add_with_ids(rows, order)
     return index, quantizer  # the index does not own it
 
 
@@ -107,7 +113,8 @@ def check_export(library, folder, dtype, metric, assign):
     assert path.read_bytes() == (folder / "written.faiss").read_bytes(), f"{what}: bytes change"
     base, seen = as_compared(rows, metric), as_compared(queries, metric)
     if assign == HARD and metric != COSINE:
-        made, quantizer = build_theirs(base, library.centroids(ours, LISTS, COLS), metric)
+        centroids = library.centroids(ours, LISTS, COLS)
+        made, quantizer = build_theirs(base, in_order(theirs), centroids, metric)
         made.nprobe = 3
         assert contents(theirs) == contents(made), f"{what}: FAISS fills its lists otherwise"
         del made, quantizer
