@@ -3,8 +3,9 @@
  * and inverted-file (IVF) vector search on top of them.
  *
  * What to know before the first call
- *   - Every function that can fail returns fg_status. On failure nothing is written to the outputs, and
- *     fg_last_error() holds a sentence (per thread) that names the value, the bound and the place.
+ *   - Every function that can fail returns fg_status. On failure no object is made or changed, matrices of
+ *     results may be filled in part, and fg_last_error() holds a sentence (per thread) that names the
+ *     value, the bound and the place.
  *   - Parameter order: context, subject, inputs, options, outputs. An optional output may be NULL; nothing
  *     is computed for it.
  *   - Option structs: zero the struct, set struct_size to its sizeof, set what you need. Zero always means
@@ -139,8 +140,8 @@ typedef enum fg_backend { FG_BACKEND_AUTO = 0, FG_BACKEND_CPU = 1, FG_BACKEND_CU
 /* How exact a device computes. The CPU is always f32-grade. */
 typedef enum fg_precision {
     FG_PRECISION_DEFAULT = 0, /* f32-grade: differences of f32, sums in f64 */
-    FG_PRECISION_FAST = 1     /* a device may round centred rows and means to f16 once: log-densities are then
-                                 off by some 0.01 nats; sums stay as they are */
+    FG_PRECISION_FAST = 1     /* allows a device to round centred rows and means to f16 once. No kernel of
+                                 this version makes use of it: the results are those of the default */
 } fg_precision;
 
 /* A place to compute. */
@@ -164,7 +165,7 @@ typedef struct fg_context_options {
     int32_t device;  /* index among the CUDA devices, from 0; CUDA only    */
     int32_t threads; /* 0: one per usable core (affinity respected); at most 1024 */
     int32_t precision; /* fg_precision */
-    const char *isa; /* "avx512", "avx2" or "ref"; NULL: the environment's FG_ISA, else the best.
+    const char *isa; /* "amx", "avx512", "avx2" or "ref"; NULL: the environment's FG_ISA, else the best.
                         Whoever asks for one asks for the CPU: AUTO then looks for no device */
 } fg_context_options;
 
