@@ -55,11 +55,11 @@ def probes_up_to(most):
 
 
 def cost_at(curve, recall):
-    """Between measured points, in log cost; beyond the last two a little on their line."""
+    """Between measured points, in log cost; a little beyond them, on the line of the last two."""
     recalls, costs = [p["recall"] for p in curve], np.log([p["dco"] for p in curve])
     at = min(max(int(np.searchsorted(recalls, recall)), 1), len(curve) - 1)
     slope = (costs[at] - costs[at - 1]) / (recalls[at] - recalls[at - 1])
-    if recall > recalls[-1] + 0.01 or recall < recalls[0]:
+    if recall > recalls[-1] + 0.01 or recall < recalls[0] - 0.02:
         return None
     return float(np.exp(costs[at] + slope * (recall - recalls[at])))
 

@@ -125,7 +125,15 @@ def container():
     yield "misaligned", container_file([(b"AAAA", data, 68, 90)])
 
 
-def index_file(sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=100, entries=None):
+def tuning(theta=2.0, lists=2):
+    points = [struct.pack("<ddii", 0.5 + i / 60, theta + i / 8, lists, 0) for i in range(24)]
+    return struct.pack("<iiqd", 1, 0, 50, 4.0) + b"".join(points)
+
+
+def index_file(
+    sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=100, entries=None,
+    facing=None, cell=(0, 1, 0, 0.75, 0.25, 0.0, -1.5), tune=None,
+):  # fmt: skip
     """Two lists in two dimensions. Sets: (rows, lists)."""
     lists = [[], []]
     for number, (rows, members) in enumerate(sets):
@@ -135,10 +143,11 @@ def index_file(sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=1
     variances = {0: [], 1: [0.5, 2.0], 2: [0.5, 1.0, 1.5, 2.0]}[kind]
     numbers = [-0.25, -1.5, -1.0, -2.0, 1.0, 2.0, *variances]
     element = {1: "f", 2: "e", 4: "b", 5: "B"}[dtype]
+    faced = [1 - members[0] if len(members) == 1 and members[0] < 2 else -1 for _, members in sets]
     meta = struct.pack(
-        "<4i5qd",
+        "<4i5qd2i",
         dtype, metric, assign, 2, len(sets), sum(len(m) for _, m in sets),
-        sum(rows for rows, _ in sets), len(stored) if entries is None else entries, next_id, 0.5,
+        sum(rows for rows, _ in sets), len(stored) if entries is None else entries, next_id, 0.5, 0, 0,
     )  # fmt: skip
     sections = [
         (b"META", meta),
@@ -148,13 +157,17 @@ def index_file(sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=1
             b"SETS",
             b"".join(struct.pack("<q", rows) for rows, _ in sets)
             + b"".join(struct.pack("<i", len(members)) for _, members in sets)
+            + b"".join(struct.pack("<i", face) for face in facing or faced)
             + b"".join(struct.pack(f"<{len(members)}i", *members) for _, members in sets),
         ),
+        (b"CELL", struct.pack("<3i4f", *cell) * len(sets)),
         (b"IDS_", struct.pack(f"<{len(stored)}q", *stored)),
         (b"CODE", b"".join(struct.pack(f"<2{element}", id % 7, id % 5) for id in stored)),
     ]
     if metric == 2:
         sections.append((b"INVN", struct.pack(f"<{len(stored)}f", *[0.25] * len(stored))))
+    if tune:
+        sections.append((b"TUNE", tune))
     return container_file(sections, magic=b"FGMINDEX")
 
 
@@ -179,6 +192,13 @@ def ivf():
     yield "too-many-entries", index_file(sets, entries=9)
     yield "too-few-entries", index_file(sets, entries=7)
     yield "id-too-large", index_file(sets, next_id=20)
+    yield "tuned", index_file(sets, tune=tuning())
+    yield "tuned-with-nan", index_file(sets, tune=tuning(theta=float("nan")))
+    yield "tuned-for-more-lists", index_file(sets, tune=tuning(lists=3))
+    yield "facing-itself", index_file(sets, facing=[0, -1, 0])
+    yield "facing-nothing-there", index_file(sets, facing=[1, 2, 0])
+    yield "cell-out-of-range", index_file(sets, cell=(0, 2, 0, 0.75, 0.25, 0.0, -1.5))
+    yield "cell-infinite", index_file(sets, cell=(0, 1, 0, 0.75, 0.25, 0.0, float("inf")))
     yield "copies-differ", index_file(sets, ids=[0, 1, 2, 10, 11, 10, 12, 20])
 
 
