@@ -14,7 +14,7 @@
 typedef struct fit_args {
     const char *data, *format, *model, *init;
     fg_gmm_options opt;
-    bool skip_bad_rows, normalize;
+    bool skip_bad_rows, normalize, shared;
 } fit_args;
 
 static void tell(session *s, const fit_args *args, const fg_gmm_info *info,
@@ -87,6 +87,7 @@ static fg_status run(session *s, fit_args *args)
         if (opt->covariance < 0) opt->covariance = FG_COV_SPHERICAL;
         opt->bad_rows = args->skip_bad_rows ? FG_BAD_ROWS_SKIP : FG_BAD_ROWS_REFUSE;
         opt->normalize = args->normalize;
+        opt->shared_variance = args->shared;
         opt->progress = progress_report;
         opt->user = &s->progress;
         status = fg_gmm_fit(s->ctx, rows, opt, &gmm, &report);
@@ -116,6 +117,8 @@ int cmd_fit(int argc, char **argv)
         {"covariance", 0, NULL,
          "one variance a component (spherical, the default) or one a dimension (diag)",
          .choice = &opt->covariance, .words = WORDS_COVARIANCE},
+        {"shared-variance", 0, NULL, "one variance for all components (diag: one a dimension)",
+         .flag = &args.shared},
         {"init", 0, "HOW",
          "kmeans (default: k-means++ seeds, then Lloyd iterations), kmeans++, random, or a "
          "model to start from",

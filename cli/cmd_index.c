@@ -12,7 +12,7 @@
 typedef struct index_args {
     const char *data, *format, *output, *model, *centroids, *ids;
     double tau, margin, ratio, lambda, factor;
-    bool strict;
+    bool strict, shared, spherical;
     fg_ivf_options opt;
 } index_args;
 
@@ -129,6 +129,8 @@ static int check(const command_line *line, index_args *args)
     if (args->strict && !directed)
         return options_mistake(line, "--strict is of no use without --assign rair or soar");
     opt->strict = args->strict;
+    opt->shared_variance = args->shared;
+    opt->spherical = args->spherical;
     /* responsibilities take a mixture */
     if (opt->coarse < 0)
         opt->coarse = opt->assign == FG_ASSIGN_POSTERIOR ? FG_COARSE_GMM : FG_COARSE_KMEANS;
@@ -179,6 +181,10 @@ int cmd_index(int argc, char **argv)
          .i32 = &opt->max_lists, WITHIN(1, 64)},
         {"covariance", 0, NULL, "of a trained mixture (default spherical)",
          .choice = &opt->covariance, .words = WORDS_COVARIANCE},
+        {"shared-variance", 0, NULL, "of a trained mixture: one variance for all components",
+         .flag = &args.shared},
+        {"spherical", 0, NULL, "with --metric cosine: trained centroids have length 1",
+         .flag = &args.spherical},
         {"kmeans-iter", 0, "N", "Lloyd iterations (default 25; before EM 10)",
          .i32 = &opt->kmeans_iter, AT_LEAST(1)},
         {"em-iter", 0, "N", "EM iterations of a trained mixture (default 90)", .i32 = &opt->em_iter,

@@ -14,7 +14,7 @@
 typedef struct kmeans_args {
     const char *data, *format, *output, *labels, *init;
     fg_kmeans_options opt;
-    bool skip_bad_rows, normalize;
+    bool skip_bad_rows, normalize, spherical;
 } kmeans_args;
 
 static void tell(session *s, const kmeans_args *args, const fg_fit_report *report, int32_t dims)
@@ -105,6 +105,7 @@ static fg_status run(session *s, kmeans_args *args)
         opt->struct_size = sizeof *opt;
         opt->bad_rows = args->skip_bad_rows ? FG_BAD_ROWS_SKIP : FG_BAD_ROWS_REFUSE;
         opt->normalize = args->normalize;
+        opt->spherical = args->spherical;
         opt->progress = progress_report;
         opt->user = &s->progress;
         status = fg_kmeans_fit(s->ctx, data, opt, &centroids, &report);
@@ -148,6 +149,8 @@ int cmd_kmeans(int argc, char **argv)
          .i64 = &opt->sample_rows, AT_LEAST(1)},
         {"normalize", 0, NULL, "scale every row to length 1 first (cosine)",
          .flag = &args.normalize},
+        {"spherical", 0, NULL, "with --normalize: scale centroids to length 1 too",
+         .flag = &args.spherical},
         {"skip-bad-rows", 0, NULL, "pass over rows with NaN or infinity instead of refusing them",
          .flag = &args.skip_bad_rows},
         {"format", 0, "NAME", "of DATA (default: by its suffix)", .text = &args.format}};

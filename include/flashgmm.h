@@ -308,6 +308,9 @@ typedef struct fg_kmeans_options {
     const fg_view *start; /* FG_INIT_GIVEN: k x cols, f32 or f64 */
     fg_progress_fn progress;
     void *user;
+    int32_t spherical; /* non-zero: centroids too are scaled to length 1, after each iteration: the greatest
+                          mean cosine. Needs normalize */
+    int32_t reserved;
 } fg_kmeans_options;
 
 /* Lloyd's k-means. centroids: k x cols, f32 or f64. report may be NULL. An empty cluster is re-seeded by
@@ -350,6 +353,8 @@ typedef struct fg_gmm_options {
     const fg_gmm *start; /* FG_INIT_GIVEN: its parameters; k and covariance must agree */
     fg_progress_fn progress;
     void *user;
+    int32_t shared_variance; /* non-zero: all components have the same variance (one a dimension if diagonal) */
+    int32_t reserved;
 } fg_gmm_options;
 
 /* Fits by expectation maximisation (Dempster, Laird, Rubin 1977) in passes over the rows, without the
@@ -416,7 +421,8 @@ typedef struct fg_gmm_info {
     int32_t iterations, stop_reason; /* of the fit that made it; 0 for given parameters */
     int64_t rows;                    /* that it was fitted on; 0 for given parameters */
     double log_likelihood;           /* mean per row at the end of the fit; NaN for given parameters */
-    int64_t parameters;              /* free parameters: what AIC and BIC count */
+    int64_t parameters;              /* free parameters: what AIC and BIC count; variances that all components
+                                        have in common count once */
 } fg_gmm_info;
 
 FG_API fg_status fg_gmm_get_info(const fg_gmm *gmm, fg_gmm_info *info);
@@ -491,6 +497,8 @@ typedef struct fg_ivf_options {
     int32_t strict;            /* rair, soar: non-zero: always max_lists lists (SOAR of Elasticsearch, SRAIR) */
     int32_t reserved;
     double temperature;        /* of the mixture: responsibilities become softmax(log r / temperature); 0: 1 */
+    int32_t shared_variance;   /* of a trained mixture, as in fg_gmm_options */
+    int32_t spherical;         /* of trained centroids under cosine, as in fg_kmeans_options */
 } fg_ivf_options;
 
 /* Trains the coarse quantizer (unless given) and stores every row of the source, in the rows' own type

@@ -129,6 +129,7 @@ static fg_status iterate(em_fit *e, trial *t)
         FG_TRY(evaluate(e, t));
         if (is_over(e, t, before, revived)) return FG_OK;
         fgi_update_mixture(&t->params, &e->stats, e->floor, t->states);
+        if (e->options->shared_variance) fgi_share_variance(&t->params, e->floor, t->states);
         t->updates++;
         int32_t count = 0;
         if (t->revived < t->params.k) /* bounded, so that a fit cannot revive for ever */

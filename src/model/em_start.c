@@ -64,6 +64,7 @@ fg_status fgi_em_start_run(fgi_fit *fit, const fgi_em_start *how, fgi_stats *sta
         for (int64_t i = 0; i < (int64_t)params->k * cols; i++)
             params->variances[i] = how->floor[i % cols]; /* what an empty component keeps */
         fgi_update_mixture(params, stats, how->floor, states);
+        if (how->options->shared_variance) fgi_share_variance(params, how->floor, states);
         fgi_revive_components(params, how->floor, states, how->seed, 0);
     }
     fgi_params_destroy(&centroids);

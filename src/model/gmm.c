@@ -44,10 +44,20 @@ void fg_gmm_destroy(fg_gmm *gmm)
     fgi_free(gmm);
 }
 
+static bool shares_variance(const fgi_params *p)
+{
+    const int32_t cols = fgi_variance_cols(p->kind, p->d);
+    const size_t bytes = (size_t)cols * sizeof *p->variances;
+    for (int64_t j = 1; j < p->k; j++)
+        if (memcmp(p->variances, p->variances + j * cols, bytes) != 0) return false;
+    return true;
+}
+
 int64_t fgi_gmm_parameters(const fg_gmm *gmm)
 {
     const fgi_params *p = &gmm->params;
-    return p->k - 1 + (int64_t)p->k * (p->d + fgi_variance_cols(p->kind, p->d));
+    const int64_t variances = shares_variance(p) ? 1 : p->k;
+    return p->k - 1 + (int64_t)p->k * p->d + variances * fgi_variance_cols(p->kind, p->d);
 }
 
 fg_status fgi_kind_of_covariance(int32_t covariance, fgi_kind *out)

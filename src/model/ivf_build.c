@@ -21,7 +21,8 @@ static fg_status train_kmeans(fg_context *ctx, fg_source *rows, const fg_ivf_opt
                                        .bad_rows = FG_BAD_ROWS_SKIP,
                                        .normalize = o->metric == FG_METRIC_COSINE,
                                        .progress = o->progress,
-                                       .user = o->user};
+                                       .user = o->user,
+                                       .spherical = o->spherical};
     return fgi_kmeans_fit(ctx, rows, &options, out, report);
 }
 
@@ -46,7 +47,8 @@ static fg_status train_mixture(fg_context *ctx, fg_source *rows, const fg_ivf_op
                                     .bad_rows = FG_BAD_ROWS_SKIP,
                                     .normalize = o->metric == FG_METRIC_COSINE,
                                     .progress = o->progress,
-                                    .user = o->user};
+                                    .user = o->user,
+                                    .shared_variance = o->shared_variance};
     fg_gmm *gmm;
     FG_TRY(fgi_gmm_fit(ctx, rows, &options, &gmm, report));
     const fg_status s = copy_params(&gmm->params, gmm->params.normalize, out);

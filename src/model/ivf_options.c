@@ -80,6 +80,23 @@ static double default_threshold(const fg_ivf_options *o)
     }
 }
 
+/* What shapes the training of one kind of quantizer. */
+static fg_status check_training(const fg_ivf_options *o)
+{
+    if (o->shared_variance && (o->coarse != FG_COARSE_GMM || o->model))
+        return fgi_fail(FG_ARGUMENT,
+                        "shared_variance is %d; only a mixture that is trained (coarse "
+                        "%d) has variances to share",
+                        o->shared_variance, FG_COARSE_GMM);
+    if (!o->spherical) return FG_OK;
+    if (o->coarse == FG_COARSE_KMEANS && !o->centroids && o->metric == FG_METRIC_COSINE)
+        return FG_OK;
+    return fgi_fail(FG_ARGUMENT,
+                    "spherical is %d; only centroids that are trained (coarse %d) for "
+                    "metric %d (cosine) can be",
+                    o->spherical, FG_COARSE_KMEANS, FG_METRIC_COSINE);
+}
+
 static fg_status resolve_variant(fg_ivf_options *o)
 {
     const bool directed = o->assign == FG_ASSIGN_RAIR || o->assign == FG_ASSIGN_SOAR;
@@ -138,6 +155,7 @@ fg_status fgi_ivf_resolve(const fg_ivf_options *in, int64_t rows, int32_t cols, 
     FG_TRY(fgi_check_range("kmeans_iter", o.kmeans_iter, 0, INT32_MAX));
     FG_TRY(fgi_check_range("em_iter", o.em_iter, 0, INT32_MAX));
     FG_TRY(resolve_lists(&o, rows, cols));
+    FG_TRY(check_training(&o));
     FG_TRY(resolve_max_lists(&o));
     FG_TRY(resolve_variant(&o));
     FG_TRY(resolve_threshold(&o));

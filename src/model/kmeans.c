@@ -21,6 +21,11 @@ fg_status fgi_kmeans_resolve(const fg_kmeans_options *in, int64_t rows, int32_t 
     if (o.sample_rows && o.sample_rows < o.k)
         return fgi_fail(FG_ARGUMENT, "sample_rows is %lld; it must be at least k, %d",
                         (long long)o.sample_rows, o.k);
+    if (o.spherical && !o.normalize)
+        return fgi_fail(FG_ARGUMENT,
+                        "spherical is %d, but normalize is 0: centroids of length 1 "
+                        "need rows of length 1",
+                        o.spherical);
     if (o.init == FG_INIT_GIVEN) {
         if (!o.start) return fgi_fail(FG_ARGUMENT, "start is NULL; FG_INIT_GIVEN needs centroids");
         FG_TRY(fgi_view_check(o.start, "start"));
@@ -71,10 +76,11 @@ static fg_status fit_once(fgi_fit *fit, const fg_kmeans_options *o, int32_t rest
         .tol = o->tol,
         .seed = seed,
         .reading = reading_of(o),
+        .rule = o->spherical ? FGI_TO_SPHERE : FGI_TO_MEAN,
     };
     FG_TRY(fgi_lloyd_run(fit->ctx, fit->rows, &how, &fit->listener, state));
     state->objective =
-        fgi_update_centroids(state->centroids, state->stats) / (double)state->stats->rows;
+        fgi_update_centroids(state->centroids, state->stats, how.rule) / (double)state->stats->rows;
     return FG_OK;
 }
 

@@ -2,8 +2,6 @@
 /* lloyd.c - Lloyd's iteration. Knows passes and updates; knows no seeding and no mixture. */
 #include "lloyd.h"
 
-#include "mstep.h"
-
 /* Whether the iteration is over after a pass with this objective, and why. */
 static bool is_over(const fgi_lloyd *how, const fgi_listener *listener, double before, bool at_rest,
                     fgi_lloyd_state *state)
@@ -51,8 +49,8 @@ fg_status fgi_lloyd_run(fg_context *ctx, fg_source *src, const fgi_lloyd *how,
             state->empty = empty_clusters(state->stats);
             return FG_OK;
         }
-        at_rest = fgi_centroids_rest(state->centroids, state->stats);
-        fgi_update_centroids(state->centroids, state->stats);
+        at_rest = fgi_centroids_rest(state->centroids, state->stats, how->rule);
+        fgi_update_centroids(state->centroids, state->stats, how->rule);
         const int32_t revived = fgi_revive_centroids(state->centroids, state->stats, how->seed,
                                                      (uint64_t)state->iterations);
         state->revived += revived;

@@ -3,12 +3,14 @@
 #ifndef FGI_LLOYD_H
 #define FGI_LLOYD_H
 #include "moments.h"
+#include "mstep.h"
 
 typedef struct fgi_lloyd {
     int32_t max_iter;
     double tol; /* stop when the objective falls by at most this share; negative: never */
     uint64_t seed;
     fgi_reading reading;
+    fgi_centroid_rule rule;
 } fgi_lloyd;
 
 typedef struct fgi_lloyd_state {

@@ -10,9 +10,18 @@
 
 #include "random.h"
 
-#include <math.h> /* fmax, log, sqrt */
+#include <math.h> /* exp, fmax, log, sqrt */
 
 const double fgi_empty_mass = 1e-6;
+
+/* One coordinate of a mean; gives the correction of the square back. */
+static double move_to(double *mean, double target, double shift, double mass)
+{
+    const double old = (float)*mean;
+    *mean = (float)target;
+    const double moved = *mean - old;
+    return moved * (mass * moved - 2.0 * shift);
+}
 
 /* Moves one mean; gives the correction of the squares summed over dimensions back, and for each dimension in `each` unless
  * it is NULL. */
@@ -20,12 +29,27 @@ static double move_mean(double *mean, const double *shift, double mass, int32_t 
 {
     double sum = 0.0;
     for (int32_t i = 0; i < d; i++) {
-        const double old = (float)mean[i];
-        mean[i] = (float)(old + shift[i] / mass);
-        const double moved = mean[i] - old;
-        const double correction = moved * (mass * moved - 2.0 * shift[i]);
+        const double target = (float)mean[i] + shift[i] / mass;
+        const double correction = move_to(&mean[i], target, shift[i], mass);
         if (each) each[i] = correction;
         sum += correction;
+    }
+    return sum;
+}
+
+/* As move_mean, and on to length 1 about the origin, which lies at -center. A mean of 0 has no direction: it stays. */
+static double move_to_sphere(double *mean, const float *center, const double *shift, double mass,
+                             int32_t d)
+{
+    double length2 = 0.0, sum = 0.0;
+    for (int32_t i = 0; i < d; i++) {
+        const double at = center[i] + ((float)mean[i] + shift[i] / mass);
+        length2 += at * at;
+    }
+    if (!(length2 > 0.0)) return 0.0;
+    for (int32_t i = 0; i < d; i++) {
+        const double at = center[i] + ((float)mean[i] + shift[i] / mass);
+        sum += move_to(&mean[i], at / sqrt(length2) - center[i], shift[i], mass);
     }
     return sum;
 }
@@ -39,33 +63,42 @@ static double squared_error(const fgi_stats *stats, int32_t j)
     return sum;
 }
 
-double fgi_update_centroids(fgi_params *centroids, const fgi_stats *stats)
+double fgi_update_centroids(fgi_params *centroids, const fgi_stats *stats, fgi_centroid_rule rule)
 {
     const int32_t d = stats->d;
     double sum = 0.0;
     for (int32_t j = 0; j < stats->k; j++) {
         if (stats->mass[j] == 0.0) continue;
         const int64_t at = (int64_t)j * d;
+        double *mean = centroids->means + at;
+        const double *shift = stats->shift + at;
         const double correction =
-            move_mean(centroids->means + at, stats->shift + at, stats->mass[j], d, NULL);
+            rule == FGI_TO_MEAN ? move_mean(mean, shift, stats->mass[j], d, NULL)
+                                : move_to_sphere(mean, centroids->center, shift, stats->mass[j], d);
         sum += fmax(squared_error(stats, j) + correction, 0.0);
     }
     return sum;
 }
 
 /* Shifts are sums of differences rounded to f32, and so is the centroid: at rest it lies beside its rows' mean by at most
- * u = 2^-24 of their deviation and of its own length. (u a + u b)^2 <= 2^-47 (a^2 + b^2); the bound is four times that. */
-bool fgi_centroids_rest(const fgi_params *centroids, const fgi_stats *stats)
+ * u = 2^-24 of their deviation and of its own length. (u a + u b)^2 <= 2^-47 (a^2 + b^2); the bound is four times that. On
+ * the sphere the rows' mean lies further in, on the centroid's own ray: steps along it do not count. */
+bool fgi_centroids_rest(const fgi_params *centroids, const fgi_stats *stats, fgi_centroid_rule rule)
 {
     const int32_t d = stats->d;
     for (int32_t j = 0; j < stats->k; j++) {
         if (stats->mass[j] == 0.0) continue;
-        double step2 = 0.0, length2 = 0.0;
-        for (int64_t i = (int64_t)j * d; i < (int64_t)(j + 1) * d; i++) {
-            const double step = stats->shift[i] / stats->mass[j];
+        const double *mean = centroids->means + (int64_t)j * d;
+        double step2 = 0.0, length2 = 0.0, along = 0.0, ray2 = 0.0;
+        for (int32_t i = 0; i < d; i++) {
+            const double step = stats->shift[(int64_t)j * d + i] / stats->mass[j];
             step2 += step * step;
-            length2 += centroids->means[i] * centroids->means[i];
+            length2 += mean[i] * mean[i];
+            const double ray = centroids->center[i] + mean[i];
+            along += step * ray;
+            ray2 += ray * ray;
         }
+        if (rule == FGI_TO_SPHERE && ray2 > 0.0) step2 -= along * along / ray2;
         if (step2 > 0x1p-45 * (length2 + squared_error(stats, j) / stats->mass[j])) return false;
     }
     return true;
@@ -113,6 +146,23 @@ void fgi_update_mixture(fgi_params *p, const fgi_stats *stats, const double *flo
         const bool floored = update_component(p, stats, floor, j);
         states[j] = floored ? FG_COMPONENT_FLOORED : FG_COMPONENT_OK;
     }
+}
+
+void fgi_share_variance(fgi_params *p, const double *floor, int32_t *states)
+{
+    const int32_t cols = fgi_variance_cols(p->kind, p->d);
+    bool floored = false;
+    for (int32_t i = 0; i < cols; i++) {
+        double shared = 0.0;
+        for (int32_t j = 0; j < p->k; j++)
+            shared += exp(p->log_weights[j]) * p->variances[(int64_t)j * cols + i];
+        floored |= !(shared > floor[i]);
+        for (int32_t j = 0; j < p->k; j++)
+            p->variances[(int64_t)j * cols + i] = fmax(shared, floor[i]);
+    }
+    for (int32_t j = 0; j < p->k; j++)
+        if (states[j] != FG_COMPONENT_DEAD)
+            states[j] = floored ? FG_COMPONENT_FLOORED : FG_COMPONENT_OK;
 }
 
 /* ------------------------------------------------------------------------------------------ revival */
