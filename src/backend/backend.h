@@ -34,6 +34,7 @@ typedef struct fgi_pass_spec {
         stats_kind; /* their kind: that of the parameters, or, for FGI_HARD, a mixture's, whose first
                             parameters are then found by hard assignment */
     const void *source; /* which rows these are, for a backend that holds some; or NULL */
+    fg_dtype dtype;     /* theirs */
 } fgi_pass_spec;
 
 /* Rows that several passes will read. */
@@ -48,8 +49,8 @@ typedef struct fgi_backend fgi_backend;
 
 typedef struct fgi_backend_ops {
     const char *name;
-    /* Rows that a chunk must be a multiple of, for this shape. */
-    int64_t (*unit_rows)(const fgi_backend *backend, const fgi_params *params);
+    /* Rows that a chunk must be a multiple of, in such a pass. */
+    int64_t (*unit_rows)(const fgi_backend *backend, const fgi_pass_spec *spec);
     /* Sizes and fills everything the pass needs; absorb then allocates nothing. */
     fg_status (*begin)(fgi_backend *backend, const fgi_pass_spec *spec);
     /* first: number of the chunk's first row, for messages. results may be NULL if nothing was asked. A row with NaN or
@@ -57,8 +58,9 @@ typedef struct fgi_backend_ops {
     fg_status (*absorb)(fgi_backend *backend, const fg_view *chunk, int64_t first,
                         const fgi_row_results *results);
     /* Waits, and adds the pass's statistics to *stats (NULL if none were wanted). Ends the pass also after a
-     * failure. */
-    fg_status (*end)(fgi_backend *backend, fgi_stats *stats);
+     * failure. *again: nothing was added, since this way of computing does not suit these rows; the same pass, run once
+     * more from begin on, goes another way. */
+    fg_status (*end)(fgi_backend *backend, fgi_stats *stats, bool *again);
     /* A backend with memory of its own keeps these rows there until release, if they fit: the next pass over them brings
      * them, later ones find them. They must not change. One hold at a time. Both NULL: there is no such memory. */
     void (*hold)(fgi_backend *backend, const fgi_hold *rows);

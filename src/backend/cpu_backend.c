@@ -48,11 +48,11 @@ static int64_t shard_rows_for(const fgi_params *params)
     return rows;
 }
 
-static int64_t cpu_unit_rows(const fgi_backend *backend, const fgi_params *params)
+static int64_t cpu_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec)
 {
     const cpu_backend *cpu = (const cpu_backend *)backend;
     const int64_t shards = 4 * (int64_t)fgi_pool_threads(cpu->pool);
-    return shard_rows_for(params) * (shards > LEAST_CHUNK_SHARDS ? shards : LEAST_CHUNK_SHARDS);
+    return shard_rows_for(spec->params) * (shards > LEAST_CHUNK_SHARDS ? shards : LEAST_CHUNK_SHARDS);
 }
 
 static void release_pass(cpu_backend *cpu)
@@ -169,9 +169,10 @@ static fg_status cpu_absorb(fgi_backend *backend, const fg_view *chunk, int64_t 
     return FG_OK;
 }
 
-static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats)
+static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats, bool *again)
 {
     cpu_backend *cpu = (cpu_backend *)backend;
+    *again = false;
     if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->total);
     release_pass(cpu);
     return FG_OK;

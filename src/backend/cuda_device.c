@@ -28,7 +28,7 @@ static fg_status driver_failure(cudaError_t error)
     return fgi_fail(FG_DEVICE, "no CUDA device: %s", cudaGetErrorString(error));
 }
 
-static cudaError_t capability_of(int32_t index, int *out)
+static cudaError_t capability_of(int32_t index, int32_t *out)
 {
     int major = 0, minor = 0;
     cudaError_t error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
@@ -63,6 +63,14 @@ int32_t fgi_cuda_device_count(void)
     }
     if (error != cudaSuccess) (void)cudaGetLastError(); /* not usable: not a failure */
     return usable;
+}
+
+fg_status fgi_cuda_device_shape(int32_t index, int32_t *capability, int32_t *multiprocessors)
+{
+    cudaError_t error = capability_of(index, capability);
+    if (error == cudaSuccess)
+        error = cudaDeviceGetAttribute(multiprocessors, cudaDevAttrMultiProcessorCount, index);
+    return fgi_cuda_status(error, "describing a device");
 }
 
 fg_status fgi_cuda_device_get(int32_t index, fg_device *out)

@@ -13,6 +13,9 @@ int32_t fgi_cuda_device_count(void);
 /* FG_DEVICE with the reason why the device cannot be used. */
 fg_status fgi_cuda_device_check(int32_t index);
 
+/* Ten times the major version of its compute capability, and the minor; its multiprocessors. */
+fg_status fgi_cuda_device_shape(int32_t index, int32_t *capability, int32_t *multiprocessors);
+
 /* Leaves struct_size as it is. */
 fg_status fgi_cuda_device_get(int32_t index, fg_device *out);
 

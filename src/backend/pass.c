@@ -112,17 +112,20 @@ static fg_status check_bad_rows(const fgi_pass *pass, const fg_source *src)
         (long long)pass->stats->rows_skipped);
 }
 
-fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bool stop_early)
+static fg_status run_once(fg_context *ctx, fg_source *src, const fgi_pass *pass, bool stop_early,
+                          bool *again)
 {
     fgi_backend *backend = ctx->backend;
-    const int64_t chunk_rows = backend->ops->unit_rows(backend, pass->params);
     const fgi_pass_spec spec = {
         .params = pass->params,
         .rows = pass->rows,
         .stats = pass->stats != NULL,
         .stats_kind = pass->stats ? pass->stats->kind : pass->params->kind,
         .source = src,
+        .dtype = src->dtype,
     };
+    const int64_t chunk_rows = backend->ops->unit_rows(backend, &spec);
+    *again = false;
     if (pass->stats) fgi_stats_clear(pass->stats);
     fgi_row_results results = {0};
     fgi_chunks chunks = {0};
@@ -132,11 +135,19 @@ fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bo
         s = backend->ops->begin(backend, &spec);
         if (s == FG_OK) {
             s = absorb_all(ctx, &chunks, pass, &results, stop_early);
-            const fg_status ended = backend->ops->end(backend, pass->stats);
+            const fg_status ended = backend->ops->end(backend, pass->stats, again);
             if (s == FG_OK) s = ended;
         }
         fgi_chunks_end(&chunks);
     }
     free_results(&results);
-    return s == FG_OK ? check_bad_rows(pass, src) : s;
+    return s;
+}
+
+fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bool stop_early)
+{
+    bool again;
+    do FG_TRY(run_once(ctx, src, pass, stop_early, &again));
+    while (again);
+    return check_bad_rows(pass, src);
 }

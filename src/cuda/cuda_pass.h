@@ -30,6 +30,7 @@ enum {
 /* Parameters on the device, as in fgi_params. */
 typedef struct fgi_cuda_params {
     double *log_weights, *means, *variances;
+    const float *center;
 } fgi_cuda_params;
 
 /* What the kernels need of them, on the device. In log2 units, with h = log2(e) / (2 variance) (a centroid: 1):
@@ -40,7 +41,7 @@ typedef struct fgi_cuda_model {
     int32_t ld;               /* floats from mean to mean: d, padded */
     int32_t lanes;            /* k, padded: scores from row to row */
     int32_t normalize;        /* scale rows to length 1 before centring */
-    float *center;            /* d */
+    const float *center;      /* d */
     float *weights, *squares; /* lanes x ld; squares: diagonal, else NULL */
     float *bias, *slope;      /* lanes; bias -inf: no such component, or a dead one */
     float *means, *scale;     /* k x ld; scale: h of diagonal components, else NULL */
@@ -53,11 +54,12 @@ cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cuda_model *m
                           cudaStream_t stream);
 
 typedef struct fgi_cuda_rows {
-    const void *raw; /* rows x d, without gaps */
-    int32_t dtype;   /* fg_dtype */
+    const void *raw;     /* rows x d */
+    int64_t pitch_bytes; /* from row to row: whole units of 16 */
+    int32_t dtype;       /* fg_dtype */
     int32_t rows;
-    float *x;        /* rows x ld: padded with zeros, also rows up to a whole tile */
-    float *norm2;    /* rows: not finite for bad rows */
+    float *x;            /* rows x ld: padded with zeros, also rows up to a whole tile */
+    float *norm2;        /* rows: not finite for bad rows */
 } fgi_cuda_rows;
 
 cudaError_t fgi_cuda_load(const fgi_cuda_model *model, const fgi_cuda_rows *rows, cudaStream_t stream);
@@ -107,7 +109,7 @@ cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cuda_rows *ro
                             const float *responsibilities, const fgi_cuda_sums *sums,
                             cudaStream_t stream);
 
-/* Adds up the parts in order; out: the block of fgi_stats. */
+/* Adds up the parts in order, and adds them to out: the block of fgi_stats. */
 cudaError_t fgi_cuda_merge(const fgi_cuda_sums *sums, double *out, cudaStream_t stream);
 
 typedef struct fgi_cuda_totals {
@@ -115,6 +117,7 @@ typedef struct fgi_cuda_totals {
     double dropped;
     int64_t rows, rows_skipped, survivors;
     int64_t first_bad_row; /* -1: none */
+    int64_t lost;          /* rows that the statistics lack: they must not be used */
 } fgi_cuda_totals;
 
 /* Adds a piece's rows, the first of which has the number `first`. */

@@ -17,7 +17,7 @@ enum {
     THREADS = FGI_CUDA_SLICE,
     AHEAD = 8, /* survivors whose rows are on their way together */
     ENOUGH_BLOCKS = 1024,         /* several for each multiprocessor */
-    MOST_PARTS_DOUBLES = 2 << 20, /* 16 MB */
+    MOST_PARTS_DOUBLES = 1 << 20, /* 8 MB */
  };
 
 struct survivor {
@@ -168,7 +168,7 @@ __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ f
     double sum = 0.0;
     for (int32_t part = 0; part < sums.segments; part++)
         for (int32_t c = 0; c < (summed ? sums.square_cols : 1); c++) sum += sums.parts[part * sides + from + c];
-    out[i] = sum;
+    out[i] += sum;
 }
 
 enum { TALLY_THREADS = 256 };

@@ -43,7 +43,7 @@ template <class T> __global__ void __launch_bounds__(32 * WARPS) load(fgi_cuda_m
 {
     const int32_t r = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     const bool there = r < rows.rows;
-    const T *row = static_cast<const T *>(rows.raw) + (int64_t)r * m.d;
+    const T *row = reinterpret_cast<const T *>(static_cast<const char *>(rows.raw) + r * rows.pitch_bytes);
     const double scale = there && m.normalize ? unit_scale(row, m.d) : 1.0;
     float *x = rows.x + (int64_t)r * m.ld;
     float norm2 = 0.0f;

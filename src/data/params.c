@@ -5,21 +5,21 @@
 
 #include <string.h> /* memcpy */
 
-/* Doubles before the centre. Cannot overflow: k and d are below 2^31. */
-static int64_t double_count(fgi_kind kind, int32_t k, int32_t d)
+/* Cannot overflow: k and d are below 2^31. */
+int64_t fgi_params_doubles(fgi_kind kind, int32_t k, int32_t d)
 {
     return k * (1 + (int64_t)d + fgi_variance_cols(kind, d));
 }
 
 static size_t block_bytes(fgi_kind kind, int32_t k, int32_t d)
 {
-    return (size_t)double_count(kind, k, d) * sizeof(double) + (size_t)d * sizeof(float);
+    return (size_t)fgi_params_doubles(kind, k, d) * sizeof(double) + (size_t)d * sizeof(float);
 }
 
 fg_status fgi_params_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d,
                             fgi_params *out)
 {
-    const int64_t doubles = double_count(kind, k, d), centre_doubles = ((int64_t)d + 1) / 2;
+    const int64_t doubles = fgi_params_doubles(kind, k, d), centre_doubles = ((int64_t)d + 1) / 2;
     double *block;
     FG_TRY(fgi_alloc_zero(ledger, doubles + centre_doubles, sizeof *block, &block));
     *out = (fgi_params){.kind = kind,

@@ -38,7 +38,9 @@ static inline int32_t fgi_variance_cols(fgi_kind kind, int32_t d)
     return kind == FGI_HARD ? 0 : kind == FGI_SPHERICAL ? 1 : d;
 }
 
-/* Zeroed parameters of a shape. */
+/* Zeroed parameters of a shape, in one block: log_weights, means, variances, which are fgi_params_doubles(), and then the
+ * centre. */
+int64_t fgi_params_doubles(fgi_kind kind, int32_t k, int32_t d);
 fg_status fgi_params_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d,
                             fgi_params *out);
 /* `to` must have the same shape. */

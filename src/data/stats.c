@@ -6,7 +6,7 @@
 #include <string.h> /* memset */
 
 /* Cannot overflow: k and d are below 2^31. */
-static int64_t double_count(fgi_kind kind, int32_t k, int32_t d)
+int64_t fgi_stats_doubles(fgi_kind kind, int32_t k, int32_t d)
 {
     return k * (1 + (int64_t)d + (kind == FGI_DIAGONAL ? d : 1));
 }
@@ -14,7 +14,7 @@ static int64_t double_count(fgi_kind kind, int32_t k, int32_t d)
 fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d, fgi_stats *out)
 {
     double *block;
-    FG_TRY(fgi_alloc_zero(ledger, double_count(kind, k, d), sizeof *block, &block));
+    FG_TRY(fgi_alloc_zero(ledger, fgi_stats_doubles(kind, k, d), sizeof *block, &block));
     *out = (fgi_stats){.kind = kind,
                        .k = k,
                        .d = d,
@@ -28,7 +28,7 @@ fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t
 void fgi_stats_clear(fgi_stats *stats)
 {
     memset(stats->mass, 0,
-           (size_t)double_count(stats->kind, stats->k, stats->d) * sizeof *stats->mass);
+           (size_t)fgi_stats_doubles(stats->kind, stats->k, stats->d) * sizeof *stats->mass);
     stats->objective = stats->dropped = 0.0;
     stats->rows = stats->rows_skipped = stats->survivors = 0;
     stats->first_bad_row = -1;
@@ -37,7 +37,7 @@ void fgi_stats_clear(fgi_stats *stats)
 void fgi_stats_merge(fgi_stats *into, const fgi_stats *from)
 {
     FGI_ASSERT(into->kind == from->kind && into->k == from->k && into->d == from->d);
-    const int64_t doubles = double_count(into->kind, into->k, into->d);
+    const int64_t doubles = fgi_stats_doubles(into->kind, into->k, into->d);
     for (int64_t i = 0; i < doubles; i++) into->mass[i] += from->mass[i];
     into->objective += from->objective;
     into->dropped += from->dropped;

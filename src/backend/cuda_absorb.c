@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_absorb.c - one pass on a device: chunks travel there while it works on earlier ones; statistics stay there until
+ * the end. Knows streams and the order of things; knows no strategy from within. */
+#include "cuda_backend.h"
+#include "cuda_device.h"
+
+enum { MOST_PASSES_DENSE = 16 };
+
+/* ------------------------------------------------------------------------------------------- choice */
+
+static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *spec)
+{
+    const bool held = fgi_cuda_store_holds(&cuda->store, spec->source, spec->dtype);
+    return (fgi_cuda_task){
+        .kind = spec->params->kind,
+        .stats_kind = spec->stats_kind,
+        .k = spec->params->k,
+        .d = spec->params->d,
+        .normalize = spec->params->normalize,
+        .stats = spec->stats,
+        .rows = spec->rows,
+        .dtype = spec->dtype,
+        .precision = cuda->precision,
+        .capability = cuda->capability,
+        .multiprocessors = cuda->multiprocessors,
+        .held_rows = held ? cuda->store.rows : 0,
+    };
+}
+
+static fgi_cuda_worker *worker_for(const fgi_cuda_backend *cuda, const fgi_cuda_task *task)
+{
+    int i = cuda->passes_dense > 0 ? FGI_CUDA_STRATEGIES - 1 : 0;
+    while (!fgi_cuda_strategies[i]->serves(task)) i++;
+    return cuda->workers[i];
+}
+
+static bool is_served(fg_dtype dtype)
+{
+    return dtype == FG_F32 || dtype == FG_F16 || dtype == FG_BF16 || dtype == FG_I8 ||
+           dtype == FG_U8 || dtype == FG_F64;
+}
+
+int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec)
+{
+    const fgi_cuda_backend *cuda = (const fgi_cuda_backend *)backend;
+    if (!is_served(spec->dtype)) return 1; /* begin says so */
+    const fgi_cuda_task task = task_of(cuda, spec);
+    return worker_for(cuda, &task)->strategy->chunk_rows(&task);
+}
+
+/* -------------------------------------------------------------------------------------------- begin */
+
+static void carve_slot(fgi_cuda_carver *c, const fgi_cuda_task *task, fgi_cuda_slot *slot)
+{
+    const int64_t k = task->k, d = task->d;
+    const int64_t doubles = fgi_params_doubles(task->kind, task->k, task->d);
+    double *block = fgi_cuda_carve(c, doubles + (d + 1) / 2, sizeof(double));
+    if (block)
+        slot->params = (fgi_cuda_params){
+            .log_weights = block,
+            .means = block + k,
+            .variances = block + k + k * d,
+            .center = (const float *)(const void *)(block + doubles),
+        };
+    slot->totals = fgi_cuda_carve(c, 1, sizeof *slot->totals);
+    slot->stats = NULL;
+    if (task->stats)
+        slot->stats = fgi_cuda_carve(c, fgi_stats_doubles(task->stats_kind, task->k, task->d),
+                                     sizeof(double));
+}
+
+static fg_status make_room(fgi_cuda_backend *cuda)
+{
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
+    const int64_t chunk_bytes =
+        strategy->chunk_rows(&cuda->task) * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
+    fgi_cuda_carver count = {0};
+    carve_slot(&count, &cuda->task, &cuda->slot);
+    strategy->carve(cuda->worker, &cuda->task, &count);
+    FG_TRY(fgi_cuda_reserve(&cuda->workspace, count.used));
+    FG_TRY(fgi_cuda_store_begin(&cuda->store, cuda->held, chunk_bytes));
+    fgi_cuda_carver carver = {.data = cuda->workspace.data};
+    carve_slot(&carver, &cuda->task, &cuda->slot);
+    strategy->carve(cuda->worker, &cuda->task, &carver);
+    return strategy->prepare ? strategy->prepare(cuda->worker) : FG_OK;
+}
+
+static cudaError_t clear_slot(const fgi_cuda_slot *slot, const fgi_cuda_task *task, cudaStream_t s)
+{
+    cudaError_t e = cudaMemsetAsync(slot->totals, 0, sizeof *slot->totals, s);
+    if (e == cudaSuccess) /* none: -1 */
+        e = cudaMemsetAsync(&slot->totals->first_bad_row, 0xff, sizeof(int64_t), s);
+    if (e != cudaSuccess || !slot->stats) return e;
+    const size_t doubles = (size_t)fgi_stats_doubles(task->stats_kind, task->k, task->d);
+    return cudaMemsetAsync(slot->stats, 0, doubles * sizeof(double), s);
+}
+
+static cudaError_t send_params(const fgi_params *p, const fgi_cuda_slot *slot, cudaStream_t s)
+{
+    const size_t doubles = (size_t)fgi_params_doubles(p->kind, p->k, p->d);
+    return cudaMemcpyAsync(slot->params.log_weights, p->log_weights,
+                           doubles * sizeof(double) + (size_t)p->d * sizeof(float),
+                           cudaMemcpyHostToDevice, s);
+}
+
+fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    if (!is_served(spec->dtype))
+        return fgi_fail(FG_UNSUPPORTED,
+                        "rows of type %s cannot be clustered; use f32, f16, bf16, i8, u8 or f64",
+                        fg_dtype_text(spec->dtype));
+    FG_TRY(fgi_cuda_status(cudaSetDevice(cuda->device), "choosing the device"));
+    cuda->task = task_of(cuda, spec);
+    cuda->worker = worker_for(cuda, &cuda->task);
+    cuda->held = cuda->task.held_rows > 0;
+    fg_status s = make_room(cuda);
+    if (s == FG_MEMORY && cuda->held) { /* better slowly than not at all: these rows will pass by */
+        backend->ops->release(backend);
+        cuda->task.held_rows = 0;
+        cuda->held = false;
+        s = make_room(cuda);
+    }
+    FG_TRY(s);
+    cudaError_t e = clear_slot(&cuda->slot, &cuda->task, cuda->computing);
+    if (e == cudaSuccess) e = send_params(spec->params, &cuda->slot, cuda->computing);
+    if (e == cudaSuccess)
+        e = cuda->worker->strategy->begin(cuda->worker, &cuda->slot, cuda->computing);
+    return fgi_cuda_status(e, "preparing a pass");
+}
+
+/* ---------------------------------------------------------------------------------- absorb and end */
+
+fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t first,
+                          const fgi_row_results *results)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
+    fgi_cuda_chunk chunk = {.first = first};
+    FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, cuda->computing, &chunk));
+    FG_TRY(fgi_cuda_status(strategy->absorb(cuda->worker, &chunk, cuda->computing),
+                           "starting kernels"));
+    FG_TRY(fgi_cuda_store_used(&cuda->store, cuda->computing));
+    const fgi_row_request *want = &cuda->task.rows;
+    if (!results || (!want->top && !want->log_density)) return FG_OK;
+    cudaError_t e = strategy->tell(cuda->worker, results, cuda->computing);
+    if (e == cudaSuccess) e = cudaStreamSynchronize(cuda->computing); /* the caller wants it now */
+    return fgi_cuda_status(e, "computing rows");
+}
+
+/* Waits for the slot's totals. */
+static cudaError_t fetch_totals(fgi_cuda_backend *cuda, fgi_cuda_totals *out)
+{
+    const cudaError_t e = cudaMemcpyAsync(out, cuda->slot.totals, sizeof *out,
+                                          cudaMemcpyDeviceToHost, cuda->computing);
+    return e == cudaSuccess ? cudaStreamSynchronize(cuda->computing) : e;
+}
+
+static fg_status add_stats(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals, fgi_stats *stats)
+{
+    const fgi_cuda_task *task = &cuda->task;
+    fgi_stats found;
+    FG_TRY(fgi_stats_create(cuda->ledger, task->stats_kind, task->k, task->d, &found));
+    const size_t doubles = (size_t)fgi_stats_doubles(task->stats_kind, task->k, task->d);
+    cudaError_t e = cudaMemcpyAsync(found.mass, cuda->slot.stats, doubles * sizeof(double),
+                                    cudaMemcpyDeviceToHost, cuda->computing);
+    if (e == cudaSuccess) e = cudaStreamSynchronize(cuda->computing);
+    if (e == cudaSuccess) {
+        found.objective = task->kind == FGI_HARD ? -totals->objective : totals->objective;
+        found.dropped = totals->dropped;
+        found.rows = totals->rows;
+        found.rows_skipped = totals->rows_skipped;
+        found.survivors = totals->survivors;
+        found.first_bad_row = totals->first_bad_row;
+        fgi_stats_merge(stats, &found);
+    }
+    fgi_stats_destroy(&found);
+    return fgi_cuda_status(e, "finishing a pass");
+}
+
+static fg_status finish(fgi_cuda_backend *cuda, fgi_stats *stats, bool *again)
+{
+    fgi_cuda_totals totals;
+    cudaError_t e = cuda->worker->strategy->finish(cuda->worker, cuda->computing);
+    if (e == cudaSuccess) e = fetch_totals(cuda, &totals);
+    FG_TRY(fgi_cuda_status(e, "finishing a pass"));
+    *again = totals.lost > 0;
+    if (cuda->passes_dense > 0) cuda->passes_dense--;
+    if (*again) cuda->passes_dense = MOST_PASSES_DENSE;
+    return *again ? FG_OK : add_stats(cuda, &totals, stats);
+}
+
+fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    *again = false;
+    const fg_status s = stats && cuda->task.stats ? finish(cuda, stats, again) : FG_OK;
+    /* the caller's rows and parameters are his again, also after a failure */
+    const cudaError_t copied = cudaStreamSynchronize(cuda->store.transfer.stream);
+    const cudaError_t computed = cudaStreamSynchronize(cuda->computing);
+    if (s != FG_OK) return s;
+    return fgi_cuda_status(copied != cudaSuccess ? copied : computed, "finishing a pass");
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_store.c - rows on a device. Knows two streams and their order; knows no kernel. */
+#include "cuda_store.h"
+
+#include "cuda_device.h"
+
+fg_status fgi_cuda_store_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_store *out)
+{
+    *out = (fgi_cuda_store){0}; /* no ledger: rows are no workspace */
+    FG_TRY(fgi_cuda_transfer_open(pool, ledger, &out->transfer));
+    cudaError_t e = cudaSuccess;
+    for (int i = 0; i < 2 && e == cudaSuccess; i++) {
+        e = cudaEventCreateWithFlags(&out->arrived[i], cudaEventDisableTiming);
+        if (e == cudaSuccess) e = cudaEventCreateWithFlags(&out->used[i], cudaEventDisableTiming);
+    }
+    return fgi_cuda_status(e, "opening a device");
+}
+
+void fgi_cuda_store_close(fgi_cuda_store *store)
+{
+    fgi_cuda_store_release(store);
+    fgi_cuda_release(&store->window);
+    for (int i = 0; i < 2; i++) {
+        if (store->arrived[i]) (void)cudaEventDestroy(store->arrived[i]);
+        if (store->used[i]) (void)cudaEventDestroy(store->used[i]);
+    }
+    fgi_cuda_transfer_close(&store->transfer);
+}
+
+/* -------------------------------------------------------------------------------------------- held */
+
+void fgi_cuda_store_release(fgi_cuda_store *store)
+{
+    fgi_cuda_release(&store->block);
+    store->source = NULL;
+    store->filled = 0;
+}
+
+void fgi_cuda_store_hold(fgi_cuda_store *store, const fgi_hold *rows)
+{
+    fgi_cuda_store_release(store);
+    store->pitch_bytes = fgi_cuda_pitch_bytes(rows->dtype, rows->cols);
+    const uint64_t room = fgi_cuda_free_bytes() / 8 * 7; /* a pass needs some too */
+    if (store->pitch_bytes == 0 || (uint64_t)rows->rows > room / (uint64_t)store->pitch_bytes)
+        return;
+    const size_t bytes = (size_t)rows->rows * (size_t)store->pitch_bytes;
+    if (fgi_cuda_reserve(&store->block, bytes) != FG_OK) return;
+    store->source = rows->source;
+    store->rows = rows->rows;
+    store->dtype = rows->dtype;
+}
+
+bool fgi_cuda_store_holds(const fgi_cuda_store *store, const void *source, fg_dtype dtype)
+{
+    return store->source && store->source == source && store->dtype == dtype;
+}
+
+/* -------------------------------------------------------------------------------------------- pass */
+
+fg_status fgi_cuda_store_begin(fgi_cuda_store *store, bool held, int64_t chunk_bytes)
+{
+    store->chunks = 0;
+    store->half_bytes = chunk_bytes;
+    return held ? FG_OK : fgi_cuda_reserve(&store->window, 2 * (size_t)chunk_bytes);
+}
+
+fg_status fgi_cuda_store_bring(fgi_cuda_store *store, bool held, const fg_view *chunk,
+                               cudaStream_t computing, fgi_cuda_chunk *out)
+{
+    const cudaStream_t copying = store->transfer.stream;
+    const int at = (int)(store->chunks % 2);
+    char *to = held ? (char *)store->block.data + out->first * store->pitch_bytes
+                    : (char *)store->window.data + at * store->half_bytes;
+    out->raw = to;
+    out->rows = (int32_t)chunk->rows;
+    if (held && out->first + chunk->rows <= store->filled) return FG_OK;
+    FGI_ASSERT(!held || out->first <= store->filled);
+    if (!held)
+        FG_TRY(fgi_cuda_status(cudaStreamWaitEvent(copying, store->used[at], 0), "copying rows"));
+    FG_TRY(fgi_cuda_send(&store->transfer, chunk, to));
+    cudaError_t e = cudaEventRecord(store->arrived[at], copying);
+    if (e == cudaSuccess) e = cudaStreamWaitEvent(computing, store->arrived[at], 0);
+    if (e == cudaSuccess && held) store->filled = out->first + chunk->rows;
+    return fgi_cuda_status(e, "copying rows");
+}
+
+fg_status fgi_cuda_store_used(fgi_cuda_store *store, cudaStream_t computing)
+{
+    const int at = (int)(store->chunks++ % 2);
+    return fgi_cuda_status(cudaEventRecord(store->used[at], computing), "copying rows");
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_strategy.h - a strategy is one way in which a device takes rows through a pass. All read the same parameters and add
+ * to the same statistics, so whoever drives a pass need not know which it is. Knows no kernel. */
+#ifndef FGI_CUDA_STRATEGY_H
+#define FGI_CUDA_STRATEGY_H
+#include "backend.h"
+#include "cuda_memory.h"
+#include "cuda_pass.h"
+
+/* What a pass is to do, and with what: all that a strategy is chosen by. */
+typedef struct fgi_cuda_task {
+    fgi_kind kind, stats_kind;
+    int32_t k, d;
+    bool normalize, stats;
+    fgi_row_request rows;
+    fg_dtype dtype;
+    int32_t precision;  /* fg_precision */
+    int32_t capability; /* of the device: ten times the major version, and the minor */
+    int32_t multiprocessors;
+    int64_t
+        held_rows; /* all rows of the source, if they stay on the device from pass to pass; else 0 */
+} fgi_cuda_task;
+
+/* Consecutive rows of a source, on the device, at fgi_cuda_pitch_bytes. */
+typedef struct fgi_cuda_chunk {
+    const void *raw;
+    int64_t first; /* number of the first one */
+    int32_t rows;
+} fgi_cuda_chunk;
+
+/* What a pass reads and leaves, on the device. */
+typedef struct fgi_cuda_slot {
+    fgi_cuda_params params;
+    double *stats; /* the block of fgi_stats; NULL: not wanted */
+    fgi_cuda_totals *totals;
+    int32_t *states; /* k: fg_component_state, of params made here */
+} fgi_cuda_slot;
+
+typedef struct fgi_cuda_worker fgi_cuda_worker;
+
+typedef struct fgi_cuda_strategy {
+    const char *name;
+    bool (*serves)(const fgi_cuda_task *task);
+    /* Rows of a chunk, all but the last one; follows from the task, held_rows apart: so do the bits of every sum. */
+    int64_t (*chunk_rows)(const fgi_cuda_task *task);
+    /* A worker serves all passes of a backend; it begins with host memory alone. */
+    fg_status (*create)(fgi_ledger *ledger, fgi_cuda_worker **out);
+    void (*destroy)(fgi_cuda_worker *worker);
+    /* Takes up a task, and lays out its workspace, which is lost when the next is taken up. With carver->data NULL it only
+     * counts. */
+    void (*carve)(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *carver);
+    /* Makes device memory that outlives the task: what is known of held rows. NULL: there is none. */
+    fg_status (*prepare)(fgi_cuda_worker *worker);
+    /* The held rows are gone, and what is known of them. NULL: nothing is. */
+    void (*forget)(fgi_cuda_worker *worker);
+    /* These only give work to the stream: no wait, no allocation. A pass is begin, absorb for each chunk, finish; then
+     * another may begin, with other parameters. The slot's statistics and totals were cleared before. */
+    cudaError_t (*begin)(fgi_cuda_worker *worker, const fgi_cuda_slot *slot, cudaStream_t stream);
+    cudaError_t (*absorb)(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
+                          cudaStream_t stream);
+    /* Adds to the slot's statistics what is not in them yet. */
+    cudaError_t (*finish)(fgi_cuda_worker *worker, cudaStream_t stream);
+    /* Copies what the rows of the last chunk have to tell. NULL: serves statistics alone. */
+    cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_row_results *results,
+                        cudaStream_t stream);
+} fgi_cuda_strategy;
+
+/* Strategies put this first. */
+struct fgi_cuda_worker {
+    const fgi_cuda_strategy *strategy;
+};
+
+extern const fgi_cuda_strategy fgi_cuda_dense;
+
+/* All there are, the best first; the last one serves every task. */
+enum { FGI_CUDA_STRATEGIES = 1 };
+extern const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES];
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_transfer.c - packs rows into two pinned buffers in turn. Knows the link and threads; knows no pass. */
+#include "cuda_transfer.h"
+
+#include "cuda_device.h"
+#include "source.h"
+
+#include <string.h> /* memcpy */
+
+enum {
+    PINNED_BYTES = 4 << 20, /* of each buffer: 80 us on a fast link */
+    PACK_BYTES = 1 << 18,   /* that one thread packs at a time */
+    UNIT_BYTES = 16         /* what a device reads at once */
+};
+
+int64_t fgi_cuda_pitch_bytes(fg_dtype dtype, int32_t cols)
+{
+    const int64_t row_bytes = (int64_t)fg_dtype_bytes(dtype) * cols;
+    return (row_bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
+}
+
+fg_status fgi_cuda_transfer_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_transfer *out)
+{
+    *out = (fgi_cuda_transfer){.pool = pool};
+    cudaError_t e = cudaStreamCreateWithFlags(&out->stream, cudaStreamNonBlocking);
+    for (int i = 0; i < 2; i++) {
+        out->pinned[i] = (fgi_cuda_block){.pinned = true, .ledger = ledger};
+        if (e == cudaSuccess) e = cudaEventCreateWithFlags(&out->sent[i], cudaEventDisableTiming);
+    }
+    return fgi_cuda_status(e, "opening a device");
+}
+
+void fgi_cuda_transfer_close(fgi_cuda_transfer *transfer)
+{
+    for (int i = 0; i < 2; i++) {
+        fgi_cuda_release(&transfer->pinned[i]);
+        if (transfer->sent[i]) (void)cudaEventDestroy(transfer->sent[i]);
+    }
+    if (transfer->stream) (void)cudaStreamDestroy(transfer->stream);
+}
+
+/* ---------------------------------------------------------------------------------------- packing */
+
+typedef struct packing {
+    const fg_view *rows;
+    char *to;
+    size_t row_bytes, pitch_bytes;
+    int64_t block_rows;
+} packing;
+
+static void pack_block(void *user, int64_t block, int32_t worker)
+{
+    (void)worker;
+    const packing *p = user;
+    const int64_t first = block * p->block_rows;
+    const int64_t left = p->rows->rows - first, rows = left < p->block_rows ? left : p->block_rows;
+    const fg_view piece = fgi_view_rows(p->rows, first, rows);
+    char *to = p->to + (size_t)first * p->pitch_bytes;
+    if (p->pitch_bytes == p->row_bytes && fgi_stride(piece.row_stride, piece.cols) == piece.cols) {
+        memcpy(to, piece.data, (size_t)rows * p->row_bytes);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(to + (size_t)r * p->pitch_bytes, fgi_view_rows(&piece, r, 1).data, p->row_bytes);
+}
+
+static void pack_rows(fgi_pool *pool, const fg_view *rows, int64_t pitch_bytes, void *to)
+{
+    packing p = {.rows = rows, .to = to, .pitch_bytes = (size_t)pitch_bytes};
+    p.row_bytes = (size_t)rows->cols * fg_dtype_bytes((fg_dtype)rows->dtype);
+    p.block_rows = 1 + PACK_BYTES / pitch_bytes;
+    const int64_t blocks = (rows->rows + p.block_rows - 1) / p.block_rows;
+    if (blocks > 2) {
+        fgi_pool_each(pool, blocks, pack_block, &p);
+        return;
+    }
+    for (int64_t i = 0; i < blocks; i++) pack_block(&p, i, 0);
+}
+
+/* ---------------------------------------------------------------------------------------- sending */
+
+static fg_status send_piece(fgi_cuda_transfer *t, const fg_view *piece, int64_t pitch_bytes,
+                            char *to)
+{
+    const int at = (int)(t->sends++ % 2);
+    const size_t bytes = (size_t)(piece->rows * pitch_bytes);
+    FG_TRY(fgi_cuda_status(cudaEventSynchronize(t->sent[at]), "copying rows"));
+    FG_TRY(fgi_cuda_reserve(&t->pinned[at], bytes > PINNED_BYTES ? bytes : PINNED_BYTES));
+    pack_rows(t->pool, piece, pitch_bytes, t->pinned[at].data);
+    cudaError_t e =
+        cudaMemcpyAsync(to, t->pinned[at].data, bytes, cudaMemcpyHostToDevice, t->stream);
+    if (e == cudaSuccess) e = cudaEventRecord(t->sent[at], t->stream);
+    return fgi_cuda_status(e, "copying rows");
+}
+
+fg_status fgi_cuda_send(fgi_cuda_transfer *t, const fg_view *rows, void *to)
+{
+    const int64_t pitch_bytes = fgi_cuda_pitch_bytes((fg_dtype)rows->dtype, rows->cols);
+    const int64_t fit = PINNED_BYTES / pitch_bytes, most = fit > 0 ? fit : 1;
+    for (int64_t done = 0; done < rows->rows; done += most) {
+        const int64_t left = rows->rows - done;
+        const fg_view piece = fgi_view_rows(rows, done, left < most ? left : most);
+        FG_TRY(send_piece(t, &piece, pitch_bytes, (char *)to + done * pitch_bytes));
+    }
+    return FG_OK;
+}
