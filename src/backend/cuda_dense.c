@@ -13,7 +13,8 @@ enum {
     SCORES_BYTES = 16 << 20, /* of a piece */
     ROWS_BYTES = 4 << 20,    /* of its rows in f32 */
     CHUNK_BYTES = 4 << 20,   /* of a chunk's rows as stored, unless one piece is more */
-    MOST_ROWS = 65536
+    MOST_ROWS = 65536,
+    HALF_BYTES = 2
 };
 
 typedef struct dense_worker {
@@ -91,8 +92,10 @@ static void carve_model(fgi_cuda_carver *c, const fgi_cuda_task *task, fgi_cuda_
     m->lanes = (int32_t)padded(task->k, FGI_CUDA_TILE);
     m->normalize = task->normalize;
     const int64_t matrix = (int64_t)m->k * m->ld, product = (int64_t)m->lanes * m->ld;
-    m->weights = fgi_cuda_carve(c, product, sizeof(float));
-    m->squares = diagonal ? fgi_cuda_carve(c, product, sizeof(float)) : NULL;
+    m->weights = fgi_cuda_carve(c, product, HALF_BYTES);
+    m->squares = diagonal ? fgi_cuda_carve(c, product, HALF_BYTES) : NULL;
+    m->weight_unit = fgi_cuda_carve(c, m->lanes, sizeof(float));
+    m->square_unit = fgi_cuda_carve(c, m->lanes, sizeof(float));
     m->bias = fgi_cuda_carve(c, m->lanes, sizeof(float));
     m->slope = fgi_cuda_carve(c, m->lanes, sizeof(float));
     m->means = fgi_cuda_carve(c, matrix, sizeof(float));

@@ -22,7 +22,7 @@ enum { FGI_CUDA_HARD = 0, FGI_CUDA_SPHERICAL = 1, FGI_CUDA_DIAGONAL = 2 };
 
 enum {
     FGI_CUDA_TILE = 128,  /* rows and components of the product's tile: pieces and lanes are padded to it */
-    FGI_CUDA_DEPTH = 16,  /* its depth: rows and means are padded to it */
+    FGI_CUDA_DEPTH = 16,  /* of one product of a warp: rows and means are padded to it */
     FGI_CUDA_SLICE = 128, /* columns that one block gathers */
     FGI_CUDA_GROUP = 8    /* components that one block gathers */
 };
@@ -35,14 +35,16 @@ typedef struct fgi_cuda_params {
 
 /* What the kernels need of them, on the device. In log2 units, with h = log2(e) / (2 variance) (a centroid: 1):
  *     value_j(x) = offset_j - sum of h_ji (x_i - mean_ji)^2
- *     score_j(x) = bias_j + slope_j |x|^2 + sum of weights_ji x_i + sum of squares_ji x_i^2  >=  value_j(x) */
+ *     score_j(x) = bias_j + slope_j |x|^2 + sum of weights_ji x_i + sum of squares_ji x_i^2  >=  value_j(x)
+ * Weights and squares are f16, those of a component in a unit of its own (half.cuh). */
 typedef struct fgi_cuda_model {
     int32_t kind, k, d;
     int32_t ld;               /* floats from mean to mean: d, padded */
     int32_t lanes;            /* k, padded: scores from row to row */
     int32_t normalize;        /* scale rows to length 1 before centring */
     const float *center;      /* d */
-    float *weights, *squares; /* lanes x ld; squares: diagonal, else NULL */
+    void *weights, *squares;  /* lanes x ld halves; squares: diagonal, else NULL */
+    float *weight_unit, *square_unit; /* lanes */
     float *bias, *slope;      /* lanes; bias -inf: no such component, or a dead one */
     float *means, *scale;     /* k x ld; scale: h of diagonal components, else NULL */
     double *offset, *h;       /* k; offset -inf: dead; h: 1 for diagonal ones */

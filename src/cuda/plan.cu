@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan.cu - parameters as the kernels want them (formulas: cuda_pass.h). Knows no row.
  *
- * With s = sum of h m^2 and b = offset - s, the terms of a score have absolute values that sum to at most
- *     A = |b| + s + 2 sum of h x^2                      by 2 h m x <= h m^2 + h x^2
- * and a sum of p products in f32 is off by at most gamma A, gamma = (2 p + 8) 2^-24. So gamma (|b| + s) is added to the
- * bias and 2 gamma h to the weights of x^2.
+ * A score's terms: with s = sum of h m^2 and b = offset - s,
+ *     A = |b| + s + 2 sum of h x^2      is at least the sum of their absolute values, by 2 h m x <= h m^2 + h x^2
+ * What the computed score can be off by, with the factors of its p products rounded to f16 (half.cuh):
+ *     gamma A             gamma = (2 p + 8) 2^-24: bias, slope, norm and what is added up outside the products
+ *     e (s + sum h x^2)   e = 2^-10 + 2^-20 + (d + 32) 2^-22: two factors rounded to 11 bits, and sums of tensor cores, whose
+ *                         additions may drop all below 2^-22 of the largest term
+ *     f sum h x^2         f = 2^-9 + e - 2^-10, of diagonal components: x rounded, squared, rounded; h rounded
+ *     t (s + H |x|^2)     t = 2^-23: factors that underflowed, with H the largest h, as d <= 4096
+ * So gamma |b| + (gamma + e + t) s is added to the bias, and the rest to the weights of x^2 and |x|^2.
  *
  * grid: a block of 128 threads a lane */
 #include "cuda_pass.h"
+#include "half.cuh"
 #include "reduce.cuh"
 
 #include <math_constants.h> /* CUDART_INF_F */
@@ -40,47 +46,79 @@ __device__ double half_log2_volume(const fgi_cuda_params &p, const fgi_cuda_mode
     return 0.5 * sum;
 }
 
+/* See above: gamma, e, f, t. */
+struct errors {
+    double sums, factors, squares, underflow;
+};
+
+__device__ errors errors_of(const fgi_cuda_model &m)
+{
+    const double factors = 0x1p-10 + 0x1p-20 + (m.d + 32.0) * 0x1p-22;
+    return {((m.squares ? 4.0 : 2.0) * m.d + 8.0) * 0x1p-24, factors, 0x1p-9 + factors - 0x1p-10, 0x1p-23};
+}
+
+/* Writes the factors of component j, rounded, and their units. */
+__device__ void write_factors(const fgi_cuda_params &p, const fgi_cuda_model &m, int32_t j, double largest_weight,
+                              double largest_h)
+{
+    const errors e = errors_of(m);
+    const double keep = 1.0 - 2.0 * e.sums - e.factors - e.squares;
+    const float unit = fgi_unit_for((float)largest_weight), square_unit = fgi_unit_for((float)largest_h);
+    if (threadIdx.x == 0) {
+        m.weight_unit[j] = unit;
+        m.square_unit[j] = square_unit;
+    }
+    for (int32_t i = threadIdx.x; i < m.d; i += THREADS) {
+        const int64_t at = (int64_t)j * m.ld + i;
+        const double h = inverse_scale(p, m, j, i), weight = 2.0 * h * m.means[at];
+        static_cast<__half *>(m.weights)[at] = __float2half_rn((float)(weight / unit));
+        if (m.squares) static_cast<__half *>(m.squares)[at] = __float2half_rn((float)(-h * keep / square_unit));
+    }
+}
+
+/* A lane without a component, or with a dead one: its factors stay 0. */
+__device__ void write_none(const fgi_cuda_model &m, int32_t j)
+{
+    m.weight_unit[j] = m.square_unit[j] = 1.0f;
+    m.bias[j] = -CUDART_INF_F;
+    m.slope[j] = 0.0f;
+    if (j >= m.k) return;
+    m.offset[j] = -CUDART_INF;
+    m.h[j] = 1.0;
+}
+
 __global__ void __launch_bounds__(THREADS) plan(fgi_cuda_params p, fgi_cuda_model m)
 {
     const int32_t j = blockIdx.x;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
-    const bool diagonal = m.kind == FGI_CUDA_DIAGONAL;
-    const double gamma = ((diagonal ? 4.0 : 2.0) * m.d + 8.0) * 0x1p-24;
-    double s = 0.0, largest = 0.0;
+    double s = 0.0, largest = 0.0, largest_weight = 0.0;
     for (int32_t i = threadIdx.x; i < m.d && j < m.k; i += THREADS) {
         const int64_t at = (int64_t)j * m.ld + i;
         const float mean = (float)p.means[(int64_t)j * m.d + i];
         const double h = inverse_scale(p, m, j, i);
         m.means[at] = mean;
-        m.weights[at] = alive ? (float)(2.0 * h * mean) : 0.0f;
-        if (diagonal) {
-            m.scale[at] = (float)h;
-            m.squares[at] = alive ? (float)(-h * (1.0 - 2.0 * gamma)) : 0.0f;
-        }
+        if (m.scale) m.scale[at] = (float)h;
         s += h * mean * mean;
-        largest = h > largest ? h : largest;
+        largest = fmax(largest, h);
+        largest_weight = fmax(largest_weight, fabs(2.0 * h * mean));
     }
     s = fgi_block_reduce<THREADS>(s, fgi_add());
     largest = fgi_block_reduce<THREADS>(largest, fgi_largest());
+    largest_weight = fgi_block_reduce<THREADS>(largest_weight, fgi_largest());
     const double volume = fgi_block_reduce<THREADS>(j < m.k ? half_log2_volume(p, m, j) : 0.0, fgi_add());
+    if (alive) write_factors(p, m, j, largest_weight, largest);
     if (threadIdx.x != 0) return;
     if (!alive) {
-        m.bias[j] = -CUDART_INF_F;
-        m.slope[j] = 0.0f;
-        if (j < m.k) {
-            m.offset[j] = -CUDART_INF;
-            m.h[j] = 1.0;
-        }
+        write_none(m, j);
         return;
     }
-    const double h = diagonal ? 1.0 : largest;
+    const errors e = errors_of(m);
     const double offset = m.kind == FGI_CUDA_HARD ? 0.0 : p.log_weights[j] * log2_e - volume;
-    const double b = offset - s;
+    const double b = offset - s, off = e.sums * fabs(b) + (e.sums + e.factors + e.underflow) * s;
     m.offset[j] = offset;
-    m.h[j] = h;
-    m.bias[j] = s < most_term && fabs(b) < most_term ? (float)(b + gamma * (fabs(b) + s) + 1e-30)
-                                                     : CUDART_INF_F;
-    m.slope[j] = diagonal ? 0.0f : (float)(-h * (1.0 - 2.0 * gamma));
+    m.h[j] = m.scale ? 1.0 : largest;
+    m.bias[j] = s < most_term && fabs(b) < most_term ? (float)(b + off + 1e-30) : CUDART_INF_F;
+    m.slope[j] = (float)(largest * (m.squares ? e.underflow : -(1.0 - 2.0 * e.sums - e.factors - e.underflow)));
     /* of floats that are not negative, the order of the bits is the order of the values */
     atomicMax(reinterpret_cast<unsigned *>(m.largest_h), __float_as_uint((float)largest));
 }

@@ -11,7 +11,7 @@
  * however small, t also stays below the m-th best: below the least value among the components with the m largest scores.
  *
  * grid     a block a row: 32 threads, or 256 for many components; four neighbouring components are a thread's
- * bytes    4 k a row from L2, four times; 4 d a candidate from L2
+ * bytes    4 k a row from L2, and to it; 4 d a candidate from L2
  * bound    L2 */
 #include "cuda_pass.h"
 #include "reduce.cuh"
@@ -21,10 +21,13 @@
 
 namespace {
 
-enum { MANY_COMPONENTS = 4096, SHORT_ROW = 16 /* up to here a thread refines alone, not a warp */ };
+enum { MANY_COMPONENTS = 4096, QUADS = 8 /* of a warp */, LIST = 256, MOST_CLOSE = 8192 /* scores in shared memory */ };
 
 /* Scores of rows longer than this, in units of the largest h, could overflow. */
 __device__ const float most_term = 1e37f;
+
+/* Rows shorter than this underflow in the product. */
+__device__ const float least_norm2 = 1e-30f;
 
 /* Differences beyond this call for a better reference: f32 holds them with an error of 2^-21 of a responsibility. */
 __device__ const float most_difference = 4.0f;
@@ -54,7 +57,8 @@ __device__ __forceinline__ place nowhere()
 struct job {
     const fgi_cuda_refine_args *a;
     const float *x;
-    float *scores;
+    float *scores;   /* in shared memory, where they fit; */
+    float *kept;     /* where responsibilities go */
     float threshold; /* candidates: score >= threshold, */
     bool everything; /* or all that live */
     double reference;
@@ -62,24 +66,31 @@ struct job {
 
 /* ---- values */
 
-__device__ __forceinline__ float squares(const job &w, int32_t j, int32_t first, int32_t step)
+__device__ __forceinline__ void add_squares(const float4 &x, const float4 &mean, const float4 &scale, float4 &sum)
+{
+    const float a = x.x - mean.x, b = x.y - mean.y, c = x.z - mean.z, d = x.w - mean.w;
+    sum.x = fmaf(scale.x * a, a, sum.x);
+    sum.y = fmaf(scale.y * b, b, sum.y);
+    sum.z = fmaf(scale.z * c, c, sum.z);
+    sum.w = fmaf(scale.w * d, d, sum.w);
+}
+
+/* Of one component a quad of threads: all four pass the same j and get the same sum. */
+__device__ __forceinline__ float squares(const job &w, int32_t j)
 {
     const fgi_cuda_model &m = w.a->model;
-    const float *mean = m.means + (int64_t)j * m.ld;
-    float sum = 0.0f;
-    if (m.scale) {
-        const float *scale = m.scale + (int64_t)j * m.ld;
-        for (int32_t i = first; i < m.d; i += step) {
-            const float difference = w.x[i] - mean[i];
-            sum = fmaf(scale[i] * difference, difference, sum);
-        }
-    } else {
-        for (int32_t i = first; i < m.d; i += step) {
-            const float difference = w.x[i] - mean[i];
-            sum = fmaf(difference, difference, sum);
-        }
-    }
-    return sum;
+    const int32_t ld = m.ld / 4;
+    const float4 *x = reinterpret_cast<const float4 *>(w.x);
+    const float4 *mean = reinterpret_cast<const float4 *>(m.means) + (int64_t)j * ld;
+    const float4 *scale = m.scale ? reinterpret_cast<const float4 *>(m.scale) + (int64_t)j * ld : nullptr;
+    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+#pragma unroll 2
+    for (int32_t i = threadIdx.x % 4; i < ld; i += 4)
+        add_squares(x[i], mean[i], scale ? scale[i] : make_float4(1.0f, 1.0f, 1.0f, 1.0f), sum);
+    float all = (sum.x + sum.y) + (sum.z + sum.w);
+    __syncwarp();
+    all += ::__shfl_xor_sync(FGI_ALL_LANES, all, 1);
+    return all + ::__shfl_xor_sync(FGI_ALL_LANES, all, 2);
 }
 
 /* For rows so far away that f32 overflows. */
@@ -94,22 +105,12 @@ __device__ __noinline__ double wide_distance(const job &w, int32_t j)
     return sum;
 }
 
-__device__ __forceinline__ double value_of(const job &w, int32_t j, float sum)
+/* By a whole warp; the same j in all threads of a quad. */
+__device__ __forceinline__ double value_of(const job &w, int32_t j)
 {
+    const float sum = squares(w, j);
     const double distance = isfinite(sum) ? (double)sum : wide_distance(w, j);
     return w.a->model.offset[j] - w.a->model.h[j] * distance;
-}
-
-/* By a whole warp, the same j in all lanes; the same bits as a thread alone would get where rows are short. */
-__device__ __forceinline__ float warp_squares(const job &w, int32_t j)
-{
-    if (w.a->model.d <= SHORT_ROW) return squares(w, j, 0, 1);
-    return fgi_warp_reduce(squares(w, j, threadIdx.x % 32, 32), fgi_add());
-}
-
-__device__ __forceinline__ double warp_value(const job &w, int32_t j)
-{
-    return value_of(w, j, warp_squares(w, j));
 }
 
 /* Four neighbouring components are one thread's: rows of scores are read and written 16 bytes at a time. Lanes are padded
@@ -126,43 +127,58 @@ __device__ __forceinline__ float largest_of(const float4 &v)
     return fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w));
 }
 
+__device__ __forceinline__ float4 all_out()
+{
+    return make_float4(-CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F);
+}
+
 __device__ __forceinline__ bool is_candidate(const job &w, int32_t j, float score)
 {
     if (w.everything) return j < w.a->model.k && w.a->model.offset[j] > -CUDART_INF;
     return score >= w.threshold;
 }
 
-/* Calls take(j, value) in the thread of every candidate, and puts what it gives into the score's place if `put`; -inf into
- * those of the others. */
+/* Evaluates the listed candidates, eight at a time, and calls take(j, value) in one thread of each quad. */
+template <bool put, class F>
+__device__ __forceinline__ void evaluate(const job &w, const int32_t *list, int32_t count, F take)
+{
+    __syncwarp();
+#pragma unroll 1
+    for (int32_t first = 0; first < count; first += QUADS) {
+        const int32_t at = first + threadIdx.x % 32 / 4, j = list[min(at, count - 1)];
+        const double value = value_of(w, j);
+        if (at >= count || threadIdx.x % 4 != 0) continue;
+        const float given = take(j, value);
+        if (put) w.scores[j] = given;
+    }
+    __syncwarp();
+}
+
+/* Calls take(j, value) in some thread for every candidate, and puts what it gives into the score's place if `put`; -inf into
+ * those of the others. A warp lists candidates before it looks at them: most groups of components have none, few many. */
 template <int THREADS, bool put, class F> __device__ __forceinline__ void each_value(const job &w, F take)
 {
-    const int lane = threadIdx.x % 32;
-    for (int32_t first = 4 * (threadIdx.x - lane); first < w.a->model.lanes; first += 4 * THREADS) {
-        const int32_t own = first + 4 * lane;
-        const float4 scores = *reinterpret_cast<const float4 *>(w.scores + own);
-        const float score[4] = {scores.x, scores.y, scores.z, scores.w};
-        float given[4] = {-CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F};
-        const bool any = w.everything || largest_of(scores) >= w.threshold;
-        if (__any_sync(FGI_ALL_LANES, any)) {
+    __shared__ int32_t lists[THREADS / 32][LIST];
+    int32_t *list = lists[threadIdx.x / 32], count = 0;
+    const unsigned before = (1u << threadIdx.x % 32) - 1;
+    const int32_t lanes = w.a->model.lanes;
+#pragma unroll 1
+    for (int32_t own = 4 * threadIdx.x; own - 4 * (int32_t)(threadIdx.x % 32) < lanes; own += 4 * THREADS) {
+        float4 *place = reinterpret_cast<float4 *>(w.scores + own);
+        const float4 v = *place;
+        const float score[4] = {v.x, v.y, v.z, v.w};
+        if (put) *place = all_out();
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const bool candidate = is_candidate(w, own + e, score[e]);
-                double value = 0.0;
-                if (w.a->model.d <= SHORT_ROW) {
-                    if (candidate) value = value_of(w, own + e, squares(w, own + e, 0, 1));
-                } else {
-                    for (unsigned left = __ballot_sync(FGI_ALL_LANES, candidate); left; left &= left - 1) {
-                        const int at = __ffs(left) - 1;
-                        const double found = warp_value(w, first + 4 * at + e);
-                        if (lane == at) value = found;
-                    }
-                }
-                if (candidate) given[e] = take(own + e, value);
-            }
+        for (int e = 0; e < 4; e++) {
+            const unsigned found = __ballot_sync(FGI_ALL_LANES, is_candidate(w, own + e, score[e]));
+            if (found >> threadIdx.x % 32 & 1) list[count + __popc(found & before)] = own + e;
+            count += __popc(found);
         }
-        if (put)
-            *reinterpret_cast<float4 *>(w.scores + own) = make_float4(given[0], given[1], given[2], given[3]);
+        if (count <= LIST - 4 * 32) continue;
+        evaluate<put>(w, list, count, take);
+        count = 0;
     }
+    evaluate<put>(w, list, count, take);
 }
 
 /* ---- thresholds */
@@ -217,7 +233,7 @@ template <int THREADS> __device__ double find_threshold(job &w, float norm2)
 {
     const fgi_cuda_refine_args &a = *w.a;
     place best = nowhere();
-    bool sound = norm2 * *a.model.largest_h < most_term;
+    bool sound = norm2 > least_norm2 && norm2 * *a.model.largest_h < most_term;
     each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
         /* neither infinite nor NaN */
         sound = sound && v.x < CUDART_INF_F && v.y < CUDART_INF_F && v.z < CUDART_INF_F && v.w < CUDART_INF_F;
@@ -232,7 +248,7 @@ template <int THREADS> __device__ double find_threshold(job &w, float norm2)
         w.reference = largest_value<THREADS>(w);
         return -CUDART_INF;
     }
-    w.reference = warp_value(w, best.j);
+    w.reference = value_of(w, best.j);
     double t = w.reference - (a.model.kind == FGI_CUDA_HARD ? 0.0 : a.cut);
     if (a.exact_rank && a.top > 1) {
         w.threshold = score_of_rank<THREADS>(w, a.top);
@@ -267,7 +283,7 @@ __device__ void tell_components(const job &w, place best, float sum, int32_t *co
     for (place at = best; told < a.top && at.j < a.model.k; told++) {
         float value = exp2f(at.value - best.value) / sum;
         if (hard)
-            value = (float)-warp_value(w, at.j);
+            value = (float)-value_of(w, at.j);
         else if (told > 0 && !(value >= a.tau))
             break;
         if (threadIdx.x == 0) {
@@ -313,6 +329,7 @@ template <int THREADS> __device__ place take_differences(const job &w, int32_t *
 template <int THREADS> __device__ int32_t keep_responsibilities(const job &w, place best, float sum)
 {
     const bool hard = w.a->model.kind == FGI_CUDA_HARD;
+    const float inverse = 1.0f / sum;
     int32_t survivors = 0;
     each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
         float r[4] = {};
@@ -320,13 +337,25 @@ template <int THREADS> __device__ int32_t keep_responsibilities(const job &w, pl
             const float difference[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
             for (int e = 0; e < 4; e++) {
-                r[e] = hard ? (j + e == best.j ? 1.0f : 0.0f) : exp2f(difference[e] - best.value) / sum;
+                r[e] = hard ? (j + e == best.j ? 1.0f : 0.0f) : exp2f(difference[e] - best.value) * inverse;
                 survivors += r[e] != 0.0f;
             }
         }
-        *reinterpret_cast<float4 *>(w.scores + j) = make_float4(r[0], r[1], r[2], r[3]);
+        *reinterpret_cast<float4 *>(w.kept + j) = make_float4(r[0], r[1], r[2], r[3]);
     });
     return fgi_block_reduce<THREADS>(survivors, fgi_add());
+}
+
+/* A row's scores to shared memory, if they fit: they are read several times. */
+template <int THREADS> __device__ float *bring(float *scores, int32_t lanes)
+{
+    extern __shared__ __align__(16) float close[];
+    if (lanes > MOST_CLOSE) return scores;
+#pragma unroll 8
+    for (int32_t j = 4 * threadIdx.x; j < lanes; j += 4 * THREADS)
+        *reinterpret_cast<float4 *>(close + j) = *reinterpret_cast<const float4 *>(scores + j);
+    __syncthreads();
+    return close;
 }
 
 template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const __grid_constant__ fgi_cuda_refine_args a)
@@ -337,14 +366,15 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const _
         pass_over<THREADS>(a, r);
         return;
     }
-    job w = {&a, a.rows.x + (int64_t)r * a.model.ld, a.scores + (int64_t)r * a.model.lanes};
+    float *scores = a.scores + (int64_t)r * a.model.lanes;
+    job w = {&a, a.rows.x + (int64_t)r * a.model.ld, bring<THREADS>(scores, a.model.lanes), scores};
     const bool hard = a.model.kind == FGI_CUDA_HARD;
     const double below = find_threshold<THREADS>(w, norm2);
     __syncthreads(); /* scores were read by all; now each thread overwrites its own */
     int32_t count;
     place best = take_differences<THREADS>(w, &count);
     if (best.value > most_difference) { /* screening was far off: the same candidates about the best */
-        w.reference = warp_value(w, best.j);
+        w.reference = value_of(w, best.j);
         w.everything = false;
         w.threshold = -FLT_MAX;
         best = take_differences<THREADS>(w, &count);
@@ -370,9 +400,10 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const _
 
 extern "C" cudaError_t fgi_cuda_refine(const fgi_cuda_refine_args *a, cudaStream_t stream)
 {
+    const size_t bytes = a->model.lanes <= MOST_CLOSE ? a->model.lanes * sizeof(float) : 0;
     if (a->model.k > MANY_COMPONENTS)
-        refine<256><<<a->rows.rows, 256, 0, stream>>>(*a);
+        refine<256><<<a->rows.rows, 256, bytes, stream>>>(*a);
     else
-        refine<32><<<a->rows.rows, 32, 0, stream>>>(*a);
+        refine<32><<<a->rows.rows, 32, bytes, stream>>>(*a);
     return cudaGetLastError();
 }

@@ -1,108 +1,186 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scores.cu - the screening product in f32, on any chip.
+/* scores.cu - the screening product on tensor cores of any chip: f16 factors, f32 sums.
  *
- * grid     a block a tile of 128 rows x 128 lanes; 256 threads, 8 x 8 scores each, as 2 x 2 squares of 4 x 4
- * shared   two stages of 16 columns of both operands, transposed: 33 KB; the next stage travels through registers
- * bytes    512 d a tile side from L2
- * bound    FFMA: d (diagonal: 2 d) a score */
+ * grid     a block a tile of 128 rows x 128 lanes; 8 warps of 64 x 32 scores each
+ * shared   two stages of 32 columns of both operands, 40 KB; the next stage travels through registers, where rows are
+ *          rounded. Rows stand 80 bytes apart: the eight that are loaded together touch different banks
+ * squares  of diagonal components, in a second round over the rows, which are squared as they enter the product
+ * bytes    768 d a tile from L2, 4 a score to L2
+ * bound    mma.sync, then writes to L2 */
 #include "cuda_pass.h"
+#include "half.cuh"
 
 namespace {
 
-enum { TILE = FGI_CUDA_TILE, DEPTH = FGI_CUDA_DEPTH, THREADS = 256, PITCH = TILE + 4 };
-
-/* A thread's share of a stage: 8 columns of one row of each operand. */
-struct share {
-    float4 a[2], b[2];
+enum {
+    TILE = FGI_CUDA_TILE,
+    STEP = FGI_CUDA_DEPTH,
+    DEPTH = 2 * STEP, /* columns of a stage */
+    PITCH = DEPTH + 8,
+    THREADS = 256,
+    SEGMENT = 8, /* halves that travel together */
+    WARP_ROWS = 64,
+    WARP_LANES = 32,
+    ROW_PARTS = WARP_ROWS / 16,
+    LANE_PARTS = WARP_LANES / 8,
 };
 
-__device__ __forceinline__ share fetch(const float *a, const float *b, bool squared)
+typedef __half stage[TILE][PITCH];
+
+/* A thread's share of a stage: a segment of rows r and r + 64 of each operand. */
+struct share {
+    float4 a[2][2];
+    uint4 b[2];
+};
+
+__device__ __forceinline__ share fetch(const float *a, const __half *b, int ld, bool inside)
 {
-    share s;
+    share s = {};
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
-        s.a[i] = reinterpret_cast<const float4 *>(a)[i];
-        s.b[i] = reinterpret_cast<const float4 *>(b)[i];
-        if (squared)
-            s.a[i] = make_float4(s.a[i].x * s.a[i].x, s.a[i].y * s.a[i].y, s.a[i].z * s.a[i].z,
-                                 s.a[i].w * s.a[i].w);
+    for (int i = 0; i < 2 && inside; i++) {
+        const float4 *row = reinterpret_cast<const float4 *>(a + (int64_t)i * (TILE / 2) * ld);
+        s.a[i][0] = row[0];
+        s.a[i][1] = row[1];
+        s.b[i] = *reinterpret_cast<const uint4 *>(b + (int64_t)i * (TILE / 2) * ld);
     }
     return s;
 }
 
-__device__ __forceinline__ void put(float (*to)[PITCH], int column, int row, const float4 &v)
+__device__ __forceinline__ uint32_t halves(float a, float b)
 {
-    to[column][row] = v.x;
-    to[column + 1][row] = v.y;
-    to[column + 2][row] = v.z;
-    to[column + 3][row] = v.w;
+    const __half2 v = __floats2half2_rn(a, b);
+    return *reinterpret_cast<const uint32_t *>(&v);
 }
 
-__device__ __forceinline__ void take_eight(const float *from, float (&v)[8])
-{
-    const float4 low = *reinterpret_cast<const float4 *>(from);
-    const float4 high = *reinterpret_cast<const float4 *>(from + TILE / 2);
-    v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
-    v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
-}
-
-__device__ __forceinline__ void multiply(const float (*a)[PITCH], const float (*b)[PITCH], int row, int lane,
-                                         float (&acc)[8][8])
+/* per_unit: of rows r and r + 64. */
+__device__ __forceinline__ void put(stage &rows, stage &lanes, int side, int part, const share &s, const float (&per_unit)[2])
 {
 #pragma unroll
-    for (int p = 0; p < DEPTH; p++) {
-        float u[8], v[8];
-        take_eight(&a[p][row], u);
-        take_eight(&b[p][lane], v);
-#pragma unroll
-        for (int r = 0; r < 8; r++)
-#pragma unroll
-            for (int c = 0; c < 8; c++) acc[r][c] = fmaf(u[r], v[c], acc[r][c]);
+    for (int i = 0; i < 2; i++) {
+        const float4 v = s.a[i][0], w = s.a[i][1];
+        const float u = per_unit[i];
+        *reinterpret_cast<uint4 *>(&rows[side + i * (TILE / 2)][part]) =
+            make_uint4(halves(u * v.x, u * v.y), halves(u * v.z, u * v.w), halves(u * w.x, u * w.y), halves(u * w.z, u * w.w));
+        *reinterpret_cast<uint4 *>(&lanes[side + i * (TILE / 2)][part]) = s.b[i];
     }
+}
+
+/* The unit of a row. */
+__device__ __forceinline__ float unit_of(float norm2)
+{
+    return fgi_unit_for(sqrtf(norm2));
+}
+
+__device__ __forceinline__ void square(uint32_t (&a)[4])
+{
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        __half2 *v = reinterpret_cast<__half2 *>(&a[i]);
+        *v = __hmul2(*v, *v);
+    }
+}
+
+/* A warp's scores: of rows 16 m + g and 16 m + g + 8, lanes 8 n + 2 q and the next, with 4 g + q its lane. */
+typedef float scores_of_warp[ROW_PARTS][LANE_PARTS][4];
+
+__device__ __forceinline__ void multiply(const stage &rows, const stage &lanes, int row, int lane, bool squared,
+                                         scores_of_warp &acc)
+{
+    const int in = threadIdx.x % 32;
+#pragma unroll
+    for (int column = 0; column < DEPTH; column += STEP) {
+        uint32_t b[LANE_PARTS / 2][4];
+#pragma unroll
+        for (int n = 0; n < LANE_PARTS / 2; n++)
+            fgi_load_squares(b[n], fgi_shared_address_of(
+                                       &lanes[lane + 16 * n + in % 8 + in / 16 * 8][column + in / 8 % 2 * 8]));
+#pragma unroll
+        for (int m = 0; m < ROW_PARTS; m++) {
+            uint32_t a[4];
+            fgi_load_squares(a, fgi_shared_address_of(&rows[row + 16 * m + in % 16][column + in / 16 * 8]));
+            if (squared) square(a);
+#pragma unroll
+            for (int n = 0; n < LANE_PARTS; n++)
+                fgi_multiply_16x8x16(acc[m][n], a, b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]);
+        }
+    }
+}
+
+/* Multiplies the sums of rows by their unit, or its square, and those of lanes by theirs. */
+__device__ __forceinline__ void apply_units(const float *norm2, const float *lane_unit, bool squared, bool back,
+                                            scores_of_warp &acc)
+{
+    const int g = threadIdx.x % 32 / 4, q = threadIdx.x % 4;
+#pragma unroll
+    for (int m = 0; m < ROW_PARTS; m++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const float one = unit_of(norm2[16 * m + g + 8 * r]), unit = squared ? one * one : one;
+            const float row = back ? 1.0f / unit : unit;
+#pragma unroll
+            for (int n = 0; n < LANE_PARTS; n++) {
+                const float2 lane = *reinterpret_cast<const float2 *>(lane_unit + 8 * n + 2 * q);
+                acc[m][n][2 * r] *= row * (back ? 1.0f / lane.x : lane.x);
+                acc[m][n][2 * r + 1] *= row * (back ? 1.0f / lane.y : lane.y);
+            }
+        }
+}
+
+__device__ __forceinline__ void write(const fgi_cuda_model &m, const float *norm2, int64_t lane, float *out,
+                                      const scores_of_warp &acc)
+{
+    const int g = threadIdx.x % 32 / 4, q = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < ROW_PARTS; i++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const int row = 16 * i + g + 8 * r;
+            const float length = norm2[row];
+#pragma unroll
+            for (int n = 0; n < LANE_PARTS; n++) {
+                const int64_t j = lane + 8 * n + 2 * q;
+                const float2 bias = *reinterpret_cast<const float2 *>(m.bias + j);
+                const float2 slope = *reinterpret_cast<const float2 *>(m.slope + j);
+                *reinterpret_cast<float2 *>(out + (int64_t)row * m.lanes + j) =
+                    make_float2(acc[i][n][2 * r] + fmaf(slope.x, length, bias.x),
+                                acc[i][n][2 * r + 1] + fmaf(slope.y, length, bias.y));
+            }
+        }
 }
 
 __global__ void __launch_bounds__(THREADS, 2)
-    scores(fgi_cuda_model m, const float *__restrict__ x, const float *__restrict__ norm2, float *out)
+    scores(const __grid_constant__ fgi_cuda_model m, const float *__restrict__ x, const float *__restrict__ norm2, float *out)
 {
-    __shared__ float s_rows[2][DEPTH][PITCH], s_lanes[2][DEPTH][PITCH];
+    __shared__ __align__(16) stage s_rows[2], s_lanes[2];
     const int64_t first_row = (int64_t)blockIdx.y * TILE, first_lane = (int64_t)blockIdx.x * TILE;
-    const int side = threadIdx.x / 2, part = threadIdx.x % 2 * 8;          /* as it loads */
-    const int row = threadIdx.x / 16 * 4, lane = threadIdx.x % 16 * 4;     /* as it computes */
-    const int steps = m.ld / DEPTH, all = m.squares ? 2 * steps : steps;
-    const float *a = x + (first_row + side) * m.ld + part;
-    const int64_t b = (first_lane + side) * m.ld + part;
-    float acc[8][8] = {};
-    share next = fetch(a, m.weights + b, false);
+    const int side = threadIdx.x / 4, part = threadIdx.x % 4 * SEGMENT; /* as it loads */
+    const int warp = threadIdx.x / 32, row = warp / 4 * WARP_ROWS, lane = warp % 4 * WARP_LANES;
+    const int steps = (m.ld + DEPTH - 1) / DEPTH, all = m.squares ? 2 * steps : steps;
+    const float *a = x + (first_row + side) * m.ld;
+    const int64_t b = (first_lane + side) * m.ld;
+    const float *of_rows = norm2 + first_row;
+    const float per_unit[2] = {1.0f / unit_of(of_rows[side]), 1.0f / unit_of(of_rows[side + TILE / 2])};
+    auto fetch_step = [&](int step) {
+        const bool squared = step >= steps;
+        const int column = (squared ? step - steps : step) * DEPTH + part;
+        return fetch(a + column, static_cast<const __half *>(squared ? m.squares : m.weights) + b + column, m.ld,
+                     column < m.ld);
+    };
+    scores_of_warp acc = {};
+    share next = fetch_step(0);
     for (int step = 0; step < all; step++) {
-        const int stage = step % 2;
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-            put(s_rows[stage], part + 4 * i, side, next.a[i]);
-            put(s_lanes[stage], part + 4 * i, side, next.b[i]);
+        if (step == steps) { /* from units of the first product to those of the second */
+            apply_units(of_rows + row, m.weight_unit + first_lane + lane, false, false, acc);
+            apply_units(of_rows + row, m.square_unit + first_lane + lane, true, true, acc);
         }
+        put(s_rows[step % 2], s_lanes[step % 2], side, part, next, per_unit);
         __syncthreads();
-        if (step + 1 < all) {
-            const bool squared = step + 1 >= steps;
-            const int column = (squared ? step + 1 - steps : step + 1) * DEPTH;
-            next = fetch(a + column, (squared ? m.squares : m.weights) + b + column, squared);
-        }
-        multiply(s_rows[stage], s_lanes[stage], row, lane, acc);
+        if (step + 1 < all) next = fetch_step(step + 1);
+        multiply(s_rows[step % 2], s_lanes[step % 2], row, lane, step >= steps, acc);
     }
-#pragma unroll
-    for (int r = 0; r < 8; r++) {
-        const int64_t at = first_row + row + r % 4 + r / 4 * (TILE / 2);
-        const float length = norm2[at];
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int64_t j = first_lane + lane + half * (TILE / 2);
-            const float4 bias = *reinterpret_cast<const float4 *>(m.bias + j);
-            const float4 slope = *reinterpret_cast<const float4 *>(m.slope + j);
-            const float *sum = &acc[r][4 * half];
-            *reinterpret_cast<float4 *>(out + at * m.lanes + j) =
-                make_float4(sum[0] + fmaf(slope.x, length, bias.x), sum[1] + fmaf(slope.y, length, bias.y),
-                            sum[2] + fmaf(slope.z, length, bias.z), sum[3] + fmaf(slope.w, length, bias.w));
-        }
-    }
+    const bool squared = all > steps;
+    apply_units(of_rows + row, (squared ? m.square_unit : m.weight_unit) + first_lane + lane, squared, false, acc);
+    write(m, of_rows + row, first_lane + lane, out + (first_row + row) * m.lanes, acc);
 }
 
 } // namespace
