@@ -135,6 +135,7 @@ static void tell_index(session *s, const fg_ivf_info *info, const int64_t *sizes
     json_whole(out, "tuned_queries", info->tuned_queries);
     json_real(out, "tuned_recall", info->tuned_recall);
     json_whole(out, "bytes", (int64_t)info->bytes);
+    json_whole(out, "graph_edges", info->graph_edges);
     json_whole(out, "list_smallest", smallest);
     json_whole(out, "list_median", median);
     json_whole(out, "list_largest", largest);
@@ -144,6 +145,9 @@ static void tell_index(session *s, const fg_ivf_info *info, const int64_t *sizes
                 words_at(WORDS_METRIC, info->metric).s);
     session_say(s, "lists            %s, found by %s", text_count(info->lists).s,
                 info->coarse == FG_COARSE_GMM ? "a mixture" : "k-means");
+    if (info->graph_edges)
+        session_say(s, "graph            %s between centroids",
+                    text_plural(info->graph_edges / 2, "edge").s);
     session_say(s, "stored in        %s", report_rule(info).s);
     if (info->tuned_n)
         session_say(s, "tuned            for %d results a query, recall up to %.4g, on %s",

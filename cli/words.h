@@ -7,6 +7,7 @@
 #define WORDS_COVARIANCE "diag|spherical"                /* fg_covariance  */
 #define WORDS_METRIC     "l2|ip|cosine"                  /* fg_metric      */
 #define WORDS_COARSE     "kmeans|gmm"                    /* fg_coarse      */
+#define WORDS_GRAPH      "auto|always|never"             /* fg_graph       */
 #define WORDS_ORDER      "nearest|posterior"             /* fg_probe_order */
 #define WORDS_ASSIGN     "hard|nearest|margin|posterior|ratio|rair|soar|rng" /* fg_assign */
 #define WORDS_PRECISION "default|fast" /* fg_precision */

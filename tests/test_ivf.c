@@ -321,7 +321,9 @@ typedef fg_status (*change_fn)(fixture *f);
 static fg_status build_again(fixture *f)
 {
     fg_ivf *ivf;
-    const fg_status s = case_try_build(f->ctx, &f->rows.view, &f->options, &ivf);
+    fg_ivf_options options = f->options;
+    options.graph = FG_GRAPH_ALWAYS;
+    const fg_status s = case_try_build(f->ctx, &f->rows.view, &options, &ivf);
     if (s == FG_OK) fg_ivf_destroy(ivf);
     return s;
 }

@@ -94,6 +94,7 @@ static unsigned char *small_file(fg_context *ctx, size_t *bytes)
     case_data rows = case_make(24, FG_U8, 0);
     fg_ivf_options options = case_options(FG_METRIC_COSINE, FG_ASSIGN_POSTERIOR);
     options.lists = 3;
+    options.graph = FG_GRAPH_ALWAYS;
     fg_ivf *ivf = case_build(ctx, &rows.view, &options);
     unsigned char *data = scratch_read(save(ivf, "small.fgi"), bytes);
     fg_ivf_destroy(ivf);

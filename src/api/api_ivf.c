@@ -82,7 +82,8 @@ fg_status fg_ivf_get_info(const fg_ivf *ivf, fg_ivf_info *info)
         .tuned_queries = ivf->calibration.queries,
         .tuned_n = ivf->calibration.n,
         .tuned_recall = ivf->calibration.points[FGI_CALIBRATION_POINTS - 1].recall,
-        .bytes = fgi_ivf_bytes(ivf)};
+        .bytes = fgi_ivf_bytes(ivf),
+        .graph_edges = ivf->graph.k > 0 ? ivf->graph.begin[ivf->graph.k] : 0};
     return FG_OK;
 }
 

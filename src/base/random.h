@@ -54,7 +54,8 @@ enum {
     FGI_STREAM_DRAW = 5,    /* fg_gmm_sample: components              */
     FGI_STREAM_NOISE = 6,   /* fg_gmm_sample: coordinates             */
     FGI_STREAM_BUDGET = 7,  /* rows that a storage budget is solved on */
-    FGI_STREAM_TUNE = 8     /* rows that probing is tuned on         */
+    FGI_STREAM_TUNE = 8,    /* rows that probing is tuned on         */
+    FGI_STREAM_GRAPH = 9    /* rows that walks are measured on       */
 };
 
 #endif

@@ -38,6 +38,7 @@ void fgi_ivf_destroy(fg_ivf *ivf)
     fgi_free(ivf->cells);
     fgi_sets_destroy(&ivf->sets);
     fgi_coarse_destroy(&ivf->coarse);
+    fgi_graph_destroy(&ivf->graph);
     fgi_container_close(&ivf->container);
     fgi_free(ivf);
 }
@@ -46,7 +47,7 @@ uint64_t fgi_ivf_bytes(const fg_ivf *ivf)
 {
     const int64_t norm_bytes = ivf->metric == FG_METRIC_COSINE ? (int64_t)sizeof(float) : 0;
     int64_t bytes = (int64_t)sizeof *ivf + fgi_coarse_bytes(&ivf->coarse) +
-                    fgi_sets_bytes(&ivf->sets) +
+                    fgi_graph_bytes(&ivf->graph) + fgi_sets_bytes(&ivf->sets) +
                     ivf->entries * (fgi_ivf_row_bytes(ivf) + (int64_t)sizeof(int64_t) + norm_bytes);
     bytes += ivf->sets.count * (int64_t)sizeof *ivf->cells;
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {

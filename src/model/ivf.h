@@ -16,6 +16,7 @@
 #include "assign.h"
 #include "container.h"
 #include "ivf_cells.h"
+#include "ivf_graph.h"
 
 typedef struct fgi_segment {
     int64_t begin;  /* its first entry in the list; it ends where the next begins */
@@ -28,8 +29,8 @@ typedef struct fgi_list {
     const unsigned char *codes; /* count x row_bytes: the rows in their own type */
     const int64_t *ids;         /* count */
     const float *inverse_norms; /* count: 1 / |row|, or NULL unless the metric is cosine */
-    void *entries; /* where those three begin; NULL: in the mapped file */
-    bool shared;   /* entries lie in the index's block; otherwise in one of the list's own */
+    void *entries;              /* where those three begin; NULL: in the mapped file */
+    bool shared; /* entries lie in the index's block; otherwise in one of the list's own */
     fgi_segment *segments; /* segment_count + 1: the last one only marks the end; NULL: no rows */
     int32_t *others;
     fgi_cell *cells; /* segment_count: where the rows of each segment lie */
@@ -53,13 +54,14 @@ typedef struct fgi_calibration {
 
 struct fg_ivf {
     fgi_coarse coarse;
+    fgi_graph graph; /* of its centroids, or zeroed */
     fg_metric metric;
     fg_dtype dtype;
     fgi_rule rule;
     fgi_sets sets;
-    fgi_cell *cells;       /* sets.count; lists have copies, for searches to read in a row */
-    fgi_list *lists;       /* coarse.params.k */
-    void *block;           /* entries of those lists that have not changed since all did; may be NULL */
+    fgi_cell *cells; /* sets.count; lists have copies, for searches to read in a row */
+    fgi_list *lists; /* coarse.params.k */
+    void *block;     /* entries of those lists that have not changed since all did; may be NULL */
     int64_t rows, entries; /* distinct rows; with copies */
     int64_t next_id;       /* above every id so far */
     fgi_calibration calibration;

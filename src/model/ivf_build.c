@@ -104,7 +104,11 @@ static fg_status store_rows(fg_context *ctx, fg_source *rows, const fg_ivf_optio
     fg_ivf *ivf;
     FG_TRY(fgi_ivf_create(coarse, rows->dtype, (fg_metric)o->metric, &rule, &ivf));
     fgi_listener listener = fgi_listener_begin(o->progress, o->user);
-    const fg_status s = fgi_ivf_add(ctx, ivf, rows, o->ids, &listener);
+    fg_status s = fgi_ivf_add(ctx, ivf, rows, o->ids, &listener);
+    if (s == FG_OK && o->graph == FG_GRAPH_ALWAYS)
+        s = fgi_graph_make(ctx, &ivf->coarse, &ivf->graph);
+    if (s == FG_OK && o->graph == FG_GRAPH_ALWAYS)
+        s = fgi_graph_measure(ctx, &ivf->coarse, rows, o->seed, &ivf->graph);
     if (s == FG_OK)
         *out = ivf;
     else

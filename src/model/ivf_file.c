@@ -6,6 +6,8 @@
  *     PSHP  shape k x d and PARM, numbers of the coarse quantizer (params_file.h); k lists
  *     SETS  i64[sets] rows of each set, i32[sets] sizes, i32[sets] lists faced (-1: none),
  *           i32[members] list numbers of set after set
+ *     GRPH  the graph of the centroids (ivf_graph.h), if there is one: fgi_graph_effort[FGI_GRAPH_EFFORTS], i32[k] how
+ *           many edges each has, i32[edges] where they lead
  *     CELL  fgi_cell[sets]: where the rows of each set lie (ivf_cells.h)
  *     TUNE  fgi_calibration; only if the index is tuned
  *     IDS_  i64[entries]    list after list; in a list by rising set; copies of a segment agree
@@ -30,6 +32,7 @@ typedef struct meta {
 
 _Static_assert(sizeof(meta) == 72, "part of the format");
 _Static_assert(sizeof(fgi_cell) == 28, "part of the format");
+_Static_assert(sizeof(fgi_graph_effort) == 8 && FGI_GRAPH_EFFORTS == 12, "part of the format");
 _Static_assert(sizeof(fgi_calibration) == 24 + 24 * FGI_CALIBRATION_POINTS, "part of the format");
 
 /* ----------------------------------------------------------------------------------------- save */
@@ -53,6 +56,19 @@ static fg_status write_sets(fgi_container_writer *w, const fgi_sets *sets)
             FG_TRY(fgi_container_write(w, sets->members + sets->begin[set],
                                        fgi_set_size(sets, set) * (int64_t)sizeof *sets->members));
     return FG_OK;
+}
+
+static fg_status write_graph(fgi_container_writer *w, const fgi_graph *graph)
+{
+    if (graph->k == 0) return FG_OK;
+    FG_TRY(fgi_container_begin(w, "GRPH"));
+    FG_TRY(fgi_container_write(w, graph->efforts, sizeof graph->efforts));
+    for (int32_t j = 0; j < graph->k; j++) {
+        const int32_t degree = graph->begin[j + 1] - graph->begin[j];
+        FG_TRY(fgi_container_write(w, &degree, sizeof degree));
+    }
+    return fgi_container_write(w, graph->edges,
+                               graph->begin[graph->k] * (int64_t)sizeof *graph->edges);
 }
 
 static fg_status write_probing(fgi_container_writer *w, const fg_ivf *ivf)
@@ -104,6 +120,7 @@ static fg_status write_all(fgi_container_writer *w, const fg_ivf *ivf)
     FG_TRY(fgi_container_begin(w, "META"));
     FG_TRY(fgi_container_write(w, &m, sizeof m));
     FG_TRY(fgi_params_write(w, &ivf->coarse.params));
+    FG_TRY(write_graph(w, &ivf->graph));
     FG_TRY(write_sets(w, &ivf->sets));
     FG_TRY(write_probing(w, ivf));
     return write_entries(w, ivf);
@@ -222,6 +239,55 @@ static fg_status read_sets(const loading *f, fg_ivf *ivf)
     return check(f, "SETS: the sum of entries", entry_sum, m->entries, m->entries);
 }
 
+static fg_status read_efforts(const loading *f, int32_t k, fgi_graph *graph)
+{
+    int32_t width = 1;
+    bool ended = false;
+    for (int32_t i = 0; i < FGI_GRAPH_EFFORTS; i++) {
+        const fgi_graph_effort *e = &graph->efforts[i];
+        ended = ended || e->width == 0;
+        if (!ended) {
+            const int32_t wanted = 1 << i;
+            FG_TRY(check(f, "GRPH: a width", e->width, width > wanted ? width : wanted, k));
+        }
+        FG_TRY(check(f, "GRPH: a width beyond the last", ended ? e->width : 0, 0, 0));
+        FG_TRY(check(f, "GRPH: a cost", e->cost, 0, k));
+        width = ended ? width : e->width;
+    }
+    return FG_OK;
+}
+
+static fg_status read_graph(const loading *f, fg_ivf *ivf)
+{
+    if (!fgi_container_has(&f->file, "GRPH")) return FG_OK;
+    fgi_graph *g = &ivf->graph;
+    const int32_t k = fgi_ivf_lists(ivf);
+    const int64_t head = (int64_t)sizeof g->efforts + k * (int64_t)sizeof *g->begin;
+    const void *data;
+    int64_t bytes;
+    FG_TRY(fgi_container_get(&f->file, "GRPH", -1, true, &data, &bytes));
+    FG_TRY(check(f, "GRPH: bytes", bytes, head, INT32_MAX));
+    memcpy(g->efforts, data, sizeof g->efforts);
+    FG_TRY(read_efforts(f, k, g));
+    const int64_t edges = (bytes - head) / (int64_t)sizeof *g->edges;
+    const int32_t *degrees = (const int32_t *)((const char *)data + sizeof g->efforts);
+    FG_TRY(fgi_alloc(NULL, k + (int64_t)1, sizeof *g->begin, &g->begin));
+    FG_TRY(fgi_alloc(NULL, edges, sizeof *g->edges, &g->edges));
+    g->begin[0] = 0;
+    for (int32_t j = 0; j < k; j++) {
+        FG_TRY(check(f, "GRPH: the edges of a centroid", degrees[j], 0, edges - g->begin[j]));
+        g->begin[j + 1] = g->begin[j] + degrees[j];
+    }
+    FG_TRY(check(f, "GRPH: bytes", bytes, head + g->begin[k] * (int64_t)sizeof *g->edges,
+                 head + g->begin[k] * (int64_t)sizeof *g->edges));
+    memcpy(g->edges, degrees + k, (size_t)edges * sizeof *g->edges);
+    for (int64_t e = 0; e < edges; e++)
+        FG_TRY(check(f, "GRPH: where an edge leads", g->edges[e], 0, k - 1));
+    g->stride = fgi_graph_stride(k);
+    g->k = k;
+    return FG_OK;
+}
+
 static fg_status read_cells(const loading *f, fg_ivf *ivf)
 {
     const int64_t bytes = f->meta.sets * (int64_t)sizeof(fgi_cell);
@@ -336,6 +402,7 @@ static fg_status check_ids(const loading *f, const fg_ivf *ivf, const fgi_draft 
 static fg_status read_lists(loading *f, fg_ivf *ivf)
 {
     fgi_draft draft;
+    FG_TRY(read_graph(f, ivf));
     FG_TRY(read_sets(f, ivf));
     FG_TRY(read_cells(f, ivf));
     FG_TRY(read_calibration(f, ivf));

@@ -7,6 +7,7 @@
 #include <math.h> /* isfinite */
 
 enum { DEFAULT_MAX_LISTS = 8, ROWS_A_LIST = 256 /* of the training sample */ };
+enum { LISTS_COMPARED = 16384 /* without a graph, unless asked for */, MOST_GRAPH_LISTS = 1 << 25 };
 
 static fg_status check_model(const fg_ivf_options *o, int32_t cols)
 {
@@ -78,6 +79,22 @@ static double default_threshold(const fg_ivf_options *o)
     case FG_ASSIGN_RNG: return 1.0;   /* SPTAG's RNGFactor */
     default: return 0;
     }
+}
+
+/* AUTO becomes ALWAYS or NEVER. */
+static fg_status resolve_graph(fg_ivf_options *o)
+{
+    FG_TRY(fgi_check_range("graph", o->graph, FG_GRAPH_AUTO, FG_GRAPH_NEVER));
+    if (o->graph == FG_GRAPH_AUTO)
+        o->graph = o->lists > LISTS_COMPARED && o->metric != FG_METRIC_IP ? FG_GRAPH_ALWAYS
+                                                                          : FG_GRAPH_NEVER;
+    if (o->graph == FG_GRAPH_NEVER) return FG_OK;
+    if (o->metric == FG_METRIC_IP)
+        return fgi_fail(FG_UNSUPPORTED,
+                        "graph is %d, but metric %d (inner product): walks are by "
+                        "distance",
+                        o->graph, o->metric);
+    return fgi_check_range("lists of a graph", o->lists, 1, MOST_GRAPH_LISTS);
 }
 
 /* What shapes the training of one kind of quantizer. */
@@ -156,6 +173,7 @@ fg_status fgi_ivf_resolve(const fg_ivf_options *in, int64_t rows, int32_t cols, 
     FG_TRY(fgi_check_range("em_iter", o.em_iter, 0, INT32_MAX));
     FG_TRY(resolve_lists(&o, rows, cols));
     FG_TRY(check_training(&o));
+    FG_TRY(resolve_graph(&o));
     FG_TRY(resolve_max_lists(&o));
     FG_TRY(resolve_variant(&o));
     FG_TRY(resolve_threshold(&o));

@@ -26,7 +26,9 @@ typedef struct worker {
     uint64_t *queue;        /* every segment; only for soft probing */
     int32_t *first;         /* probes + 1; the same */
     int64_t entries;
+    int64_t centroids; /* compared with */
     fgi_scan scan;
+    fgi_walk walk;   /* only where centroids have a graph, and it pays */
     fgi_batch batch; /* only where several queries go together */
 } worker;
 
@@ -38,6 +40,7 @@ typedef struct searching {
     fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
+    int32_t width;              /* of walks to the lists; 0: all are compared */
     int32_t together;           /* queries that go through the lists as one batch */
     const fgi_probe_rule *soft; /* NULL: a fixed number of probes */
     float *zeros;               /* d: the centre of a query that is not centred */
@@ -77,10 +80,10 @@ static void check_query(void *user, int64_t number, int32_t index)
 
 /* ------------------------------------------------------------------------------------ the lists */
 
-/* Puts the lists to visit into order, best first; returns how many. */
-static int32_t rank_lists(const searching *s, worker *w, int64_t number)
+static void compare_all(const searching *s, worker *w, int64_t number)
 {
     const fgi_coarse *coarse = &s->ivf->coarse;
+    w->centroids += fgi_ivf_lists(s->ivf);
     if (s->posterior) {
         fgi_query_load(s->ivf, s->kernels, s->queries, number, coarse->params.center, w->centred);
         fgi_coarse_posterior(coarse, s->kernels, w->centred, w->keys);
@@ -93,6 +96,15 @@ static int32_t rank_lists(const searching *s, worker *w, int64_t number)
     for (int32_t l = 0; l < fgi_ivf_lists(s->ivf); l++)
         fgi_hits_push(w->order, s->probes, (fgi_hit){w->keys[l], l});
     fgi_hits_sort(w->order, s->probes);
+}
+
+/* Puts the lists to visit into order, best first; returns how many. */
+static int32_t rank_lists(const searching *s, worker *w, int64_t number)
+{
+    if (s->width > 0)
+        fgi_walk_run(&w->walk, s->width, s->probes, w->order);
+    else
+        compare_all(s, w, number);
     int32_t count = 0;
     while (count < s->probes && !fgi_hit_empty(w->order[count])) count++;
     return count;
@@ -138,6 +150,17 @@ static void search_lists(const searching *s, worker *w, int32_t count)
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
 }
 
+/* Cells of the lists lie between centroids that a walk need not have seen. */
+static void know_cells(const fg_ivf *ivf, worker *w, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        const fgi_list *list = &ivf->lists[w->order[i].id];
+        for (int32_t c = 0; c < list->segment_count; c++)
+            for (int32_t a = 0; a < FGI_MOST_ANCHORS; a++)
+                fgi_walk_ensure(&w->walk, list->cells[c].lists[a]);
+    }
+}
+
 static void search_softly(const searching *s, worker *w, int32_t count)
 {
     fgi_probe probe = {.ivf = s->ivf,
@@ -146,6 +169,7 @@ static void search_softly(const searching *s, worker *w, int32_t count)
                        .list_count = count,
                        .queue = w->queue,
                        .first = w->first};
+    if (s->width > 0) know_cells(s->ivf, w, count);
     fgi_probe_begin(&probe, w->visited);
     w->entries += fgi_probe_walk(&probe, s->soft, &w->scan);
 }
@@ -199,6 +223,14 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
         FG_TRY(fgi_alloc(ledger, fgi_probe_room(s->ivf), sizeof *w->queue, &w->queue));
         FG_TRY(fgi_alloc(ledger, s->probes + (int64_t)1, sizeof *w->first, &w->first));
     }
+    if (s->width > 0) {
+        FG_TRY(fgi_walk_create(ledger, lists, s->width, &w->walk));
+        w->walk.graph = &s->ivf->graph;
+        w->walk.coarse = &s->ivf->coarse;
+        w->walk.kernels = s->kernels;
+        w->walk.query = w->query;
+        w->walk.keys = w->keys;
+    }
     if (s->together > 1) FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
     w->scan = (fgi_scan){.kernels = s->kernels,
                          .ivf = s->ivf,
@@ -219,6 +251,7 @@ static void destroy_workers(searching *s, int32_t count)
         fgi_free(s->workers[i].hits);
         fgi_free(s->workers[i].visited);
         fgi_batch_destroy(&s->workers[i].batch);
+        fgi_walk_destroy(&s->workers[i].walk);
         fgi_free(s->workers[i].queue);
         fgi_free(s->workers[i].first);
     }
@@ -236,11 +269,10 @@ static fg_status create_workers(fgi_ledger *ledger, searching *s, int32_t count)
 
 static void sum_stats(const searching *s, int32_t workers, fg_search_stats *out)
 {
-    *out = (fg_search_stats){.struct_size = sizeof *out,
-                             .queries = s->queries->rows,
-                             .centroids = s->queries->rows * fgi_ivf_lists(s->ivf)};
+    *out = (fg_search_stats){.struct_size = sizeof *out, .queries = s->queries->rows};
     for (int32_t i = 0; i < workers; i++) {
         out->entries += s->workers[i].entries;
+        out->centroids += s->workers[i].centroids + s->workers[i].walk.distances;
         out->distances += s->workers[i].scan.distances;
     }
 }
@@ -305,6 +337,7 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                    .posterior = opt->order == FG_PROBE_POSTERIOR,
                    .soft = opt->theta > 0 ? &soft : NULL};
     if (s.n < 1) s.n = 1; /* an index without rows */
+    if (!s.posterior) s.width = fgi_graph_effort_for(&ivf->graph, &ivf->coarse, s.probes).width;
     /* how far a query must look when it looks softly, only its own results can tell */
     s.together = s.soft ? 1 : fgi_batch_room(ivf, s.n, queries->rows, workers);
     atomic_init(&s.bad_query, queries->rows);

@@ -344,19 +344,20 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration
         add_fold(&t->folds[FOLDS], &t->folds[f]);
     }
     const choice rule = cheapest(&t->folds[FOLDS], t->n, opt->recall);
+    const int32_t lists = lists_needed(t, opt->recall);
     const outcome expected = judge(t, opt->recall, others);
     fgi_free(others);
     *calibration = calibrate(t, rule.steepness);
-    *report =
-        (fg_tune_report){.struct_size = sizeof *report,
-                         .queries = t->queries->rows,
-                         .recall = expected.recall,
-                         .recall_error = recall_error(t, &rule),
-                         .dco = fgi_ivf_lists(t->ivf) + expected.entries,
-                         .steepness = steepnesses[rule.steepness],
-                         .theta = theta_of(&rule),
-                         .lists = lists_needed(t, opt->recall),
-                         .most_recall = calibration->points[FGI_CALIBRATION_POINTS - 1].recall};
+    *report = (fg_tune_report){
+        .struct_size = sizeof *report,
+        .queries = t->queries->rows,
+        .recall = expected.recall,
+        .recall_error = recall_error(t, &rule),
+        .dco = fgi_graph_effort_for(&t->ivf->graph, &t->ivf->coarse, lists).cost + expected.entries,
+        .steepness = steepnesses[rule.steepness],
+        .theta = theta_of(&rule),
+        .lists = lists,
+        .most_recall = calibration->points[FGI_CALIBRATION_POINTS - 1].recall};
     return FG_OK;
 }
 

@@ -130,9 +130,15 @@ def tuning(theta=2.0, lists=2):
     return struct.pack("<iiqd", 1, 0, 50, 4.0) + b"".join(points)
 
 
+def graph(efforts=((1, 1), (2, 2)), degrees=(1, 1), edges=(1, 0)):
+    """Of two centroids; 12 efforts: width and cost."""
+    numbers = [number for effort in (*efforts, *[(0, 0)] * (12 - len(efforts))) for number in effort]
+    return struct.pack(f"<{24 + len(degrees) + len(edges)}i", *numbers, *degrees, *edges)
+
+
 def index_file(
     sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=100, entries=None,
-    facing=None, cell=(0, 1, 0, 0.75, 0.25, 0.0, -1.5), tune=None,
+    facing=None, cell=(0, 1, 0, 0.75, 0.25, 0.0, -1.5), tune=None, graph=None,
 ):  # fmt: skip
     """Two lists in two dimensions. Sets: (rows, lists)."""
     lists = [[], []]
@@ -168,6 +174,8 @@ def index_file(
         sections.append((b"INVN", struct.pack(f"<{len(stored)}f", *[0.25] * len(stored))))
     if tune:
         sections.append((b"TUNE", tune))
+    if graph:
+        sections.append((b"GRPH", graph))
     return container_file(sections, magic=b"FGMINDEX")
 
 
@@ -195,6 +203,14 @@ def ivf():
     yield "tuned", index_file(sets, tune=tuning())
     yield "tuned-with-nan", index_file(sets, tune=tuning(theta=float("nan")))
     yield "tuned-for-more-lists", index_file(sets, tune=tuning(lists=3))
+    yield "graph", index_file(sets, graph=graph())
+    yield "graph-without-edges", index_file(sets, graph=graph(degrees=(0, 0), edges=()))
+    yield "graph-edge-leads-nowhere", index_file(sets, graph=graph(edges=(1, 2)))
+    yield "graph-too-many-edges", index_file(sets, graph=graph(degrees=(1, 3)))
+    yield "graph-too-few-edges", index_file(sets, graph=graph(edges=(1,)))
+    yield "graph-degree-negative", index_file(sets, graph=graph(degrees=(3, -1)))
+    yield "graph-too-narrow", index_file(sets, graph=graph(efforts=((1, 1), (1, 1))))
+    yield "graph-width-after-the-last", index_file(sets, graph=graph(efforts=((0, 0), (2, 2))))
     yield "facing-itself", index_file(sets, facing=[0, -1, 0])
     yield "facing-nothing-there", index_file(sets, facing=[1, 2, 0])
     yield "cell-out-of-range", index_file(sets, cell=(0, 2, 0, 0.75, 0.25, 0.0, -1.5))
