@@ -73,12 +73,24 @@ def texmex(path, dtype):
     return raw.reshape(-1, 4 + d * np.dtype(dtype).itemsize)[:, 4:].copy().view(dtype)
 
 
+def head():
+    """What stands above rows of results: the command, the day, the machine."""
+    command = " ".join(os.path.basename(word) for word in sys.argv)  # paths are the machine's own business
+    return {"command": command, "date": time.strftime("%Y-%m-%d"), **machine()}
+
+
 def write_rows(rows, path):
     """One JSON object a line, after a line for the machine and the command."""
-    command = " ".join(os.path.basename(word) for word in sys.argv)  # paths are the machine's own business
-    head = {"command": command, "date": time.strftime("%Y-%m-%d"), **machine()}
     with open(path, "w") as out:
-        for row in [head, *rows]:
+        for row in [head(), *rows]:
+            out.write(json.dumps(row) + "\n")
+
+
+def append_rows(rows, path):
+    """The same, after what the file holds already."""
+    fresh = not os.path.exists(path)
+    with open(path, "a") as out:
+        for row in [head(), *rows] if fresh else rows:
             out.write(json.dumps(row) + "\n")
 
 
