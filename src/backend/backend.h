@@ -45,6 +45,22 @@ typedef struct fgi_hold {
     fg_dtype dtype;
 } fgi_hold;
 
+/* How a turn makes new parameters of its statistics; the formulas are those of mstep.h. */
+typedef struct fgi_update {
+    double least_mass;   /* a component with less is empty */
+    const double *floor; /* mixtures: as fgi_variance_floor gives it; unchanged until the end */
+    bool to_sphere;      /* centroids are scaled to length 1 */
+} fgi_update;
+
+/* What a turn has found about the parameters that it began with. */
+typedef struct fgi_turn {
+    double objective, dropped;
+    int64_t rows, rows_skipped, first_bad_row; /* as in fgi_stats, like objective and dropped */
+    int32_t empty;                             /* components that came out empty */
+    bool at_rest;                              /* centroids: none moves by more than its rounding */
+    bool again; /* nothing was found: the caller makes a pass, and begins anew */
+} fgi_turn;
+
 typedef struct fgi_backend fgi_backend;
 
 typedef struct fgi_backend_ops {
@@ -65,6 +81,19 @@ typedef struct fgi_backend_ops {
      * them, later ones find them. They must not change. One hold at a time. Both NULL: there is no such memory. */
     void (*hold)(fgi_backend *backend, const fgi_hold *rows);
     void (*release)(fgi_backend *backend);
+    /* Turns, each a pass and an update, that follow each other without waiting for the caller. All NULL: there are none.
+     *
+     * begin takes over the parameters of spec, unless *taken comes back false: these rows are not held, say. next tells of
+     * one turn after the other, and keeps the backend some turns ahead of that; `most` says how many the caller may still
+     * want, this one included. fetch gives the parameters of the turn told last, their states (fg_component_state; left
+     * alone in the first turn, and for centroids) and their statistics; with `again`, parameters and states alone. Each
+     * argument may be NULL. end drops what is ahead. */
+    fg_status (*turns_begin)(fgi_backend *backend, const fgi_pass_spec *spec,
+                             const fgi_update *update, bool *taken);
+    fg_status (*turns_next)(fgi_backend *backend, int64_t most, fgi_turn *out);
+    fg_status (*turns_fetch)(fgi_backend *backend, fgi_params *params, int32_t *states,
+                             fgi_stats *stats);
+    void (*turns_end)(fgi_backend *backend);
     void (*destroy)(fgi_backend *backend);
 } fgi_backend_ops;
 

@@ -4,7 +4,7 @@
 #include "cuda_backend.h"
 #include "cuda_device.h"
 
-enum { MOST_PASSES_DENSE = 16 };
+enum { PASSES_DENSE = 16 /* what is crowded now may be so no longer a little later */ };
 
 /* ------------------------------------------------------------------------------------------- choice */
 
@@ -32,6 +32,11 @@ static fgi_cuda_worker *worker_for(const fgi_cuda_backend *cuda, const fgi_cuda_
     int i = cuda->passes_dense > 0 ? FGI_CUDA_STRATEGIES - 1 : 0;
     while (!fgi_cuda_strategies[i]->serves(task)) i++;
     return cuda->workers[i];
+}
+
+void fgi_cuda_go_dense(fgi_cuda_backend *cuda)
+{
+    cuda->passes_dense = PASSES_DENSE;
 }
 
 static bool is_served(fg_dtype dtype)
@@ -63,10 +68,21 @@ static void carve_slot(fgi_cuda_carver *c, const fgi_cuda_task *task, fgi_cuda_s
             .center = (const float *)(const void *)(block + doubles),
         };
     slot->totals = fgi_cuda_carve(c, 1, sizeof *slot->totals);
+    slot->states = fgi_cuda_carve(c, k, sizeof *slot->states);
     slot->stats = NULL;
     if (task->stats)
         slot->stats = fgi_cuda_carve(c, fgi_stats_doubles(task->stats_kind, task->k, task->d),
                                      sizeof(double));
+}
+
+static void carve_all(fgi_cuda_backend *cuda, fgi_cuda_carver *c)
+{
+    for (int32_t i = 0; i < cuda->slot_count; i++) {
+        carve_slot(c, &cuda->task, &cuda->slots[i]);
+        cuda->slots[i].params.center = cuda->slots[0].params.center; /* one for all */
+    }
+    cuda->turns.floor = fgi_cuda_carve(c, cuda->task.d, sizeof(double));
+    cuda->worker->strategy->carve(cuda->worker, &cuda->task, c);
 }
 
 static fg_status make_room(fgi_cuda_backend *cuda)
@@ -75,24 +91,12 @@ static fg_status make_room(fgi_cuda_backend *cuda)
     const int64_t chunk_bytes =
         strategy->chunk_rows(&cuda->task) * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
     fgi_cuda_carver count = {0};
-    carve_slot(&count, &cuda->task, &cuda->slot);
-    strategy->carve(cuda->worker, &cuda->task, &count);
+    carve_all(cuda, &count);
     FG_TRY(fgi_cuda_reserve(&cuda->workspace, count.used));
     FG_TRY(fgi_cuda_store_begin(&cuda->store, cuda->held, chunk_bytes));
     fgi_cuda_carver carver = {.data = cuda->workspace.data};
-    carve_slot(&carver, &cuda->task, &cuda->slot);
-    strategy->carve(cuda->worker, &cuda->task, &carver);
+    carve_all(cuda, &carver);
     return strategy->prepare ? strategy->prepare(cuda->worker) : FG_OK;
-}
-
-static cudaError_t clear_slot(const fgi_cuda_slot *slot, const fgi_cuda_task *task, cudaStream_t s)
-{
-    cudaError_t e = cudaMemsetAsync(slot->totals, 0, sizeof *slot->totals, s);
-    if (e == cudaSuccess) /* none: -1 */
-        e = cudaMemsetAsync(&slot->totals->first_bad_row, 0xff, sizeof(int64_t), s);
-    if (e != cudaSuccess || !slot->stats) return e;
-    const size_t doubles = (size_t)fgi_stats_doubles(task->stats_kind, task->k, task->d);
-    return cudaMemsetAsync(slot->stats, 0, doubles * sizeof(double), s);
 }
 
 static cudaError_t send_params(const fgi_params *p, const fgi_cuda_slot *slot, cudaStream_t s)
@@ -103,6 +107,27 @@ static cudaError_t send_params(const fgi_params *p, const fgi_cuda_slot *slot, c
                            cudaMemcpyHostToDevice, s);
 }
 
+fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots)
+{
+    FG_TRY(fgi_cuda_status(cudaSetDevice(cuda->device), "choosing the device"));
+    cuda->task = task_of(cuda, spec);
+    cuda->worker = worker_for(cuda, &cuda->task);
+    cuda->held = cuda->task.held_rows > 0;
+    cuda->slot_count = slots;
+    FG_TRY(make_room(cuda));
+    return fgi_cuda_status(send_params(spec->params, &cuda->slots[0], cuda->computing),
+                           "preparing a pass");
+}
+
+cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slot)
+{
+    const fgi_cuda_task *task = &cuda->task;
+    const int64_t doubles = slot->stats ? fgi_stats_doubles(task->stats_kind, task->k, task->d) : 0;
+    const cudaError_t e = fgi_cuda_clear(slot->stats, doubles, slot->totals, cuda->computing);
+    if (e != cudaSuccess) return e;
+    return cuda->worker->strategy->begin(cuda->worker, slot, cuda->computing);
+}
+
 fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
@@ -110,23 +135,13 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
         return fgi_fail(FG_UNSUPPORTED,
                         "rows of type %s cannot be clustered; use f32, f16, bf16, i8, u8 or f64",
                         fg_dtype_text(spec->dtype));
-    FG_TRY(fgi_cuda_status(cudaSetDevice(cuda->device), "choosing the device"));
-    cuda->task = task_of(cuda, spec);
-    cuda->worker = worker_for(cuda, &cuda->task);
-    cuda->held = cuda->task.held_rows > 0;
-    fg_status s = make_room(cuda);
+    fg_status s = fgi_cuda_prepare(cuda, spec, 1);
     if (s == FG_MEMORY && cuda->held) { /* better slowly than not at all: these rows will pass by */
         backend->ops->release(backend);
-        cuda->task.held_rows = 0;
-        cuda->held = false;
-        s = make_room(cuda);
+        s = fgi_cuda_prepare(cuda, spec, 1);
     }
     FG_TRY(s);
-    cudaError_t e = clear_slot(&cuda->slot, &cuda->task, cuda->computing);
-    if (e == cudaSuccess) e = send_params(spec->params, &cuda->slot, cuda->computing);
-    if (e == cudaSuccess)
-        e = cuda->worker->strategy->begin(cuda->worker, &cuda->slot, cuda->computing);
-    return fgi_cuda_status(e, "preparing a pass");
+    return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
 }
 
 /* ---------------------------------------------------------------------------------- absorb and end */
@@ -151,7 +166,7 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
 /* Waits for the slot's totals. */
 static cudaError_t fetch_totals(fgi_cuda_backend *cuda, fgi_cuda_totals *out)
 {
-    const cudaError_t e = cudaMemcpyAsync(out, cuda->slot.totals, sizeof *out,
+    const cudaError_t e = cudaMemcpyAsync(out, cuda->slots[0].totals, sizeof *out,
                                           cudaMemcpyDeviceToHost, cuda->computing);
     return e == cudaSuccess ? cudaStreamSynchronize(cuda->computing) : e;
 }
@@ -162,7 +177,7 @@ static fg_status add_stats(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals
     fgi_stats found;
     FG_TRY(fgi_stats_create(cuda->ledger, task->stats_kind, task->k, task->d, &found));
     const size_t doubles = (size_t)fgi_stats_doubles(task->stats_kind, task->k, task->d);
-    cudaError_t e = cudaMemcpyAsync(found.mass, cuda->slot.stats, doubles * sizeof(double),
+    cudaError_t e = cudaMemcpyAsync(found.mass, cuda->slots[0].stats, doubles * sizeof(double),
                                     cudaMemcpyDeviceToHost, cuda->computing);
     if (e == cudaSuccess) e = cudaStreamSynchronize(cuda->computing);
     if (e == cudaSuccess) {
@@ -186,7 +201,7 @@ static fg_status finish(fgi_cuda_backend *cuda, fgi_stats *stats, bool *again)
     FG_TRY(fgi_cuda_status(e, "finishing a pass"));
     *again = totals.lost > 0;
     if (cuda->passes_dense > 0) cuda->passes_dense--;
-    if (*again) cuda->passes_dense = MOST_PASSES_DENSE;
+    if (*again) fgi_cuda_go_dense(cuda);
     return *again ? FG_OK : add_stats(cuda, &totals, stats);
 }
 

@@ -31,6 +31,9 @@ static void cuda_destroy(fgi_backend *backend)
         if (cuda->workers[i]) fgi_cuda_strategies[i]->destroy(cuda->workers[i]);
     fgi_cuda_store_close(&cuda->store);
     fgi_cuda_release(&cuda->workspace);
+    fgi_cuda_release(&cuda->turns.reports);
+    for (int i = 0; i < FGI_CUDA_MOST_SLOTS; i++)
+        if (cuda->turns.reported[i]) (void)cudaEventDestroy(cuda->turns.reported[i]);
     if (cuda->computing) (void)cudaStreamDestroy(cuda->computing);
     (void)cudaGetLastError(); /* of a lost device, say: nothing is left to tell */
     fgi_free(cuda);
@@ -44,6 +47,10 @@ static const fgi_backend_ops cuda_ops = {
     .end = fgi_cuda_end,
     .hold = cuda_hold,
     .release = cuda_release,
+    .turns_begin = fgi_cuda_turns_begin,
+    .turns_next = fgi_cuda_turns_next,
+    .turns_fetch = fgi_cuda_turns_fetch,
+    .turns_end = fgi_cuda_turns_end,
     .destroy = cuda_destroy,
 };
 
@@ -51,7 +58,10 @@ static fg_status open_device(fgi_cuda_backend *cuda, fgi_pool *pool)
 {
     cudaError_t e = cudaSetDevice(cuda->device);
     if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&cuda->computing, cudaStreamNonBlocking);
+    for (int i = 0; i < FGI_CUDA_MOST_SLOTS && e == cudaSuccess; i++)
+        e = cudaEventCreateWithFlags(&cuda->turns.reported[i], cudaEventDisableTiming);
     FG_TRY(fgi_cuda_status(e, "opening a device"));
+    FG_TRY(fgi_cuda_reserve(&cuda->turns.reports, FGI_CUDA_MOST_SLOTS * sizeof(fgi_cuda_report)));
     FG_TRY(fgi_cuda_device_shape(cuda->device, &cuda->capability, &cuda->multiprocessors));
     FG_TRY(fgi_cuda_store_open(pool, cuda->ledger, &cuda->store));
     for (int i = 0; i < FGI_CUDA_STRATEGIES; i++)
@@ -69,6 +79,7 @@ fg_status fgi_backend_cuda(fg_context *ctx)
     cuda->device = ctx->device;
     cuda->precision = ctx->precision;
     cuda->workspace.ledger = &ctx->ledger;
+    cuda->turns.reports.pinned = true;
     const fg_status s = open_device(cuda, ctx->pool);
     if (s == FG_OK)
         ctx->backend = &cuda->base;

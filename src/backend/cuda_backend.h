@@ -4,6 +4,21 @@
 #define FGI_CUDA_BACKEND_H
 #include "cuda_store.h"
 #include "cuda_strategy.h"
+#include "cuda_update.h"
+
+/* Sets of parameters and statistics that turns use in a circle. */
+enum { FGI_CUDA_MOST_SLOTS = 6 };
+
+/* Turns in progress: number t reads and fills slot t % slots, and makes the parameters of the next. */
+typedef struct fgi_cuda_turns {
+    fgi_update update;
+    double *floor;          /* on the device */
+    fgi_cuda_block reports; /* pinned: one a slot, written by the device */
+    cudaEvent_t reported[FGI_CUDA_MOST_SLOTS];
+    int64_t begun, told; /* turns */
+    int64_t most;        /* turns before the caller has to begin anew */
+    int64_t current;     /* the turn whose parameters fetch gives */
+} fgi_cuda_turns;
 
 typedef struct fgi_cuda_backend {
     fgi_backend base;
@@ -14,18 +29,35 @@ typedef struct fgi_cuda_backend {
     fgi_cuda_block workspace;
     fgi_cuda_worker *workers[FGI_CUDA_STRATEGIES];
     int32_t passes_dense; /* so many more passes keep away from strategies that have lost rows */
-    /* of the pass in progress */
+    /* of the pass or the turns in progress */
     fgi_cuda_task task;
     fgi_cuda_worker *worker;
-    fgi_cuda_slot slot;
+    fgi_cuda_slot slots[FGI_CUDA_MOST_SLOTS];
+    int32_t slot_count;
     bool held;
+    fgi_cuda_turns turns;
 } fgi_cuda_backend;
 
-/* The functions of fgi_backend_ops, cuda_absorb.c. */
+/* Chooses the strategy for a pass or turns, makes room for so many slots, and sends the parameters to the first. */
+fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots);
+
+/* Clears a slot and begins a pass with its parameters. */
+cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slot);
+
+/* A pass has lost rows: keeps the next ones away from its strategy. */
+void fgi_cuda_go_dense(fgi_cuda_backend *cuda);
+
+/* The functions of fgi_backend_ops: cuda_absorb.c and cuda_turns.c. */
 int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec);
 fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec);
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *chunk, int64_t first,
                           const fgi_row_results *results);
 fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again);
+fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
+                               const fgi_update *update, bool *taken);
+fg_status fgi_cuda_turns_next(fgi_backend *backend, int64_t most, fgi_turn *out);
+fg_status fgi_cuda_turns_fetch(fgi_backend *backend, fgi_params *params, int32_t *states,
+                               fgi_stats *stats);
+void fgi_cuda_turns_end(fgi_backend *backend);
 
 #endif

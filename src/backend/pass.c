@@ -75,7 +75,7 @@ void fgi_listener_value(fgi_listener *listener, double objective)
     listener->now.objective = objective;
 }
 
-static void tell_rows(fgi_listener *listener, int64_t rows, int64_t rows_total)
+void fgi_listener_rows(fgi_listener *listener, int64_t rows, int64_t rows_total)
 {
     if (!listener) return;
     listener->now.rows = rows;
@@ -93,23 +93,21 @@ static fg_status absorb_all(fg_context *ctx, fgi_chunks *chunks, const fgi_pass 
         if (chunk.rows == 0) return FG_OK;
         FG_TRY(ctx->backend->ops->absorb(ctx->backend, &chunk, first, results));
         if (pass->consume) FG_TRY(pass->consume(pass->user, &chunk, first, results));
-        tell_rows(pass->listener, first + chunk.rows, chunks->src->rows);
+        fgi_listener_rows(pass->listener, first + chunk.rows, chunks->src->rows);
         if (stop_early && pass->listener && pass->listener->cancelled)
             return fgi_fail(FG_CANCELLED, "stopped by the progress function after row %lld",
                             (long long)(first + chunk.rows));
     }
 }
 
-static fg_status check_bad_rows(const fgi_pass *pass, const fg_source *src)
+fg_status fgi_bad_rows_check(const fgi_bad_rows *found, fg_bad_rows rule, const fg_source *src)
 {
-    const int64_t row = pass->stats ? pass->stats->first_bad_row : -1;
-    if (row < 0 || pass->bad_rows == FG_BAD_ROWS_SKIP) return FG_OK;
+    if (found->first < 0 || rule == FG_BAD_ROWS_SKIP) return FG_OK;
     return fgi_fail(
         FG_NUMERIC,
         "%s%srow %lld holds NaN, infinity%s or a value too large for f32 (%lld such rows)",
-        src->name ? src->name : "", src->name ? ": " : "", (long long)row,
-        pass->params->normalize ? ", only zeros (it has no direction)" : "",
-        (long long)pass->stats->rows_skipped);
+        src->name ? src->name : "", src->name ? ": " : "", (long long)found->first,
+        found->normalize ? ", only zeros (it has no direction)" : "", (long long)found->count);
 }
 
 static fg_status run_once(fg_context *ctx, fg_source *src, const fgi_pass *pass, bool stop_early,
@@ -149,5 +147,11 @@ fg_status fgi_pass_run(fg_context *ctx, fg_source *src, const fgi_pass *pass, bo
     bool again;
     do FG_TRY(run_once(ctx, src, pass, stop_early, &again));
     while (again);
-    return check_bad_rows(pass, src);
+    if (!pass->stats) return FG_OK;
+    const fgi_bad_rows bad = {
+        .first = pass->stats->first_bad_row,
+        .count = pass->stats->rows_skipped,
+        .normalize = pass->params->normalize,
+    };
+    return fgi_bad_rows_check(&bad, pass->bad_rows, src);
 }

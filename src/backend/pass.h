@@ -29,6 +29,9 @@ void fgi_listener_phase(fgi_listener *listener, const char *phase, int64_t steps
 /* Reports progress by steps, not rows. FG_CANCELLED once the callback has asked to stop. listener may be NULL. */
 fg_status fgi_listener_step(fgi_listener *listener, int64_t step, int64_t steps);
 
+/* Reports progress by rows; only notes it if the callback asks to stop. listener may be NULL. */
+void fgi_listener_rows(fgi_listener *listener, int64_t rows, int64_t rows_total);
+
 /* Sets objective and change from a new value of the objective. */
 void fgi_listener_value(fgi_listener *listener, double objective);
 
@@ -41,6 +44,15 @@ typedef struct fgi_pass {
     fgi_listener *listener; /* may be NULL */
     fg_bad_rows bad_rows;   /* refuse: the pass fails with FG_NUMERIC and names the row */
 } fgi_pass;
+
+/* What a pass has found of rows that cannot be used. */
+typedef struct fgi_bad_rows {
+    int64_t first, count; /* first: -1: there are none */
+    bool normalize;
+} fgi_bad_rows;
+
+/* FG_NUMERIC with the row's number if there are any and they are to be refused. */
+fg_status fgi_bad_rows_check(const fgi_bad_rows *found, fg_bad_rows rule, const fg_source *src);
 
 /* Runs the pass to its end, or until the listener cancels: then FG_CANCELLED, if stop_early is true at once, else only
  * the flag is set and the pass completes. */

@@ -5,7 +5,7 @@
 
 #include "em_start.h"
 #include "fit.h"
-#include "mstep.h"
+#include "turns.h"
 
 #include <math.h> /* fabs */
 
@@ -102,42 +102,50 @@ static bool is_over(const em_fit *e, trial *t, double before, bool revived)
     return true;
 }
 
-static fg_status evaluate(em_fit *e, trial *t)
+static fg_status evaluate(em_fit *e, trial *t, fgi_turns *turns)
 {
-    const fgi_pass pass = {
-        .params = &t->params,
-        .stats = &e->stats,
-        .listener = &e->fit->listener,
-        .bad_rows = e->fit->reading.bad_rows,
-    };
     e->fit->listener.now.step = t->passes + 1;
-    FG_TRY(fgi_pass_run(e->fit->ctx, e->fit->rows, &pass, false));
-    const double rows = (double)e->stats.rows;
-    t->log_likelihood = e->stats.objective / rows;
-    t->dropped = e->stats.dropped / rows;
+    FG_TRY(fgi_turns_next(turns, (int64_t)e->options->max_iter + 1 - t->passes));
+    const double rows = (double)turns->now.rows;
+    t->log_likelihood = turns->now.objective / rows;
+    t->dropped = turns->now.dropped / rows;
     t->history[t->passes++] = t->log_likelihood;
     fgi_listener_value(&e->fit->listener, t->log_likelihood);
     return FG_OK;
 }
 
+static fg_status take_turns(em_fit *e, trial *t, fgi_turns *turns)
+{
+    int32_t count = 0;
+    FG_TRY(fgi_turns_begin(turns));
+    for (double before = 0.0;; before = t->log_likelihood) {
+        FG_TRY(evaluate(e, t, turns));
+        if (is_over(e, t, before, count > 0)) return fgi_turns_settle(turns);
+        t->updates++;
+        /* bounded, so that a fit cannot revive for ever */
+        FG_TRY(fgi_turns_update(turns, t->revived < t->params.k, &count));
+        t->revived += count;
+    }
+}
+
 static fg_status iterate(em_fit *e, trial *t)
 {
-    const uint64_t seed = e->options->seed + (uint64_t)t->restart;
+    fgi_turns turns = {
+        .ctx = e->fit->ctx,
+        .src = e->fit->rows,
+        .plan = {.floor = e->floor,
+                 .shared_variance = e->options->shared_variance != 0,
+                 .seed = e->options->seed + (uint64_t)t->restart,
+                 .bad_rows = e->fit->reading.bad_rows,
+                 .listener = &e->fit->listener},
+        .params = &t->params,
+        .states = t->states,
+        .stats = &e->stats,
+    };
     fgi_listener_phase(&e->fit->listener, "em", (int64_t)e->options->max_iter + 1);
-    bool revived = false;
-    for (double before = 0.0;; before = t->log_likelihood) {
-        FG_TRY(evaluate(e, t));
-        if (is_over(e, t, before, revived)) return FG_OK;
-        fgi_update_mixture(&t->params, &e->stats, e->floor, t->states);
-        if (e->options->shared_variance) fgi_share_variance(&t->params, e->floor, t->states);
-        t->updates++;
-        int32_t count = 0;
-        if (t->revived < t->params.k) /* bounded, so that a fit cannot revive for ever */
-            count =
-                fgi_revive_components(&t->params, e->floor, t->states, seed, (uint64_t)t->updates);
-        t->revived += count;
-        revived = count > 0;
-    }
+    const fg_status s = take_turns(e, t, &turns);
+    fgi_turns_end(&turns);
+    return s;
 }
 
 static fg_status run_trial(em_fit *e, int32_t restart, trial *t)

@@ -2,6 +2,8 @@
 /* lloyd.c - Lloyd's iteration. Knows passes and updates; knows no seeding and no mixture. */
 #include "lloyd.h"
 
+#include "turns.h"
+
 /* Whether the iteration is over after a pass with this objective, and why. */
 static bool is_over(const fgi_lloyd *how, const fgi_listener *listener, double before, bool at_rest,
                     fgi_lloyd_state *state)
@@ -20,40 +22,42 @@ static bool is_over(const fgi_lloyd *how, const fgi_listener *listener, double b
     return true;
 }
 
-static int32_t empty_clusters(const fgi_stats *stats)
+static fg_status iterate(fgi_turns *turns, const fgi_lloyd *how, fgi_lloyd_state *state)
 {
-    int32_t empty = 0;
-    for (int32_t j = 0; j < stats->k; j++) empty += stats->mass[j] == 0.0;
-    return empty;
+    fgi_listener *listener = turns->plan.listener;
+    bool at_rest = false;
+    for (double before = 0.0;; before = state->objective) {
+        if (listener) listener->now.step = state->iterations + 1;
+        FG_TRY(fgi_turns_next(turns, how->max_iter - state->iterations));
+        state->objective = turns->now.objective / (double)turns->now.rows;
+        if (state->history) state->history[state->iterations] = state->objective;
+        state->iterations++;
+        if (listener) fgi_listener_value(listener, state->objective);
+        if (is_over(how, listener, before, at_rest, state)) return fgi_turns_settle(turns);
+        int32_t revived;
+        FG_TRY(fgi_turns_update(turns, true, &revived));
+        state->revived += revived;
+        at_rest = turns->now.at_rest && revived == 0;
+    }
 }
 
 fg_status fgi_lloyd_run(fg_context *ctx, fg_source *src, const fgi_lloyd *how,
                         fgi_listener *listener, fgi_lloyd_state *state)
 {
-    const fgi_pass pass = {
+    fgi_turns turns = {
+        .ctx = ctx,
+        .src = src,
+        .plan = {.rule = how->rule,
+                 .seed = how->seed,
+                 .bad_rows = how->reading.bad_rows,
+                 .listener = listener},
         .params = state->centroids,
         .stats = state->stats,
-        .listener = listener,
-        .bad_rows = how->reading.bad_rows,
     };
     fgi_listener_phase(listener, "k-means", how->max_iter);
-    bool at_rest = false;
-    for (double before = 0.0;; before = state->objective) {
-        if (listener) listener->now.step = state->iterations + 1;
-        FG_TRY(fgi_pass_run(ctx, src, &pass, false));
-        state->objective = state->stats->objective / (double)state->stats->rows;
-        if (state->history) state->history[state->iterations] = state->objective;
-        state->iterations++;
-        if (listener) fgi_listener_value(listener, state->objective);
-        if (is_over(how, listener, before, at_rest, state)) {
-            state->empty = empty_clusters(state->stats);
-            return FG_OK;
-        }
-        at_rest = fgi_centroids_rest(state->centroids, state->stats, how->rule);
-        fgi_update_centroids(state->centroids, state->stats, how->rule);
-        const int32_t revived = fgi_revive_centroids(state->centroids, state->stats, how->seed,
-                                                     (uint64_t)state->iterations);
-        state->revived += revived;
-        if (revived) at_rest = false;
-    }
+    fg_status s = fgi_turns_begin(&turns);
+    if (s == FG_OK) s = iterate(&turns, how, state);
+    state->empty = turns.now.empty;
+    fgi_turns_end(&turns);
+    return s;
 }

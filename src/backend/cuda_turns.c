@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_turns.c - turns on a device: pass, update, pass, with reports that the host reads when it comes to it. Knows slots
+ * and the order of things; knows no strategy from within and no algorithm. */
+#include "cuda_backend.h"
+#include "cuda_device.h"
+
+enum {
+    LARGE_SLOT_BYTES = 1 << 20, /* such turns take long: one of them ahead is enough */
+    LARGE_SLOTS = 3
+};
+
+/* One slot is read, one more being filled for each turn ahead, and the last of these makes parameters for another. */
+static int64_t turns_ahead(const fgi_cuda_backend *cuda)
+{
+    return cuda->slot_count - 2;
+}
+
+static fgi_cuda_slot *slot_of(fgi_cuda_backend *cuda, int64_t turn)
+{
+    return &cuda->slots[turn % cuda->slot_count];
+}
+
+static int32_t slots_for(const fgi_pass_spec *spec)
+{
+    const fgi_params *p = spec->params;
+    const int64_t doubles =
+        fgi_params_doubles(p->kind, p->k, p->d) + fgi_stats_doubles(spec->stats_kind, p->k, p->d);
+    return doubles * (int64_t)sizeof(double) > LARGE_SLOT_BYTES ? LARGE_SLOTS : FGI_CUDA_MOST_SLOTS;
+}
+
+fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
+                               const fgi_update *update, bool *taken)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    const fgi_cuda_store *store = &cuda->store;
+    *taken = fgi_cuda_store_holds(store, spec->source, spec->dtype) && store->filled == store->rows;
+    if (!*taken) return FG_OK;
+    const fg_status s = fgi_cuda_prepare(cuda, spec, slots_for(spec));
+    if (s == FG_MEMORY) { /* a single pass needs less */
+        *taken = false;
+        return FG_OK;
+    }
+    FG_TRY(s);
+    cuda->turns.update = *update;
+    cuda->turns.begun = cuda->turns.told = cuda->turns.current = 0;
+    cuda->turns.most = cuda->passes_dense > 0 ? cuda->passes_dense : INT64_MAX;
+    const size_t floors = (size_t)fgi_variance_cols(spec->params->kind, spec->params->d);
+    if (floors == 0) return FG_OK;
+    return fgi_cuda_status(cudaMemcpyAsync(cuda->turns.floor, update->floor,
+                                           floors * sizeof(double), cudaMemcpyHostToDevice,
+                                           cuda->computing),
+                           "preparing a pass");
+}
+
+static cudaError_t absorb_held(fgi_cuda_backend *cuda)
+{
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
+    const fgi_cuda_store *store = &cuda->store;
+    const int64_t chunk_rows = strategy->chunk_rows(&cuda->task);
+    cudaError_t e = cudaSuccess;
+    for (int64_t first = 0; first < store->rows && e == cudaSuccess; first += chunk_rows) {
+        const int64_t left = store->rows - first;
+        const fgi_cuda_chunk chunk = {
+            .raw = (const char *)store->block.data + first * store->pitch_bytes,
+            .first = first,
+            .rows = (int32_t)(left < chunk_rows ? left : chunk_rows),
+        };
+        e = strategy->absorb(cuda->worker, &chunk, cuda->computing);
+    }
+    return e == cudaSuccess ? strategy->finish(cuda->worker, cuda->computing) : e;
+}
+
+/* Gives the device one more turn. */
+static fg_status begin_turn(fgi_cuda_backend *cuda)
+{
+    fgi_cuda_turns *turns = &cuda->turns;
+    const int64_t turn = turns->begun++;
+    const fgi_cuda_slot *from = slot_of(cuda, turn), *to = slot_of(cuda, turn + 1);
+    const int at = (int)(turn % cuda->slot_count);
+    const fgi_cuda_update_args update = {
+        .kind = (int32_t)cuda->task.kind,
+        .stats_kind = (int32_t)cuda->task.stats_kind,
+        .k = cuda->task.k,
+        .d = cuda->task.d,
+        .to_sphere = turns->update.to_sphere,
+        .least_mass = turns->update.least_mass,
+        .floor = turns->floor,
+        .from = from->params,
+        .to = to->params,
+        .stats = from->stats,
+        .totals = from->totals,
+        .states = to->states,
+        .report = (fgi_cuda_report *)turns->reports.data + at,
+    };
+    cudaError_t e = fgi_cuda_begin_slot(cuda, from);
+    if (e == cudaSuccess) e = absorb_held(cuda);
+    if (e == cudaSuccess) e = fgi_cuda_update(&update, cuda->computing);
+    if (e == cudaSuccess) e = cudaEventRecord(turns->reported[at], cuda->computing);
+    return fgi_cuda_status(e, "starting kernels");
+}
+
+fg_status fgi_cuda_turns_next(fgi_backend *backend, int64_t most, fgi_turn *out)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    fgi_cuda_turns *turns = &cuda->turns;
+    *out = (fgi_turn){.again = turns->told == turns->most};
+    turns->current = turns->told;
+    if (out->again) return FG_OK;
+    int64_t wanted = 1 + turns_ahead(cuda);
+    if (wanted > most) wanted = most;
+    if (wanted > turns->most - turns->told) wanted = turns->most - turns->told;
+    while (turns->begun < turns->told + wanted) FG_TRY(begin_turn(cuda));
+    const int at = (int)(turns->told % cuda->slot_count);
+    FG_TRY(fgi_cuda_status(cudaEventSynchronize(turns->reported[at]), "computing a turn"));
+    const fgi_cuda_report *report = (const fgi_cuda_report *)turns->reports.data + at;
+    const fgi_cuda_totals *totals = &report->totals;
+    out->again = totals->lost > 0;
+    if (out->again) {
+        fgi_cuda_go_dense(cuda);
+        return FG_OK;
+    }
+    turns->told++;
+    if (cuda->passes_dense > 0) cuda->passes_dense--;
+    out->objective = cuda->task.kind == FGI_HARD ? -totals->objective : totals->objective;
+    out->dropped = totals->dropped;
+    out->rows = totals->rows;
+    out->rows_skipped = totals->rows_skipped;
+    out->first_bad_row = totals->first_bad_row;
+    out->empty = report->empty;
+    out->at_rest = report->moved == 0;
+    return FG_OK;
+}
+
+fg_status fgi_cuda_turns_fetch(fgi_backend *backend, fgi_params *params, int32_t *states,
+                               fgi_stats *stats)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    const fgi_cuda_task *task = &cuda->task;
+    const fgi_cuda_slot *slot = slot_of(cuda, cuda->turns.current);
+    const cudaStream_t s = cuda->store.transfer.stream; /* not behind the turns that are ahead */
+    cudaError_t e = cudaSuccess;
+    if (params)
+        e = cudaMemcpyAsync(params->log_weights, slot->params.log_weights,
+                            (size_t)fgi_params_doubles(task->kind, task->k, task->d) *
+                                sizeof(double),
+                            cudaMemcpyDeviceToHost, s);
+    if (states && task->kind != FGI_HARD && cuda->turns.current > 0 && e == cudaSuccess)
+        e = cudaMemcpyAsync(states, slot->states, (size_t)task->k * sizeof *states,
+                            cudaMemcpyDeviceToHost, s);
+    if (stats && e == cudaSuccess)
+        e = cudaMemcpyAsync(stats->mass, slot->stats,
+                            (size_t)fgi_stats_doubles(task->stats_kind, task->k, task->d) *
+                                sizeof(double),
+                            cudaMemcpyDeviceToHost, s);
+    if (e == cudaSuccess) e = cudaStreamSynchronize(s);
+    return fgi_cuda_status(e, "fetching parameters");
+}
+
+void fgi_cuda_turns_end(fgi_backend *backend)
+{
+    /* what is ahead runs out by itself: whatever comes next in the stream waits for it */
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    cuda->turns.begun = cuda->turns.told = 0;
+}
