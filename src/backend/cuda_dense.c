@@ -164,7 +164,7 @@ static cudaError_t absorb_piece(dense_worker *w, const fgi_cuda_rows *rows, int6
     if (e == cudaSuccess) e = fgi_cuda_refine(&refine, s);
     if (e != cudaSuccess || !w->task.stats) return e;
     e = fgi_cuda_gather(&w->model, rows, w->scores, &w->sums, s);
-    if (e == cudaSuccess) e = fgi_cuda_tally(refine.told, rows->rows, first, w->slot->totals, s);
+    if (e == cudaSuccess) e = fgi_cuda_tally(refine.told, rows, first, w->slot->totals, s);
     return e;
 }
 
@@ -183,6 +183,9 @@ static cudaError_t dense_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *c
             .rows = left < w->piece_rows ? left : w->piece_rows,
             .x = w->x,
             .norm2 = w->norm2,
+            .count = chunk->count,
+            .at = at,
+            .numbers = chunk->numbers ? chunk->numbers + at : NULL,
         };
         e = absorb_piece(w, &rows, at, chunk->first + at, stream);
     }

@@ -26,6 +26,8 @@ typedef struct fgi_cuda_chunk {
     const void *raw;
     int64_t first; /* number of the first one */
     int32_t rows;
+    const int32_t *count;   /* on the device: so many of them there are; NULL: all */
+    const int64_t *numbers; /* theirs, on the device, where they are not consecutive; or NULL */
 } fgi_cuda_chunk;
 
 /* What a pass reads and leaves, on the device. */

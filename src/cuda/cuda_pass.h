@@ -62,6 +62,9 @@ typedef struct fgi_cuda_rows {
     int32_t rows;
     float *x;            /* rows x ld: padded with zeros, also rows up to a whole tile */
     float *norm2;        /* rows: not finite for bad rows */
+    const int32_t *count; /* rows that there are, if only the device knows, from `at` rows before these on; or NULL: all */
+    int32_t at;
+    const int64_t *numbers; /* rows: in the source; NULL: consecutive */
 } fgi_cuda_rows;
 
 cudaError_t fgi_cuda_load(const fgi_cuda_model *model, const fgi_cuda_rows *rows, cudaStream_t stream);
@@ -122,8 +125,8 @@ typedef struct fgi_cuda_totals {
     int64_t lost;          /* rows that the statistics lack: they must not be used */
 } fgi_cuda_totals;
 
-/* Adds a piece's rows, the first of which has the number `first`. */
-cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, int32_t rows, int64_t first,
+/* Adds a piece's rows; the first has the number `first`, unless they have numbers. */
+cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, const fgi_cuda_rows *rows, int64_t first,
                            fgi_cuda_totals *totals, cudaStream_t stream);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
  * bound    latency of the survivors' rows; FP64 where most responsibilities matter */
 #include "cuda_pass.h"
 #include "reduce.cuh"
+#include "rows.cuh"
 
 namespace {
 
@@ -111,7 +112,7 @@ __device__ void write_sums(const sums &s, double mass, int32_t group, int32_t wi
 }
 
 __global__ void __launch_bounds__(THREADS)
-    gather(const __grid_constant__ fgi_cuda_model m, const float *__restrict__ x, int32_t rows,
+    gather(const __grid_constant__ fgi_cuda_model m, const __grid_constant__ fgi_cuda_rows rows,
            const float *__restrict__ responsibilities, const __grid_constant__ fgi_cuda_sums out)
 {
     extern __shared__ __align__(16) unsigned char shared[];
@@ -126,14 +127,14 @@ __global__ void __launch_bounds__(THREADS)
         s.mean[c][threadIdx.x] = inside && group + c < m.k ? m.means[(int64_t)(group + c) * m.ld + column] : 0.0f;
     }
     double mass = 0.0;
-    const int32_t begin = blockIdx.z * out.segment_rows, end = min(rows, begin + out.segment_rows);
+    const int32_t begin = blockIdx.z * out.segment_rows, end = min(fgi_rows_there(rows), begin + out.segment_rows);
     for (int32_t first = begin; first < end; first += THREADS) {
         const int32_t count = list_survivors(responsibilities + (int64_t)first * m.lanes + group, m.lanes,
                                              min(THREADS, end - first), list);
         if (threadIdx.x < GROUP)
             for (int32_t i = 0; i < count; i++)
                 if (list[i].component == threadIdx.x) mass += list[i].r;
-        const float *tile = x + (int64_t)first * m.ld + column;
+        const float *tile = rows.x + (int64_t)first * m.ld + column;
         for (int32_t i = side; i < count && inside; i += AHEAD * sides) {
             float value[AHEAD];
 #pragma unroll
@@ -174,14 +175,16 @@ __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ f
 enum { TALLY_THREADS = 256 };
 
 __global__ void __launch_bounds__(TALLY_THREADS)
-    tally(const fgi_cuda_row_told *told, int32_t rows, int64_t first, fgi_cuda_totals *totals)
+    tally(const fgi_cuda_row_told *told, const __grid_constant__ fgi_cuda_rows piece, int64_t first,
+          fgi_cuda_totals *totals)
 {
+    const int32_t rows = fgi_rows_there(piece);
     double objective = 0.0, dropped = 0.0;
     long long good = 0, survivors = 0, bad = INT64_MAX;
     for (int32_t r = threadIdx.x; r < rows; r += TALLY_THREADS) {
         const fgi_cuda_row_told t = told[r];
         if (isnan(t.density)) {
-            bad = min(bad, (long long)(first + r));
+            bad = min(bad, (long long)(piece.numbers ? piece.numbers[r] : first + r));
             continue;
         }
         good++;
@@ -232,7 +235,7 @@ extern "C" cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cu
     if (error != cudaSuccess) return error;
     const int32_t segments = (rows->rows + out->segment_rows - 1) / out->segment_rows;
     const dim3 grid((model->k + GROUP - 1) / GROUP, out->slices, segments);
-    gather<<<grid, THREADS, bytes, stream>>>(*model, rows->x, rows->rows, responsibilities, *out);
+    gather<<<grid, THREADS, bytes, stream>>>(*model, *rows, responsibilities, *out);
     return cudaGetLastError();
 }
 
@@ -243,9 +246,9 @@ extern "C" cudaError_t fgi_cuda_merge(const fgi_cuda_sums *sums, double *out, cu
     return cudaGetLastError();
 }
 
-extern "C" cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, int32_t rows, int64_t first,
+extern "C" cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, const fgi_cuda_rows *rows, int64_t first,
                                       fgi_cuda_totals *totals, cudaStream_t stream)
 {
-    tally<<<1, TALLY_THREADS, 0, stream>>>(told, rows, first, totals);
+    tally<<<1, TALLY_THREADS, 0, stream>>>(told, *rows, first, totals);
     return cudaGetLastError();
 }

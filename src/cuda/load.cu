@@ -5,6 +5,7 @@
 #include "cuda_pass.h"
 #include "flashgmm.h"
 #include "reduce.cuh"
+#include "rows.cuh"
 
 #include <cuda_bf16.h>      /* __nv_bfloat16 */
 #include <cuda_fp16.h>      /* __half */
@@ -42,7 +43,7 @@ template <class T> __device__ double unit_scale(const T *row, int32_t d)
 template <class T> __global__ void __launch_bounds__(32 * WARPS) load(fgi_cuda_model m, fgi_cuda_rows rows)
 {
     const int32_t r = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
-    const bool there = r < rows.rows;
+    const bool there = r < fgi_rows_there(rows);
     const T *row = reinterpret_cast<const T *>(static_cast<const char *>(rows.raw) + r * rows.pitch_bytes);
     const double scale = there && m.normalize ? unit_scale(row, m.d) : 1.0;
     float *x = rows.x + (int64_t)r * m.ld;

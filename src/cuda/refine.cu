@@ -15,6 +15,7 @@
  * bound    L2 */
 #include "cuda_pass.h"
 #include "reduce.cuh"
+#include "rows.cuh"
 
 #include <float.h>          /* FLT_MAX */
 #include <math_constants.h> /* CUDART_INF_F */
@@ -361,6 +362,7 @@ template <int THREADS> __device__ float *bring(float *scores, int32_t lanes)
 template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const __grid_constant__ fgi_cuda_refine_args a)
 {
     const int32_t r = blockIdx.x;
+    if (r >= fgi_rows_there(a.rows)) return;
     const float norm2 = a.rows.norm2[r];
     if (!isfinite(norm2)) {
         pass_over<THREADS>(a, r);

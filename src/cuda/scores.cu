@@ -9,6 +9,7 @@
  * bound    mma.sync, then writes to L2 */
 #include "cuda_pass.h"
 #include "half.cuh"
+#include "rows.cuh"
 
 namespace {
 
@@ -149,16 +150,17 @@ __device__ __forceinline__ void write(const fgi_cuda_model &m, const float *norm
 }
 
 __global__ void __launch_bounds__(THREADS, 2)
-    scores(const __grid_constant__ fgi_cuda_model m, const float *__restrict__ x, const float *__restrict__ norm2, float *out)
+    scores(const __grid_constant__ fgi_cuda_model m, const __grid_constant__ fgi_cuda_rows rows, float *out)
 {
     __shared__ __align__(16) stage s_rows[2], s_lanes[2];
     const int64_t first_row = (int64_t)blockIdx.y * TILE, first_lane = (int64_t)blockIdx.x * TILE;
+    if (first_row >= fgi_rows_there(rows)) return;
     const int side = threadIdx.x / 4, part = threadIdx.x % 4 * SEGMENT; /* as it loads */
     const int warp = threadIdx.x / 32, row = warp / 4 * WARP_ROWS, lane = warp % 4 * WARP_LANES;
     const int steps = (m.ld + DEPTH - 1) / DEPTH, all = m.squares ? 2 * steps : steps;
-    const float *a = x + (first_row + side) * m.ld;
+    const float *__restrict__ a = rows.x + (first_row + side) * m.ld;
     const int64_t b = (first_lane + side) * m.ld;
-    const float *of_rows = norm2 + first_row;
+    const float *__restrict__ of_rows = rows.norm2 + first_row;
     const float per_unit[2] = {1.0f / unit_of(of_rows[side]), 1.0f / unit_of(of_rows[side + TILE / 2])};
     auto fetch_step = [&](int step) {
         const bool squared = step >= steps;
@@ -189,6 +191,6 @@ extern "C" cudaError_t fgi_cuda_scores(const fgi_cuda_model *model, const fgi_cu
                                        cudaStream_t stream)
 {
     const dim3 grid(model->lanes / TILE, (rows->rows + TILE - 1) / TILE);
-    scores<<<grid, THREADS, 0, stream>>>(*model, rows->x, rows->norm2, out);
+    scores<<<grid, THREADS, 0, stream>>>(*model, *rows, out);
     return cudaGetLastError();
 }
