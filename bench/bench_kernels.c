@@ -24,7 +24,8 @@ enum {
     SCAN_ROWS = 4096,
     SCAN_D = 128,
     CHOSEN = 64,
-    ADDED = 16
+    ADDED = 16,
+    FEW = 8
 };
 
 /* All that the cases read and write. */
@@ -151,45 +152,73 @@ static double run_load(const bench_case *c, const fgi_kernels *kernels, const ar
 static double run_select(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
     (void)c;
-    return kernels->select(a->bias, K, -0.02f, 0, a->index, a->out);
+    return kernels->select(a->bias, K, -0.02f, 0, a->rows, a->index);
 }
 
-static double run_sqdist(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+static double find_distances(const bench_case *c, const fgi_kernels *kernels, const arena *a,
+                             const float *scale)
 {
-    kernels->sqdist(a->x, a->weights, c->d, c->d, a->index, CHOSEN, a->out);
+    kernels->distances(&(fgi_distances_args){
+        .pairs = {.count = CHOSEN, .row = a->index, .component = a->index},
+        .x = a->x,
+        .means = a->weights,
+        .scale = scale,
+        .ldx = c->d,
+        .ld = c->d,
+        .d = c->d,
+        .out = a->out,
+    });
     return a->out[CHOSEN - 1];
 }
 
-static double run_sqdist_scaled(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+static double run_distances(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
-    kernels->sqdist_scaled(a->x, a->weights, a->scores, c->d, c->d, a->index, CHOSEN, a->out);
-    return a->out[CHOSEN - 1];
+    return find_distances(c, kernels, a, NULL);
+}
+
+static double run_distances_scaled(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+{
+    return find_distances(c, kernels, a, a->scores);
 }
 
 static double run_evaluate(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
     (void)c;
-    const int32_t best = kernels->evaluate(a->x, a->index, CHOSEN, a->square, a->square, a->shift);
-    return a->shift[best];
+    kernels->evaluate(a->x, a->index, CHOSEN, a->square, a->square, a->shift);
+    return a->shift[CHOSEN - 1];
 }
 
-static double run_exp2_sum(const bench_case *c, const fgi_kernels *kernels, const arena *a)
+/* Rows of FEW candidates each. */
+static double run_shares(const bench_case *c, const fgi_kernels *kernels, const arena *a)
 {
-    return kernels->exp2_sum(a->square, 1, c->d, a->out);
+    int32_t begin[MAX_DEPTH / FEW + 1];
+    for (int32_t r = 0; r <= c->d / FEW; r++) begin[r] = r * FEW;
+    kernels->shares(&(fgi_shares_args){
+        .value = a->square,
+        .begin = begin,
+        .rows = c->d / FEW,
+        .share = a->out,
+        .most = a->shift,
+        .sum = a->scores,
+    });
+    return a->scores[0];
 }
 
 static double add_rows(const bench_case *c, const fgi_kernels *kernels, const arena *a,
                        double *square)
 {
-    kernels->add_moments(&(fgi_moments_args){.x = a->x,
-                                             .ldx = c->d,
-                                             .d = c->d,
-                                             .count = ADDED,
-                                             .row = a->index,
-                                             .weight = a->scores,
-                                             .mean = a->bias,
-                                             .shift = a->shift,
-                                             .square = square});
+    int32_t same[ADDED] = {0};
+    kernels->add_moments(&(fgi_moments_args){
+        .pairs = {.count = ADDED, .row = a->index, .component = same},
+        .share = a->scores,
+        .x = a->x,
+        .means = a->bias,
+        .ldx = c->d,
+        .ld = c->d,
+        .d = c->d,
+        .shift = a->shift,
+        .square = square,
+    });
     return a->shift[c->d - 1];
 }
 
@@ -243,10 +272,10 @@ static const bench_case cases[] = {
     LOAD(FG_U8, 1),
     LOAD(FG_F64, 8),
     {"select", K, FG_F32, K, 4.0 * K, run_select},
-    {"sqdist", 128, FG_F32, 3.0 * CHOSEN * 128, 4.0 * CHOSEN * 128, run_sqdist},
-    {"sqdist_scaled", 128, FG_F32, 4.0 * CHOSEN * 128, 8.0 * CHOSEN * 128, run_sqdist_scaled},
+    {"distances", 128, FG_F32, 3.0 * CHOSEN * 128, 8.0 * CHOSEN * 128, run_distances},
+    {"distances_s", 128, FG_F32, 4.0 * CHOSEN * 128, 12.0 * CHOSEN * 128, run_distances_scaled},
     {"evaluate", CHOSEN, FG_F64, 2.0 * CHOSEN, 24.0 * CHOSEN, run_evaluate},
-    {"exp2_sum", MAX_DEPTH, FG_F64, 18.0 * MAX_DEPTH, 8.0 * MAX_DEPTH, run_exp2_sum},
+    {"shares", MAX_DEPTH, FG_F64, 18.0 * MAX_DEPTH, 8.0 * MAX_DEPTH, run_shares},
     {"add_shift", 128, FG_F64, 3.0 * ADDED * 128, 4.0 * ADDED * 128, run_add_shift},
     {"add_moments", 128, FG_F64, 5.0 * ADDED * 128, 4.0 * ADDED * 128, run_add_moments},
     SCAN(FG_F32, 4),

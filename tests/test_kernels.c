@@ -322,17 +322,17 @@ static void scores_keep_their_bound_at_worst(void **state)
 
 static void check_select(const float *scores, int32_t count, float threshold)
 {
-    enum { FIRST = 1000, MOST = 512 };
+    enum { ROW = 1000, MOST = 512 };
     int32_t wanted[MOST], selected = 0;
     for (int32_t j = 0; j < count; j++)
         if (scores[j] >= threshold) wanted[selected++] = j;
     /* as much room as is promised to be there, and no more */
-    int32_t *index = at_end(1, (selected + FGI_SELECT_SLACK) * (int64_t)sizeof *index, 0);
-    float *value = floats_at_end(2, selected + FGI_SELECT_SLACK);
-    assert_int_equal(table->select(scores, count, threshold, FIRST, index, value), selected);
+    int32_t *rows = at_end(1, (selected + FGI_SELECT_SLACK) * (int64_t)sizeof *rows, 0);
+    int32_t *components = at_end(2, (selected + FGI_SELECT_SLACK) * (int64_t)sizeof *rows, 0);
+    assert_int_equal(table->select(scores, count, threshold, ROW, rows, components), selected);
     for (int32_t c = 0; c < selected; c++) {
-        assert_int_equal(index[c], FIRST + wanted[c]);
-        assert_same_bits("select", count, value[c], scores[wanted[c]]);
+        assert_int_equal(rows[c], ROW);
+        assert_int_equal(components[c], wanted[c]);
     }
 }
 

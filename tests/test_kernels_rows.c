@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_kernels_rows.c - distances, scans, powers and moments: every instruction set this CPU has, ref included,
+/* test_kernels_rows.c - distances, scans, shares and moments: every instruction set this CPU has, ref included,
  * against the formulas in f64. Knows kernels.h alone; kernel_case.h derives the bounds. */
 #include "kernel_case.h"
 
@@ -9,43 +9,64 @@ static const fg_dtype scan_types[] = {FGI_SCAN_DTYPES(FGI_X)};
 
 /* ---- distances and scans */
 
-static void check_sqdist(int32_t count, int32_t d, int32_t gap)
+static void check_distances(int32_t count, int32_t d, int32_t gap)
 {
-    enum { MEANS = 11, MOST = 9 };
+    enum { ROWS = 3, MEANS = 11, MOST = 9 };
     const int32_t ld = d + gap;
-    const float *x = random_floats_at_end(0, d);
+    const float *x = random_floats_at_end(0, (ROWS - 1) * (int64_t)ld + d);
     const float *means = random_floats_at_end(1, (MEANS - 1) * (int64_t)ld + d);
     float *scale = random_floats_at_end(2, (MEANS - 1) * (int64_t)ld + d);
-    int32_t *index = at_end(3, count * (int64_t)sizeof *index, 0);
-    float out[MOST + 1], scaled[MOST + 1];
+    int32_t *component = at_end(3, count * (int64_t)sizeof *component, 0), row[MOST], zeros[MOST];
+    float out[MOST + 1], scaled[MOST + 1], chosen[MOST + 1];
     for (int64_t i = 0; i < (MEANS - 1) * (int64_t)ld + d; i++) scale[i] = fabsf(scale[i]);
-    for (int32_t c = 0; c < count; c++) index[c] = (c * 7 + d) % MEANS;
+    for (int32_t c = 0; c < count; c++) {
+        component[c] = (c * 7 + d) % MEANS;
+        row[c] = c * 5 / 3 % ROWS;
+        zeros[c] = 0;
+    }
+    fgi_distances_args a = {.pairs = {.count = count, .row = row, .component = component},
+                            .x = x,
+                            .means = means,
+                            .ldx = ld,
+                            .ld = ld,
+                            .d = d,
+                            .out = out};
     fill_canaries(out, MOST + 1);
+    table->distances(&a);
     fill_canaries(scaled, MOST + 1);
-    table->sqdist(x, means, ld, d, index, count, out);
-    table->sqdist_scaled(x, means, scale, ld, d, index, count, scaled);
+    a.scale = scale;
+    a.out = scaled;
+    table->distances(&a);
     for (int32_t c = 0; c < count; c++) {
         double sum = 0, scaled_sum = 0;
         for (int32_t i = 0; i < d; i++) {
-            const double difference = (double)x[i] - means[index[c] * ld + i];
+            const int64_t at = component[c] * (int64_t)ld + i;
+            const double difference = (double)x[row[c] * ld + i] - means[at];
             sum += difference * difference;
-            scaled_sum += scale[index[c] * ld + i] * difference * difference;
+            scaled_sum += scale[at] * difference * difference;
         }
-        assert_near("sqdist", d, out[c], sum, gamma_bound(d + 2) * sum);
-        assert_near("sqdist_scaled", d, scaled[c], scaled_sum, gamma_bound(d + 3) * scaled_sum);
+        assert_near("distances", d, out[c], sum, gamma_bound(d + 2) * sum);
+        assert_near("distances, scaled", d, scaled[c], scaled_sum, gamma_bound(d + 3) * scaled_sum);
         float scanned;
-        table->scan_l2[FG_F32](x, means + index[c] * ld, NULL, 1, d, &scanned);
-        assert_same_bits("sqdist and scan_l2", d, out[c], scanned);
+        table->scan_l2[FG_F32](x + row[c] * ld, means + component[c] * ld, NULL, 1, d, &scanned);
+        assert_same_bits("distances and scan_l2", d, out[c], scanned);
     }
     assert_canaries(out + count, MOST + 1 - count);
     assert_canaries(scaled + count, MOST + 1 - count);
+    fill_canaries(chosen, MOST + 1);
+    table->sqdist_scaled(x, means, scale, ld, d, component, count, chosen);
+    a.pairs.row = zeros;
+    table->distances(&a);
+    for (int32_t c = 0; c < count; c++) assert_same_bits("sqdist_scaled", d, chosen[c], scaled[c]);
+    assert_canaries(chosen + count, MOST + 1 - count);
 }
 
 static void distances_are_sums_of_squares(void **state)
 {
     (void)state;
     for (int32_t i = 0; i < ROW_LENGTHS; i++)
-        for (int32_t count = 0; count <= 9; count++) check_sqdist(count, row_length(i), count % 3);
+        for (int32_t count = 0; count <= 9; count++)
+            check_distances(count, row_length(i), count % 3);
 }
 
 static void check_scan(fg_dtype dtype, int32_t count, int32_t d, int64_t odd)
@@ -131,44 +152,51 @@ static void check_evaluate(int32_t count)
     int32_t *index = at_end(1, count * (int64_t)sizeof *index, 0);
     double *value = at_end(2, count * (int64_t)sizeof *value, 0);
     for (int32_t c = 0; c < count; c++) {
-        distance[c] = fabsf(random_float((uint64_t)(c % 5)));
-        index[c] = c * 7 % 5; /* values repeat: the first of equals counts */
+        distance[c] = fabsf(random_float((uint64_t)c));
+        index[c] = c * 7 % TABLE;
     }
-    const int32_t best = table->evaluate(distance, index, count, offset, scale, value);
-    for (int32_t c = 0; c < count; c++) {
+    table->evaluate(distance, index, count, offset, scale, value);
+    for (int32_t c = 0; c < count; c++)
         assert_true(value[c] == offset[index[c]] - scale[index[c]] * distance[c]);
-        assert_true(c < best ? value[c] < value[best] : value[c] <= value[best]);
-    }
-    for (int32_t c = 0; c < count; c++) distance[c] = INFINITY;
-    assert_int_equal(table->evaluate(distance, index, count, offset, scale, value), 0);
 }
 
 static void candidates_are_evaluated(void **state)
 {
     (void)state;
-    for (int32_t count = 1; count <= 2 * SHORT_ROWS; count++) check_evaluate(count);
+    for (int32_t count = 0; count <= 2 * SHORT_ROWS; count++) check_evaluate(count);
 }
 
-/* ---- powers of two */
+/* ---- shares */
 
-static void check_exp2(const float *exponents, int32_t count)
+/* One row of these values. */
+static void share(const double *value, int32_t count, float *shares, double *most, float *sum)
+{
+    const int32_t begin[] = {0, count};
+    table->shares(&(fgi_shares_args){
+        .value = value, .begin = begin, .rows = 1, .share = shares, .most = most, .sum = sum});
+}
+
+/* Shares of values of which the largest is 0, at the place `top`: powers of two over their sum. */
+static void check_shares(const float *exponents, int32_t count, int32_t top)
 {
     enum { MOST = 4096 };
-    const double most = 0.5; /* the difference is rounded once, to the exponent itself */
-    float value[MOST + 1];
-    double sum = 0;
-    double *values = at_end(3, count * (int64_t)sizeof *values, 0);
-    for (int32_t c = 0; c < count; c++) values[c] = exponents[c] + most;
-    fill_canaries(value, MOST + 1);
-    const float returned = table->exp2_sum(values, most, count, value);
-    for (int32_t c = 0; c < count; c++) {
-        const double expected = exponents[c] < -126 ? 0 : exp2(exponents[c]);
-        if (!(fabs(value[c] - expected) <= 0x1p-22 * expected))
-            fail_msg("%s: 2^%.9g is %.9g, not %.9g", table->isa, exponents[c], value[c], expected);
-        sum += value[c];
+    const double offset = 0.5; /* the difference is rounded once, to the exponent itself */
+    static float shares[MOST + 2];
+    double *values = at_end(3, (count + 1) * (int64_t)sizeof *values, 0), powers = 0, most;
+    float sum;
+    for (int32_t c = 0, e = 0; c <= count; c++)
+        values[c] = offset + (c == top ? 0 : exponents[e++]);
+    fill_canaries(shares, MOST + 2);
+    share(values, count + 1, shares, &most, &sum);
+    assert_true(most == offset);
+    for (int32_t c = 0; c <= count; c++) {
+        const double exponent = values[c] - offset;
+        const double power = exponent < -126 ? 0 : exp2(exponent);
+        assert_near("share", count, shares[c], power / sum, 1.25 * 0x1p-22 * power / sum);
+        powers += power;
     }
-    assert_near("exp2_sum", count, returned, sum, gamma_bound(count) * sum);
-    assert_canaries(value + count, MOST + 1 - count);
+    assert_near("sum of powers", count, sum, powers, (gamma_bound(count + 1) + 0x1p-22) * powers);
+    assert_canaries(shares + count + 1, MOST + 1 - count);
 }
 
 /* 2^v = 2^n 2^f with f = v - n exact, so that the error is one of f alone: every f that any v leads to is
@@ -182,31 +210,60 @@ static void powers_keep_their_bound(void **state)
     while (v < -0.0625f) {
         int32_t count = 0;
         for (; count < BLOCK && v < -0.0625f; v = nextafterf(v, 0)) exponents[count++] = v;
-        check_exp2(exponents, count);
+        check_shares(exponents, count, count / 2);
     }
     for (int32_t shift = 0; shift < 60; shift++) { /* nearer to 0, and further away */
         for (int32_t i = 0; i < BLOCK; i++)
             exponents[i] = fmaxf(-127, -0.75f * (1 + fabsf(random_float((uint64_t)i))) *
                                            exp2f((float)(8 - shift)));
-        check_exp2(exponents, BLOCK);
+        check_shares(exponents, BLOCK, BLOCK);
     }
+    for (int32_t count = 0; count <= 3 * SHORT_ROWS; count++)
+        for (int32_t top = 0; top <= count; top += 1 + count / 3)
+            check_shares(exponents, count, top);
 }
 
-static void powers_have_exact_ends(void **state)
+static void shares_have_exact_ends(void **state)
 {
     (void)state;
     const double ends[] = {0, -0.0, -1, -126, nextafterf(-126, -127), -1e30, -INFINITY};
-    float powers[7];
-    table->exp2_sum(ends, 0, 7, powers);
     const float expected[] = {1, 1, 0.5f, 0x1p-126f, 0, 0, 0};
-    for (int32_t i = 0; i < 7; i++) assert_same_bits("exp2_sum", i, powers[i], expected[i]);
-    for (int32_t count = 0; count <= SHORT_ROWS; count++) {
+    float shares[8], sum;
+    double most;
+    share(ends, 7, shares, &most, &sum);
+    assert_true(most == 0 && sum == 2.5f);
+    for (int32_t i = 0; i < 7; i++) assert_same_bits("share", i, shares[i], expected[i] / sum);
+    for (int32_t count = 1; count <= 2 * SHORT_ROWS; count++) {
         double *same = at_end(0, count * (int64_t)sizeof *same, 0);
         float *value = floats_at_end(1, count);
         for (int32_t c = 0; c < count; c++) same[c] = 1000.125;
-        assert_true(table->exp2_sum(same, 1000.125, count, value) == (float)count);
-        for (int32_t c = 0; c < count; c++) value[c] = -3 * fabsf(random_float((uint64_t)c));
-        check_exp2(value, count);
+        share(same, count, value, &most, &sum);
+        assert_true(most == 1000.125 && sum == (float)count);
+        for (int32_t c = 0; c < count; c++) assert_true(value[c] == 1 / sum);
+    }
+}
+
+/* Rows of every length side by side share as each does alone. */
+static void rows_share_alone(void **state)
+{
+    (void)state;
+    enum { ROWS = 2 * SHORT_ROWS, PAIRS = ROWS * (ROWS - 1) / 2 };
+    static double value[PAIRS], most[ROWS];
+    static float shares[PAIRS + 1], alone[PAIRS], sum[ROWS];
+    int32_t begin[ROWS + 1] = {0};
+    for (int32_t r = 0; r < ROWS; r++) begin[r + 1] = begin[r] + r;
+    for (int32_t c = 0; c < PAIRS; c++) value[c] = 40.0 * random_float((uint64_t)c);
+    fill_canaries(shares, PAIRS + 1);
+    table->shares(&(fgi_shares_args){
+        .value = value, .begin = begin, .rows = ROWS, .share = shares, .most = most, .sum = sum});
+    assert_true(most[0] == -INFINITY && sum[0] == 0);
+    assert_canaries(shares + PAIRS, 1);
+    for (int32_t r = 1; r < ROWS; r++) {
+        double own_most;
+        float own_sum;
+        share(value + begin[r], r, alone, &own_most, &own_sum);
+        assert_true(own_most == most[r] && own_sum == sum[r]);
+        assert_memory_equal(alone, shares + begin[r], (size_t)r * sizeof *alone);
     }
 }
 
@@ -214,33 +271,38 @@ static void powers_have_exact_ends(void **state)
 
 static void check_moments(int32_t d, int32_t count, bool squares)
 {
-    enum { MOST = 4 };
-    const int32_t ldx = d + 3, row[MOST] = {2, 0, 2, 1};
-    const float weight[MOST] = {0.3f, 1, 1e-9f, 0.7f};
-    const float *x = random_floats_at_end(0, 2 * ldx + d), *mean = random_floats_at_end(1, d);
-    double *shift = at_end(2, d * (int64_t)sizeof *shift, 0);
-    double *square = at_end(3, d * (int64_t)sizeof *square, 0);
-    for (int32_t i = 0; i < d; i++) shift[i] = square[i] = i + 0.25;
-    table->add_moments(&(fgi_moments_args){.x = x,
-                                           .ldx = ldx,
-                                           .d = d,
-                                           .count = count,
-                                           .row = row,
-                                           .weight = weight,
-                                           .mean = mean,
-                                           .shift = shift,
-                                           .square = squares ? square : NULL});
-    for (int32_t i = 0; i < d; i++) {
-        double sum = i + 0.25, sum2 = sum, magnitude = sum;
+    enum { MOST = 6, COMPONENTS = 3 };
+    const int32_t ldx = d + 3, ld = d + 1, cells = COMPONENTS * d, row[MOST] = {2, 0, 2, 1, 0, 1};
+    const int32_t component[MOST] = {1, 1, 1, 2, 0, 1};
+    const float weight[MOST] = {0.3f, 1, 1e-9f, 0.7f, 0, 0.5f};
+    float *x = random_floats_at_end(0, 2 * ldx + d);
+    const float *means = random_floats_at_end(1, (COMPONENTS - 1) * ld + d);
+    double *shift = at_end(2, cells * (int64_t)sizeof *shift, 0);
+    double *square = at_end(3, cells * (int64_t)sizeof *square, 0);
+    for (int32_t i = 0; i < cells; i++) shift[i] = square[i] = i + 0.25;
+    table->add_moments(
+        &(fgi_moments_args){.pairs = {.count = count, .row = row, .component = component},
+                            .share = weight,
+                            .x = x,
+                            .means = means,
+                            .ldx = ldx,
+                            .ld = ld,
+                            .d = d,
+                            .shift = shift,
+                            .square = squares ? square : NULL});
+    for (int32_t at = 0; at < cells; at++) {
+        const int32_t j = at / d, i = at % d;
+        double sum = at + 0.25, sum2 = sum, magnitude = sum;
         for (int32_t c = 0; c < count; c++) {
-            const float difference = x[row[c] * ldx + i] - mean[i];
+            if (component[c] != j) continue;
+            const float difference = x[row[c] * ldx + i] - means[j * ld + i];
             const double added = (double)weight[c] * difference;
             sum += added;
             magnitude += fabs(added);
             sum2 += squares ? added * difference : 0;
         }
-        assert_near("add_moments, shift", d, shift[i], sum, 0x1p-50 * magnitude);
-        assert_near("add_moments, square", d, square[i], sum2, 0x1p-50 * sum2);
+        assert_near("add_moments, shift", d, shift[at], sum, 0x1p-50 * magnitude);
+        assert_near("add_moments, square", d, square[at], sum2, 0x1p-50 * sum2);
     }
 }
 
@@ -248,7 +310,25 @@ static void moments_are_added(void **state)
 {
     (void)state;
     for (int32_t i = 0; i < ROW_LENGTHS; i++)
-        for (int32_t form = 0; form < 10; form++) check_moments(row_length(i), form / 2, form % 2);
+        for (int32_t form = 0; form < 14; form++) check_moments(row_length(i), form / 2, form % 2);
+}
+
+static void a_share_of_nothing_adds_nothing(void **state)
+{
+    (void)state;
+    const float x[] = {NAN}, mean[] = {1}, none[] = {0};
+    const int32_t first[] = {0};
+    double shift[] = {2}, square[] = {3};
+    table->add_moments(&(fgi_moments_args){.pairs = {.count = 1, .row = first, .component = first},
+                                           .share = none,
+                                           .x = x,
+                                           .means = mean,
+                                           .ldx = 1,
+                                           .ld = 1,
+                                           .d = 1,
+                                           .shift = shift,
+                                           .square = square});
+    assert_true(shift[0] == 2 && square[0] == 3);
 }
 
 int main(void)
@@ -259,8 +339,10 @@ int main(void)
         cmocka_unit_test(distances_carry_what_is_not_finite),
         cmocka_unit_test(candidates_are_evaluated),
         cmocka_unit_test(powers_keep_their_bound),
-        cmocka_unit_test(powers_have_exact_ends),
+        cmocka_unit_test(shares_have_exact_ends),
+        cmocka_unit_test(rows_share_alone),
         cmocka_unit_test(moments_are_added),
+        cmocka_unit_test(a_share_of_nothing_adds_nothing),
     };
     make_regions();
     int failed = 0;

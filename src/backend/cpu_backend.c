@@ -6,6 +6,7 @@
  * its tiles into statistics of its own, waits until every earlier shard has been merged, and merges. So sums
  * have one order, whatever the number of threads and however the rows were cut into chunks. */
 #include "context.h"
+#include "cpu.h"
 #include "cpu_tile.h"
 #include "source.h"
 
@@ -14,8 +15,15 @@
 
 enum { LEAST_SHARD_ROWS = 1024, MOST_SHARD_ROWS = 8192, LEAST_CHUNK_SHARDS = 8 };
 
+/* Threads meet at the end of a chunk: short rows come in more shards, as long as they are so few bytes as f32. */
+enum { MOST_CHUNK_SHARDS = 32, CHUNK_BYTES = 4 << 20 };
+
+/* Looks at whose turn it is before a worker sleeps: shards take alike long. */
+enum { MOST_LOOKS = 1000 };
+
+/* Counts are written all the time, so that no two workers' may lie in one line of a cache. */
 typedef struct worker {
-    fgi_cpu_scratch scratch;
+    _Alignas(64) fgi_cpu_scratch scratch;
     fgi_stats stats; /* of the shard at hand */
 } worker;
 
@@ -34,8 +42,8 @@ typedef struct cpu_backend {
     bool wants_stats;
     /* of the chunk in progress */
     fg_view chunk;
-    int64_t first, shard_rows, shards, turn; /* turn: the shard that may be merged next */
-    atomic_llong next;
+    int64_t first, shard_rows, shards;
+    atomic_llong next, turn; /* the shards that may be taken and merged next */
     fgi_row_results results;
 } cpu_backend;
 
@@ -51,8 +59,12 @@ static int64_t shard_rows_for(const fgi_params *params)
 static int64_t cpu_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec)
 {
     const cpu_backend *cpu = (const cpu_backend *)backend;
-    const int64_t shards = 4 * (int64_t)fgi_pool_threads(cpu->pool);
-    return shard_rows_for(spec->params) * (shards > LEAST_CHUNK_SHARDS ? shards : LEAST_CHUNK_SHARDS);
+    const int64_t threads = fgi_pool_threads(cpu->pool), rows = shard_rows_for(spec->params);
+    int64_t shards = 4 * threads > LEAST_CHUNK_SHARDS ? 4 * threads : LEAST_CHUNK_SHARDS;
+    while (2 * shards <= MOST_CHUNK_SHARDS &&
+           2 * shards * rows * spec->params->d * (int64_t)sizeof(float) <= CHUNK_BYTES)
+        shards *= 2;
+    return rows * shards;
 }
 
 static void release_pass(cpu_backend *cpu)
@@ -94,24 +106,22 @@ static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
     }
     cpu->wants_stats = spec->stats;
     cpu->shard_rows = shard_rows_for(spec->params);
-    cpu->job = (fgi_cpu_job){
-        .kernels = cpu->kernels,
-        .plan = &cpu->plan,
-        .rows = spec->rows,
-        .cut = fgi_cpu_cut(spec->params->k),
-    };
+    cpu->job = fgi_cpu_job_of(cpu->kernels, &cpu->plan, &spec->rows);
     return FG_OK;
 }
 
 static void merge_in_turn(cpu_backend *cpu, int64_t shard, const fgi_stats *stats)
 {
-    pthread_mutex_lock(&cpu->lock);
-    while (cpu->turn != shard) pthread_cond_wait(&cpu->merged, &cpu->lock);
-    pthread_mutex_unlock(&cpu->lock);
+    for (int32_t i = 0; i < MOST_LOOKS && atomic_load(&cpu->turn) != shard; i++) fgi_cpu_relax();
+    if (atomic_load(&cpu->turn) != shard) {
+        pthread_mutex_lock(&cpu->lock);
+        while (atomic_load(&cpu->turn) != shard) pthread_cond_wait(&cpu->merged, &cpu->lock);
+        pthread_mutex_unlock(&cpu->lock);
+    }
     if (cpu->wants_stats)
         fgi_stats_merge(&cpu->total, stats); /* alone here: it is this shard's turn */
     pthread_mutex_lock(&cpu->lock);
-    cpu->turn++;
+    atomic_fetch_add(&cpu->turn, 1);
     pthread_cond_broadcast(&cpu->merged);
     pthread_mutex_unlock(&cpu->lock);
 }
@@ -160,7 +170,7 @@ static fg_status cpu_absorb(fgi_backend *backend, const fg_view *chunk, int64_t 
     cpu->first = first;
     cpu->results = results ? *results : (fgi_row_results){0};
     cpu->shards = (chunk->rows + cpu->shard_rows - 1) / cpu->shard_rows;
-    cpu->turn = 0;
+    atomic_store(&cpu->turn, 0);
     atomic_store(&cpu->next, 0);
     if (cpu->shards == 1)
         absorb_shards(cpu, 0); /* waking threads would cost more than it brings */

@@ -1,36 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_tile.c - one tile of rows: screened by a product, refined from differences. Knows kernels and the plan;
- * knows no thread, no source, no ISA.
- *
- * For a row with scores U_j >= value_j (cpu_plan.h):
- *   candidates  = every j with U_j >= t, refined to value_j
- *   enough      when t <= max value - cut: whatever was left out has a value below t
- *   r_j         = 2^(value_j - lse), lse = log2 of the sum over candidates
- * A first t just below the largest score is enough for nearly every row; otherwise t is lowered to what the
- * refined values call for. */
+/* cpu_tile.c - one tile of rows: loaded, screened, refined in blocks (cpu_refine.c), told and added to statistics. Knows
+ * kernels and the plan; knows no thread, no source, no ISA. */
 #include "cpu_tile.h"
 
 #include "cpu_rank.h"
+#include "cpu_refine.h"
 
-#include <float.h> /* FLT_MAX */
-#include <math.h>  /* exp2, log2, isfinite, nextafterf */
+#include <math.h> /* log2, isfinite, NAN */
 
 static const double ln_2 = 0.6931471805599453;
-
-/* Scores are upper bounds: the first threshold lies so many of the plan's margins below what exact scores would
- * call for. */
-static const double margins_below = 2.0;
 
 /* The score tile should stay in a core's L2 cache beside the packed panels. Rows of scores stand a line further
  * apart than they are long: powers of two would meet in few sets of the cache. */
 enum { SCORE_TILE_BYTES = 256 * 1024, MOST_TILE_ROWS = 192, SCORE_PAD = 16 };
 
-/* Shares are sorted by component where there are so many of them for each, on average. */
-enum { LEAST_SHARES = 8192, DENSE_SHARES = 4 };
+/* Candidates of a block, beside room for all of one row's. */
+enum { BLOCK_CANDIDATES = 4096 };
 
-double fgi_cpu_cut(int32_t k)
+/* Sums of powers lie in 1 .. 2^31: so many of them multiply without overflow, and need one logarithm. */
+enum { LOG_ROWS = 16 };
+
+fgi_cpu_job fgi_cpu_job_of(const fgi_kernels *kernels, const fgi_cpu_plan *plan,
+                           const fgi_row_request *rows)
 {
-    return 26.0 + log2((double)k);
+    return (fgi_cpu_job){
+        .kernels = kernels,
+        .plan = plan,
+        .rows = *rows,
+        .cut = 26.0 + log2((double)plan->k),
+        .dropped = 0x1p-26 / plan->k,
+    };
 }
 
 static int32_t tile_rows_for(int32_t group, int32_t ld_scores)
@@ -40,26 +39,32 @@ static int32_t tile_rows_for(int32_t group, int32_t ld_scores)
     return rows < group ? group : (int32_t)(rows / group * group);
 }
 
-static fg_status shares_create(fgi_ledger *ledger, int32_t k, fgi_cpu_shares *shares)
+static fg_status block_create(fgi_ledger *ledger, int32_t k, int32_t rows, fgi_cpu_block *b)
 {
-    const int32_t capacity = k > LEAST_SHARES ? k : LEAST_SHARES;
-    shares->capacity = capacity;
-    FG_TRY(fgi_alloc(ledger, capacity, sizeof(int32_t), &shares->component));
-    FG_TRY(fgi_alloc(ledger, capacity, sizeof(int32_t), &shares->row));
-    FG_TRY(fgi_alloc(ledger, capacity, sizeof(int32_t), &shares->sorted_row));
-    FG_TRY(fgi_alloc(ledger, (int64_t)k + 1, sizeof(int32_t), &shares->end));
-    FG_TRY(fgi_alloc(ledger, capacity, sizeof(float), &shares->weight));
-    return fgi_alloc(ledger, capacity, sizeof(float), &shares->sorted_weight);
+    b->capacity = k + BLOCK_CANDIDATES;
+    const int64_t places = (int64_t)b->capacity + FGI_SELECT_SLACK;
+    FG_TRY(fgi_alloc(ledger, (int64_t)rows + 1, sizeof(int32_t), &b->begin));
+    FG_TRY(fgi_alloc(ledger, rows, sizeof(double), &b->most));
+    FG_TRY(fgi_alloc(ledger, rows, sizeof(float), &b->sum));
+    FG_TRY(fgi_alloc(ledger, places, sizeof(int32_t), &b->row));
+    FG_TRY(fgi_alloc(ledger, places, sizeof(int32_t), &b->component));
+    FG_TRY(fgi_alloc(ledger, places, sizeof(float), &b->distance));
+    FG_TRY(fgi_alloc(ledger, places, sizeof(float), &b->share));
+    FG_TRY(fgi_alloc(ledger, places, sizeof(double), &b->value));
+    return fgi_alloc(ledger, k, sizeof(int32_t), &b->order);
 }
 
-static void shares_destroy(fgi_cpu_shares *shares)
+static void block_destroy(fgi_cpu_block *b)
 {
-    fgi_free(shares->component);
-    fgi_free(shares->row);
-    fgi_free(shares->sorted_row);
-    fgi_free(shares->end);
-    fgi_free(shares->weight);
-    fgi_free(shares->sorted_weight);
+    fgi_free(b->begin);
+    fgi_free(b->most);
+    fgi_free(b->sum);
+    fgi_free(b->row);
+    fgi_free(b->component);
+    fgi_free(b->distance);
+    fgi_free(b->share);
+    fgi_free(b->value);
+    fgi_free(b->order);
 }
 
 fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, fgi_cpu_scratch *out)
@@ -70,7 +75,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     s.ld_scores = s.lanes + SCORE_PAD;
     s.ldx = (plan->depth + 15) / 16 * 16;
     s.tile_rows = tile_rows_for(screen->row_group, s.ld_scores);
-    const int64_t rows = s.tile_rows, places = (int64_t)plan->k + FGI_SELECT_SLACK;
+    const int64_t rows = s.tile_rows;
     fg_status status = fgi_alloc_zero(ledger, rows * s.ldx, sizeof(float), &s.x);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.norm2);
     if (status == FG_OK && screen->prepare)
@@ -78,13 +83,9 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
                            &s.prepared);
     if (status == FG_OK) status = fgi_alloc(ledger, rows * s.ld_scores, sizeof(float), &s.scores);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.row_max);
-    if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(int32_t), &s.index);
-    if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(int32_t), &s.order);
-    if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(float), &s.screened);
-    if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(float), &s.distance);
-    if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(float), &s.weight);
-    if (status == FG_OK) status = fgi_alloc(ledger, places, sizeof(double), &s.value);
-    if (status == FG_OK) status = shares_create(ledger, plan->k, &s.shares);
+    if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(int32_t), &s.open.row);
+    if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(double), &s.open.threshold);
+    if (status == FG_OK) status = block_create(ledger, plan->k, s.tile_rows, &s.block);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
     else
@@ -99,13 +100,9 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
     fgi_free(s->prepared);
     fgi_free(s->scores);
     fgi_free(s->row_max);
-    fgi_free(s->index);
-    fgi_free(s->order);
-    fgi_free(s->screened);
-    fgi_free(s->distance);
-    fgi_free(s->weight);
-    fgi_free(s->value);
-    shares_destroy(&s->shares);
+    fgi_free(s->open.row);
+    fgi_free(s->open.threshold);
+    block_destroy(&s->block);
     *s = (fgi_cpu_scratch){0};
 }
 
@@ -155,154 +152,30 @@ static void screen_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows
     screen->scores(&scores);
 }
 
-/* ------------------------------------------------------------------------------------------ refine */
+/* -------------------------------------------------------------------------------------------- tell */
 
-/* The candidates of one row, in the scratch's arrays, by rising component number. */
-typedef struct candidates {
-    int32_t count, best; /* best: the place of the largest value, the first of equals */
-    double threshold;    /* every component that is left out has a value below this */
-} candidates;
+/* Where a tile's results go. */
+typedef struct outcome {
+    int64_t first, place; /* of its first row: the number, and where in results */
+    fgi_stats *stats;     /* or NULL */
+    const fgi_row_results *results;
+} outcome;
 
-/* The scaled squared distance in f64: for rows so far away that f32 overflows. */
-static double wide_distance(const fgi_cpu_plan *plan, const float *x, int32_t j)
-{
-    const float *mean = plan->means + (int64_t)j * plan->ld;
-    const float *scale = plan->scale ? plan->scale + (int64_t)j * plan->ld : NULL;
-    double sum = 0.0;
-    for (int32_t i = 0; i < plan->d; i++) {
-        const double difference = (double)x[i] - mean[i];
-        sum += (scale ? scale[i] : 1.0) * difference * difference;
-    }
-    return sum;
-}
-
-static void evaluate_far(const fgi_cpu_plan *plan, fgi_cpu_scratch *s, const float *x,
-                         candidates *found)
-{
-    found->best = 0;
-    for (int32_t c = 0; c < found->count; c++) {
-        const int32_t j = s->index[c];
-        const double distance =
-            isfinite(s->distance[c]) ? s->distance[c] : wide_distance(plan, x, j);
-        s->value[c] = plan->offset[j] - plan->h[j] * distance;
-        if (s->value[c] > s->value[found->best]) found->best = c;
-    }
-}
-
-static void refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r, candidates *found)
-{
-    const fgi_cpu_plan *plan = job->plan;
-    const float *x = s->x + (int64_t)r * s->ldx;
-    if (plan->kind == FGI_DIAGONAL)
-        job->kernels->sqdist_scaled(x, plan->means, plan->scale, plan->ld, plan->d, s->index,
-                                    found->count, s->distance);
-    else
-        job->kernels->sqdist(x, plan->means, plan->ld, plan->d, s->index, found->count,
-                             s->distance);
-    if (s->norm2[r] <= plan->most_norm2)
-        found->best = job->kernels->evaluate(s->distance, s->index, found->count, plan->offset,
-                                             plan->h, s->value);
-    else
-        evaluate_far(plan, s, x, found);
-}
-
-static int32_t every_living_component(const fgi_cpu_plan *plan, int32_t *index)
-{
-    int32_t count = 0;
-    for (int32_t j = 0; j < plan->k; j++)
-        if (plan->offset[j] > -INFINITY) index[count++] = j;
-    return count;
-}
-
-static void select_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r,
-                              candidates *found)
-{
-    const fgi_cpu_plan *plan = job->plan;
-    found->count = 0;
-    if (found->threshold > -FLT_MAX && plan->k > 1 && s->norm2[r] <= plan->most_norm2)
-        found->count = job->kernels->select(s->scores + (int64_t)r * s->ld_scores, s->lanes,
-                                            (float)found->threshold, 0, s->index, s->screened);
-    if (found->count ==
-        0) { /* nothing to screen, or scores that may be beyond f32: no component is left out */
-        found->count = every_living_component(plan, s->index);
-        found->threshold = -INFINITY;
-    }
-}
-
-static double value_of_rank(fgi_cpu_scratch *s, int32_t count, int32_t rank)
-{
-    for (int32_t c = 0; c < count; c++) s->order[c] = c;
-    fgi_cpu_rank(s->order, count, rank, s->value, s->index);
-    return s->value[s->order[rank - 1]];
-}
-
-/* The threshold at which the candidates would be complete, judged by those found so far. */
-static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, const candidates *found)
-{
-    const double best = s->value[found->best];
-    const double for_mass = best - (job->plan->kind == FGI_HARD ? 0.0 : job->cut);
-    const int32_t rank = job->rows.exact_rank ? job->rows.top : 1;
-    if (rank <= 1) return for_mass;
-    if (found->count < rank) { /* look deeper, faster each time */
-        s->rank_gap = 2.0 * (best - found->threshold);
-        return fmin(for_mass, best - s->rank_gap);
-    }
-    const double for_rank = value_of_rank(s, found->count, rank);
-    s->rank_gap = 1.25 * (best - for_rank);
-    return fmin(for_mass, for_rank);
-}
-
-static candidates find_candidates(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r)
-{
-    const fgi_cpu_plan *plan = job->plan;
-    const double reach = plan->kind == FGI_HARD ? 0.0 : job->cut;
-    const double margin = margins_below * (plan->margin + plan->margin_slope * s->norm2[r]);
-    candidates found = {.threshold = s->row_max[r] - fmax(reach, s->rank_gap) - margin};
-    for (;;) {
-        /* the kernel compares in f32: the threshold in force is the rounded one */
-        found.threshold = nextafterf((float)found.threshold, -INFINITY);
-        select_candidates(job, s, r, &found);
-        refine(job, s, r, &found);
-        if (found.threshold == -INFINITY) return found;
-        const double needed = threshold_needed(job, s, &found);
-        if (found.threshold <= needed) return found;
-        found.threshold = needed;
-    }
-}
-
-/* ----------------------------------------------------------------------------- tell and accumulate */
-
-/* Responsibilities of the candidates into weight; gives the row's log-density in log2 units back. */
-static double normalise(const fgi_cpu_job *job, fgi_cpu_scratch *s, const candidates *found)
-{
-    const double best = s->value[found->best];
-    if (job->plan->kind == FGI_HARD) {
-        for (int32_t c = 0; c < found->count; c++) s->weight[c] = c == found->best ? 1.0f : 0.0f;
-        return best;
-    }
-    if (found->count == 1) { /* most rows of well separated data */
-        s->weight[0] = 1.0f;
-        return best;
-    }
-    const float sum = job->kernels->exp2_sum(s->value, best, found->count, s->weight);
-    for (int32_t c = 0; c < found->count; c++) s->weight[c] /= sum;
-    return best + log2((double)sum);
-}
-
-static void tell_components(const fgi_cpu_job *job, fgi_cpu_scratch *s, const candidates *found,
+static void tell_components(const fgi_cpu_job *job, const fgi_cpu_block *b, int32_t i,
                             int32_t *components, float *values)
 {
     const fgi_row_request *want = &job->rows;
     const bool hard = job->plan->kind == FGI_HARD;
-    const int32_t top = want->top < found->count ? want->top : found->count;
-    for (int32_t c = 0; c < found->count; c++) s->order[c] = c;
-    fgi_cpu_rank(s->order, found->count, top, s->value, s->index);
+    const int32_t begin = b->begin[i], count = b->begin[i + 1] - begin;
+    const int32_t top = want->top < count ? want->top : count;
+    for (int32_t c = 0; c < count; c++) b->order[c] = c;
+    fgi_cpu_rank(b->order, count, top, b->value + begin, b->component + begin);
     int32_t told = 0;
     for (; told < top; told++) {
-        const int32_t c = s->order[told];
-        if (!hard && told > 0 && !(s->weight[c] >= want->tau)) break;
-        components[told] = s->index[c];
-        if (values) values[told] = hard ? s->distance[c] : s->weight[c];
+        const int32_t c = begin + b->order[told];
+        if (!hard && told > 0 && !(b->share[c] >= want->tau)) break;
+        components[told] = b->component[c];
+        if (values) values[told] = hard ? b->distance[c] : b->share[c];
     }
     for (; told < want->top; told++) {
         components[told] = -1;
@@ -310,108 +183,144 @@ static void tell_components(const fgi_cpu_job *job, fgi_cpu_scratch *s, const ca
     }
 }
 
-static void add_shares(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t j,
-                       const fgi_moments_args *of, fgi_stats *stats)
+static void tell_row(const fgi_cpu_job *job, const fgi_cpu_block *b, int32_t i, int64_t place,
+                     const fgi_row_results *results)
 {
-    fgi_moments_args a = *of;
-    a.x = s->x;
-    a.ldx = s->ldx;
-    a.d = job->plan->d;
-    a.mean = job->plan->means + (int64_t)j * job->plan->ld;
-    a.shift = stats->shift + (int64_t)j * a.d;
-    a.square = stats->kind == FGI_DIAGONAL ? stats->square + (int64_t)j * a.d : NULL;
-    job->kernels->add_moments(&a);
-}
-
-/* By component, then by row: a component's sums stay in registers, and no sum is taken in another order. */
-static void add_sorted(const fgi_cpu_job *job, fgi_cpu_scratch *s, fgi_stats *stats)
-{
-    fgi_cpu_shares *shares = &s->shares;
-    const int32_t k = job->plan->k;
-    int32_t *end = shares->end;
-    for (int32_t j = 0; j <= k; j++) end[j] = 0;
-    for (int32_t e = 0; e < shares->count; e++) end[shares->component[e] + 1]++;
-    for (int32_t j = 0; j < k; j++) end[j + 1] += end[j];
-    for (int32_t e = 0; e < shares->count; e++) {
-        const int32_t place = end[shares->component[e]]++; /* first a beginning, then the end */
-        shares->sorted_row[place] = shares->row[e];
-        shares->sorted_weight[place] = shares->weight[e];
-    }
-    for (int32_t j = 0, begin = 0; j < k; begin = end[j++]) {
-        const fgi_moments_args of = {.row = shares->sorted_row + begin,
-                                     .weight = shares->sorted_weight + begin,
-                                     .count = end[j] - begin};
-        if (of.count > 0) add_shares(job, s, j, &of, stats);
-    }
-}
-
-static void flush_shares(const fgi_cpu_job *job, fgi_cpu_scratch *s, fgi_stats *stats)
-{
-    fgi_cpu_shares *shares = &s->shares;
-    if (shares->count / DENSE_SHARES >= job->plan->k) {
-        add_sorted(job, s, stats);
-    } else {
-        for (int32_t e = 0; e < shares->count; e++) {
-            const fgi_moments_args of = {
-                .row = shares->row + e, .weight = shares->weight + e, .count = 1};
-            add_shares(job, s, shares->component[e], &of, stats);
-        }
-    }
-    shares->count = 0;
-}
-
-static void accumulate(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r,
-                       const candidates *found, fgi_stats *stats)
-{
-    const bool hard = job->plan->kind == FGI_HARD;
-    fgi_cpu_shares *shares = &s->shares;
-    if (shares->capacity - shares->count < found->count) flush_shares(job, s, stats);
-    for (int32_t c = hard ? found->best : 0; c < (hard ? found->best + 1 : found->count); c++) {
-        if (s->weight[c] == 0.0f) continue;
-        const int32_t j = s->index[c], e = shares->count++;
-        const double weight = s->weight[c];
-        stats->mass[j] += weight;
-        if (stats->kind != FGI_DIAGONAL) stats->square[j] += weight * s->distance[c];
-        stats->survivors++;
-        shares->component[e] = j;
-        shares->row[e] = r;
-        shares->weight[e] = s->weight[c];
-    }
+    const int32_t top = job->rows.top;
+    if (top)
+        tell_components(job, b, i, results->components + place * top,
+                        results->values ? results->values + place * top : NULL);
+    if (job->rows.log_density)
+        results->log_density[place] =
+            job->plan->kind == FGI_HARD ? b->most[i] : ln_2 * (b->most[i] + log2(b->sum[i]));
 }
 
 /* A row with NaN or infinity: counted, told as such, and otherwise left out. */
-static void pass_over(const fgi_cpu_job *job, int64_t row, int64_t place, fgi_stats *stats,
-                      const fgi_row_results *results)
+static void pass_over(const fgi_cpu_job *job, int32_t row, const outcome *to)
 {
-    if (stats) {
-        stats->rows_skipped++;
-        if (stats->first_bad_row < 0) stats->first_bad_row = row;
+    if (to->stats) {
+        to->stats->rows_skipped++;
+        if (to->stats->first_bad_row < 0) to->stats->first_bad_row = to->first + row;
     }
     const int32_t top = job->rows.top;
-    for (int32_t i = 0; i < top; i++) {
-        results->components[place * top + i] = -1;
-        if (results->values) results->values[place * top + i] = 0.0f;
+    for (int64_t i = (to->place + row) * top; i < (to->place + row + 1) * top; i++) {
+        to->results->components[i] = -1;
+        if (to->results->values) to->results->values[i] = 0.0f;
     }
-    if (job->rows.log_density) results->log_density[place] = NAN;
+    if (job->rows.log_density) to->results->log_density[to->place + row] = NAN;
 }
 
-static void absorb_row(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t r, int64_t place,
-                       fgi_stats *stats, const fgi_row_results *results)
+/* -------------------------------------------------------------------------------------- accumulate */
+
+/* A row's density, and what it may lack. */
+typedef struct totals {
+    double most, product; /* log2 of density: most + log2(product) */
+    int32_t factors;
+} totals;
+
+static void settle(totals *t)
 {
-    const candidates found = find_candidates(job, s, r);
-    const double lse = normalise(job, s, &found);
-    const bool hard = job->plan->kind == FGI_HARD;
-    const double density = hard ? lse : ln_2 * lse;
-    const int32_t top = job->rows.top;
-    if (top)
-        tell_components(job, s, &found, results->components + place * top,
-                        results->values ? results->values + place * top : NULL);
-    if (job->rows.log_density) results->log_density[place] = density;
-    if (!stats) return;
+    t->most += log2(t->product);
+    t->product = 1.0;
+    t->factors = 0;
+}
+
+/* Of candidates left out, each has less than 2^-cut of the best one's share. */
+static void add_row(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t at, int32_t i,
+                    totals *t, fgi_stats *stats)
+{
+    const fgi_cpu_block *b = &s->block;
     stats->rows++;
-    stats->objective += hard ? -density : density;
-    if (!hard) stats->dropped += (job->plan->k - found.count) * exp2(found.threshold - lse);
-    accumulate(job, s, r, &found, stats);
+    t->most += b->most[i];
+    t->product *= b->sum[i];
+    if (++t->factors == LOG_ROWS) settle(t);
+    if (job->plan->kind != FGI_HARD && s->open.threshold[at + i] > -INFINITY)
+        stats->dropped +=
+            (job->plan->k - (b->begin[i + 1] - b->begin[i])) * job->dropped / b->sum[i];
+}
+
+static void add_masses(const fgi_cpu_block *b, fgi_stats *stats)
+{
+    for (int32_t c = 0; c < b->count; c++) {
+        if (b->share[c] == 0.0f) continue;
+        const int32_t j = b->component[c];
+        const double share = b->share[c];
+        stats->mass[j] += share;
+        if (stats->kind != FGI_DIAGONAL) stats->square[j] += share * b->distance[c];
+        stats->survivors++;
+    }
+}
+
+static void add_pairs(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stats *stats)
+{
+    const fgi_cpu_block *b = &s->block;
+    const fgi_moments_args moments = {
+        .pairs = {.count = b->count, .row = b->row, .component = b->component},
+        .share = b->share,
+        .x = s->x,
+        .means = job->plan->means,
+        .ldx = s->ldx,
+        .ld = job->plan->ld,
+        .d = job->plan->d,
+        .shift = stats->shift,
+        .square = stats->kind == FGI_DIAGONAL ? stats->square : NULL,
+    };
+    add_masses(b, stats);
+    job->kernels->add_moments(&moments);
+}
+
+/* Tells and adds the rows of a block that are complete; the others go back to the open rows, of which `kept` come before.
+ * Gives their new number back. */
+static int32_t finish_block(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at, int32_t kept,
+                            const outcome *to)
+{
+    fgi_cpu_block *b = &s->block;
+    totals t = {.product = 1.0};
+    for (int32_t i = 0; i < b->rows; i++) {
+        const int32_t row = s->open.row[at + i];
+        if (fgi_cpu_is_complete(job, s, at, i)) {
+            tell_row(job, b, i, to->place + row, to->results);
+            if (to->stats) add_row(job, s, at, i, &t, to->stats);
+            continue;
+        }
+        for (int32_t c = b->begin[i]; c < b->begin[i + 1]; c++) b->share[c] = 0.0f;
+        s->open.row[kept] = row;
+        s->open.threshold[kept++] = s->open.threshold[at + i];
+    }
+    if (to->stats) {
+        settle(&t);
+        to->stats->objective += job->plan->kind == FGI_HARD ? -t.most : ln_2 * t.most;
+        add_pairs(job, s, to->stats);
+    }
+    return kept;
+}
+
+/* All rows of a tile but bad ones, which are counted and told as such. */
+static void open_rows(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows, const outcome *to)
+{
+    s->open.count = 0;
+    for (int32_t r = 0; r < rows; r++) {
+        if (!isfinite(s->norm2[r])) {
+            pass_over(job, r, to);
+            continue;
+        }
+        s->open.row[s->open.count] = r;
+        s->open.threshold[s->open.count++] = fgi_cpu_first_threshold(job, s, r);
+    }
+}
+
+static void absorb_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows, const outcome *to)
+{
+    if (job->plan->k > 1) screen_tile(job, s, rows);
+    open_rows(job, s, rows, to);
+    while (s->open.count > 0) {
+        int32_t kept = 0;
+        for (int32_t at = 0; at < s->open.count; at += s->block.rows) {
+            fgi_cpu_refine(job, s, at);
+            kept = finish_block(job, s, at, kept, to);
+        }
+        s->open.count = kept;
+    }
 }
 
 void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const fg_view *rows,
@@ -419,21 +328,13 @@ void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const
 {
     const int64_t stride_bytes = (rows->row_stride ? rows->row_stride : rows->cols) *
                                  (int64_t)fg_dtype_bytes((fg_dtype)rows->dtype);
-    for (int64_t done = 0; done < rows->rows; done += scratch->tile_rows) {
+    outcome to = {.first = first, .stats = stats, .results = results};
+    for (; to.place < rows->rows; to.place += scratch->tile_rows, to.first += scratch->tile_rows) {
         fg_view tile = *rows;
-        tile.data = (const char *)rows->data + done * stride_bytes;
-        if (rows->rows - done < scratch->tile_rows)
-            tile.rows = rows->rows - done;
-        else
-            tile.rows = scratch->tile_rows;
+        tile.data = (const char *)rows->data + to.place * stride_bytes;
+        tile.rows = rows->rows - to.place;
+        if (tile.rows > scratch->tile_rows) tile.rows = scratch->tile_rows;
         load_tile(job, scratch, &tile);
-        if (job->plan->k > 1) screen_tile(job, scratch, (int32_t)tile.rows);
-        for (int32_t r = 0; r < tile.rows; r++) {
-            if (isfinite(scratch->norm2[r]))
-                absorb_row(job, scratch, r, done + r, stats, results);
-            else
-                pass_over(job, first + done + r, done + r, stats, results);
-        }
-        if (stats) flush_shares(job, scratch, stats);
+        absorb_tile(job, scratch, (int32_t)tile.rows, &to);
     }
 }

@@ -6,12 +6,25 @@
 #include "backend.h"
 #include "cpu_plan.h"
 
-/* What rows add to components: each entry is a row of the tile, a component, a responsibility. */
-typedef struct fgi_cpu_shares {
-    int32_t count, capacity;
-    int32_t *component, *row, *sorted_row, *end; /* end: k + 1; the others: capacity */
-    float *weight, *sorted_weight;
-} fgi_cpu_shares;
+/* Rows of a tile that still need candidates, and how deep to look for them: every component that is left out has a
+ * value below the row's threshold. */
+typedef struct fgi_cpu_open_rows {
+    int32_t count;
+    int32_t *row;      /* tile_rows */
+    double *threshold; /* tile_rows */
+} fgi_cpu_open_rows;
+
+/* Candidates of some of those rows, row after row, by rising component number. */
+typedef struct fgi_cpu_block {
+    int32_t rows, count, capacity; /* of candidates */
+    int32_t *begin;                /* tile_rows + 1: the first candidate of each row */
+    int32_t *row, *component;      /* of candidates: capacity + slack each */
+    float *distance, *share;
+    double *value;
+    double *most;   /* tile_rows: the largest value */
+    float *sum;     /* tile_rows: of powers of two, relative to most */
+    int32_t *order; /* k: places of one row's candidates in order */
+} fgi_cpu_block;
 
 /* One worker's buffers: nothing here survives a tile but the rank guess. */
 typedef struct fgi_cpu_scratch {
@@ -21,10 +34,8 @@ typedef struct fgi_cpu_scratch {
     void *prepared; /* the rows as the screen wants them; NULL: as they are */
     float *scores;  /* tile_rows x ld_scores: never below the true values */
     float *row_max; /* tile_rows */
-    int32_t *index, *order; /* candidates of one row, and their places in order: k + slack each */
-    float *screened, *distance, *weight; /* of the candidates: k + slack each */
-    double *value;                       /* k */
-    fgi_cpu_shares shares;
+    fgi_cpu_open_rows open;
+    fgi_cpu_block block;
     double
         rank_gap; /* how far below the best the last row's lowest rank lay: a first guess for the next */
 } fgi_cpu_scratch;
@@ -34,15 +45,17 @@ typedef struct fgi_cpu_job {
     const fgi_kernels *kernels;
     const fgi_cpu_plan *plan;
     fgi_row_request rows;
-    double cut; /* log2 of the largest ratio of responsibilities that still matters */
+    double cut;     /* log2 of the largest ratio of responsibilities that still matters */
+    double dropped; /* 2^-cut: more than a component that is left out has of the best one's share */
 } fgi_cpu_job;
 
 fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan,
                                  fgi_cpu_scratch *out);
 void fgi_cpu_scratch_destroy(fgi_cpu_scratch *scratch);
 
-/* The cut for k components: what is dropped sums to less than 2^-26 of a row. */
-double fgi_cpu_cut(int32_t k);
+/* The cut leaves out less than 2^-26 of a row in all. */
+fgi_cpu_job fgi_cpu_job_of(const fgi_kernels *kernels, const fgi_cpu_plan *plan,
+                           const fgi_row_request *rows);
 
 /* Absorbs consecutive rows. first: number of the first row. stats may be NULL. results: of these rows
  * alone. */

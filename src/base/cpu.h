@@ -9,4 +9,14 @@ bool fgi_cpu_avx2(void);   /* AVX2, FMA and F16C                */
 bool fgi_cpu_avx512(void); /* AVX-512 F, BW, DQ, VL             */
 bool fgi_cpu_amx(void); /* AVX-512 as above and BF16, AMX tiles of bf16, which the system allows */
 
+/* Tells the core that this thread only waits. */
+static inline void fgi_cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* lasts about as long as a pause there; `yield` does nothing */
+#endif
+}
+
 #endif

@@ -60,17 +60,47 @@ typedef struct fgi_scores_args {
     float *row_max;    /* rows: raised to the row's largest score that is a number */
 } fgi_scores_args;
 
-/* Rows' shares of one component's moments, in f64 from differences in f32, row after row:
- *     shift[i]  += weight[c] * (x[row[c]][i] - mean[i])
- *     square[i] += weight[c] * (x[row[c]][i] - mean[i])^2 */
+/* Pairs of a row and a component, those of one row side by side. */
+typedef struct fgi_pairs {
+    int32_t count;
+    const int32_t *row, *component; /* count */
+} fgi_pairs;
+
+/* Squared distances of pairs, from differences:
+ *     out[c] = sum over i < d of scale[component[c]][i] * (x[row[c]][i] - means[component[c]][i])^2 */
+typedef struct fgi_distances_args {
+    fgi_pairs pairs;
+    const float *x;     /* rows of ldx elements */
+    const float *means; /* rows of ld elements */
+    const float *scale; /* the same, or NULL: 1 */
+    int32_t ldx, ld, d;
+    float *out; /* count */
+} fgi_distances_args;
+
+/* Rows' shares, from their candidates' values: with most[r] the largest of row r's, which are those from begin[r] to
+ * begin[r + 1] - 1, and p = 2^e, e = f32(value - most[r]) <= 0 (relative error at most 2^-22; below 2^-126: 0),
+ *     sum[r] = sum of p        share = p / sum[r] */
+typedef struct fgi_shares_args {
+    const double *value;
+    const int32_t *begin; /* rows + 1; rows without candidates get most -inf, sum 0 */
+    int32_t rows;
+    float *share;
+    double *most; /* rows */
+    float *sum;   /* rows */
+} fgi_shares_args;
+
+/* Adds pairs' shares to the moments of their components, in f64 from differences in f32, pair after pair:
+ *     shift[component[c]][i]  += share[c] * (x[row[c]][i] - means[component[c]][i])
+ *     square[component[c]][i] += share[c] * (x[row[c]][i] - means[component[c]][i])^2
+ * A share of 0 adds nothing, whatever the row. Consecutive pairs of one component cost less. */
 typedef struct fgi_moments_args {
-    const float *x; /* rows of ldx elements */
-    int32_t ldx, d, count;
-    const int32_t *row;  /* count */
-    const float *weight; /* count */
-    const float *mean;   /* d */
-    double *shift;       /* d */
-    double *square;      /* d, or NULL */
+    fgi_pairs pairs;
+    const float *share; /* count */
+    const float *x;     /* rows of ldx elements */
+    const float *means; /* rows of ld elements */
+    int32_t ldx, ld, d;
+    double *shift;  /* components x d */
+    double *square; /* components x d, or NULL */
 } fgi_moments_args;
 
 /* One way to multiply rows with weights: layouts of its own for both, and a bound on its error,
@@ -107,29 +137,24 @@ typedef struct fgi_kernels {
     void (*load[FGI_DTYPE_COUNT])(
         const fgi_load_args *a); /* f32 f16 bf16 i8 u8 f64; NULL: not served */
 
-    /* Appends first + j and scores[j] for each j in 0 .. count - 1 with scores[j] >= threshold, in order.
-     * count is a multiple of 16, scores 64-byte aligned. index and value must have FGI_SELECT_SLACK places more
-     * than are appended. Returns how many were appended. NaN is never selected. */
-    int32_t (*select)(const float *scores, int32_t count, float threshold, int32_t first,
-                      int32_t *FGI_RESTRICT index, float *FGI_RESTRICT value);
+    /* Appends each j in 0 .. count - 1 with scores[j] >= threshold, in order, to components, and the row for each to
+     * rows. count is a multiple of 16, scores 64-byte aligned. Both must have FGI_SELECT_SLACK places more than are
+     * appended. Returns how many were appended. NaN is never selected. */
+    int32_t (*select)(const float *scores, int32_t count, float threshold, int32_t row,
+                      int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components);
 
-    /* out[c] = sum over i < d of (x[i] - means[index[c] * ld + i])^2. Same bits as scan_l2[FG_F32] for the same
-     * two vectors. */
-    void (*sqdist)(const float *x, const float *means, int32_t ld, int32_t d, const int32_t *index,
-                   int32_t count, float *FGI_RESTRICT out);
+    /* Without scale, the same bits as scan_l2[FG_F32] for the same two vectors. */
+    void (*distances)(const fgi_distances_args *a);
 
     /* out[c] = sum over i < d of scale[index[c] * ld + i] * (x[i] - means[index[c] * ld + i])^2 */
     void (*sqdist_scaled)(const float *x, const float *means, const float *scale, int32_t ld,
                           int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out);
 
-    /* value[c] = offset[index[c]] - scale[index[c]] * distance[c]; returns the place of the largest, the first
-     * of equals, and 0 where none is a number. count >= 1. */
-    int32_t (*evaluate)(const float *distance, const int32_t *index, int32_t count,
-                        const double *offset, const double *scale, double *FGI_RESTRICT value);
+    /* value[c] = offset[index[c]] - scale[index[c]] * distance[c] */
+    void (*evaluate)(const float *distance, const int32_t *index, int32_t count,
+                     const double *offset, const double *scale, double *FGI_RESTRICT value);
 
-    /* power[c] = 2^e, e = f32(value[c] - most) <= 0 (relative error at most 2^-22; below 2^-126: 0); returns
-     * the sum. */
-    float (*exp2_sum)(const double *value, double most, int32_t count, float *FGI_RESTRICT power);
+    void (*shares)(const fgi_shares_args *a);
 
     void (*add_moments)(const fgi_moments_args *a);
 

@@ -113,6 +113,11 @@ FGI_INLINE vec_f32 vec_mul(vec_f32 a, vec_f32 b)
     return _mm256_mul_ps(a, b);
 }
 
+FGI_INLINE vec_f32 vec_div(vec_f32 a, vec_f32 b)
+{
+    return _mm256_div_ps(a, b);
+}
+
 FGI_INLINE vec_f32 vec_fma(vec_f32 a, vec_f32 b, vec_f32 c)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -135,6 +140,14 @@ FGI_INLINE __m128 vec_sum4(const vec_f32 a[4])
     const __m256 ab = _mm256_hadd_ps(a[0], a[1]), cd = _mm256_hadd_ps(a[2], a[3]);
     const __m256 abcd = _mm256_hadd_ps(ab, cd);
     return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
+}
+
+FGI_INLINE void vec_store4(float *to, int32_t n, __m128 sums)
+{
+    if (n >= 4)
+        _mm_storeu_ps(to, sums);
+    else
+        _mm_maskstore_ps(to, _mm256_castsi256_si128(first_lanes(n)), sums);
 }
 
 FGI_INLINE float vec_sum(vec_f32 a)
@@ -160,16 +173,14 @@ FGI_INLINE uint32_t vec_at_least(vec_f32 a, vec_f32 b)
     return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ));
 }
 
-FGI_INLINE void vec_write_lanes(vec_f32 a, uint32_t bits, int32_t first, int32_t *index,
-                                float *value)
+FGI_INLINE void vec_write_lanes(uint32_t bits, int32_t first, int32_t *index)
 {
-    float lanes[LANES];
-    _mm256_storeu_ps(lanes, a);
-    for (; bits; bits &= bits - 1) {
-        const int32_t lane = __builtin_ctz(bits);
-        *index++ = first + lane;
-        *value++ = lanes[lane];
-    }
+    for (; bits; bits &= bits - 1) *index++ = first + __builtin_ctz(bits);
+}
+
+FGI_INLINE void vec_write_same(int32_t value, int32_t *to)
+{
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm256_set1_epi32(value));
 }
 
 FGI_INLINE vec_f64 wide_low(vec_f32 a)

@@ -67,6 +67,11 @@ FGI_INLINE vec_f32 vec_mul(vec_f32 a, vec_f32 b)
     return _mm512_mul_ps(a, b);
 }
 
+FGI_INLINE vec_f32 vec_div(vec_f32 a, vec_f32 b)
+{
+    return _mm512_div_ps(a, b);
+}
+
 /* a * b + c, rounded once */
 FGI_INLINE vec_f32 vec_fma(vec_f32 a, vec_f32 b, vec_f32 c)
 {
@@ -97,6 +102,15 @@ FGI_INLINE __m128 vec_sum4(const vec_f32 a[4])
     return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
 }
 
+/* The first n of four sums, n >= 1: all if there are more. */
+FGI_INLINE void vec_store4(float *to, int32_t n, __m128 sums)
+{
+    if (n >= 4)
+        _mm_storeu_ps(to, sums);
+    else
+        _mm_mask_storeu_ps(to, (__mmask8)first_lanes(n), sums);
+}
+
 FGI_INLINE float vec_sum(vec_f32 a)
 {
     return _mm512_reduce_add_ps(a);
@@ -121,16 +135,19 @@ FGI_INLINE uint32_t vec_at_least(vec_f32 a, vec_f32 b)
     return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
 }
 
-/* Writes first + l and lane l for each set bit l, in order; may write LANES places. */
-FGI_INLINE void vec_write_lanes(vec_f32 a, uint32_t bits, int32_t first, int32_t *index,
-                                float *value)
+/* Writes first + l for each set bit l, in order; may write LANES places. */
+FGI_INLINE void vec_write_lanes(uint32_t bits, int32_t first, int32_t *index)
 {
-    const __mmask16 lanes = (__mmask16)bits;
     const __m512i numbers =
         _mm512_add_epi32(_mm512_set1_epi32(first),
                          _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(lanes, numbers));
-    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(lanes, a));
+    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32((__mmask16)bits, numbers));
+}
+
+/* Writes value to LANES places. */
+FGI_INLINE void vec_write_same(int32_t value, int32_t *to)
+{
+    _mm512_storeu_si512(to, _mm512_set1_epi32(value));
 }
 
 FGI_INLINE vec_f64 wide_low(vec_f32 a)

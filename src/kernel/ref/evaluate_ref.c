@@ -2,13 +2,8 @@
 /* evaluate_ref.c - values of candidates from their distances. Knows no instruction set. */
 #include "ref.h"
 
-int32_t fgi_evaluate_ref(const float *distance, const int32_t *index, int32_t count,
-                         const double *offset, const double *scale, double *FGI_RESTRICT value)
+void fgi_evaluate_ref(const float *distance, const int32_t *index, int32_t count,
+                      const double *offset, const double *scale, double *FGI_RESTRICT value)
 {
-    int32_t best = 0;
-    for (int32_t c = 0; c < count; c++) {
-        value[c] = offset[index[c]] - scale[index[c]] * distance[c];
-        if (value[c] > value[best]) best = c;
-    }
-    return best;
+    for (int32_t c = 0; c < count; c++) value[c] = offset[index[c]] - scale[index[c]] * distance[c];
 }

@@ -5,7 +5,7 @@
 #include "half.h"
 #include "kernels.h"
 
-#include <math.h>   /* NAN, INFINITY, exp2, sqrt */
+#include <math.h>   /* NAN, INFINITY, exp2, fmax, sqrt */
 #include <string.h> /* memcpy */
 
 enum { FGI_REF_PANEL = 16 };
@@ -41,15 +41,14 @@ FGI_SCAN_DTYPES(FGI_X)
 #undef FGI_X
 
 extern const fgi_screen fgi_screen_ref;
-int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t first,
-                       int32_t *FGI_RESTRICT index, float *FGI_RESTRICT value);
-void fgi_sqdist_ref(const float *x, const float *means, int32_t ld, int32_t d, const int32_t *index,
-                    int32_t count, float *FGI_RESTRICT out);
+int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t row,
+                       int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components);
+void fgi_distances_ref(const fgi_distances_args *a);
 void fgi_sqdist_scaled_ref(const float *x, const float *means, const float *scale, int32_t ld,
                            int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out);
-int32_t fgi_evaluate_ref(const float *distance, const int32_t *index, int32_t count,
-                         const double *offset, const double *scale, double *FGI_RESTRICT value);
-float fgi_exp2_sum_ref(const double *value, double most, int32_t count, float *FGI_RESTRICT power);
+void fgi_evaluate_ref(const float *distance, const int32_t *index, int32_t count,
+                      const double *offset, const double *scale, double *FGI_RESTRICT value);
+void fgi_shares_ref(const fgi_shares_args *a);
 void fgi_add_moments_ref(const fgi_moments_args *a);
 
 #endif

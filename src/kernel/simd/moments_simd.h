@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* moments_simd.h - rows' shares of a component's moments, over the vocabulary of vec.h.
+/* moments_simd.h - rows' shares of components' moments, over the vocabulary of vec.h.
  *     shift += r (x - mean)     square += r (x - mean)^2,  the difference in f32, all else in f64
  *
- * A block of dimensions stays in registers for all rows. Every sum takes the rows in order. */
+ * A block of dimensions stays in registers for a run of pairs of one component. Every sum takes the pairs in order. */
 #ifndef FGI_MOMENTS_SIMD_H
 #define FGI_MOMENTS_SIMD_H
 
@@ -27,23 +27,32 @@ FGI_INLINE void add_half(moment_sums *sums, int half, vec_f64 difference, vec_f6
         sums->square[half] = wide_fma(wide_mul(r, difference), difference, sums->square[half]);
 }
 
-/* Dimensions i .. i + n - 1 of all rows. */
-FGI_INLINE void add_block(const fgi_moments_args *a, int32_t i, int32_t n, bool squares)
+/* Pairs of one component. */
+typedef struct pair_run {
+    int32_t begin, end;
+    const float *mean;
+    double *shift, *square;
+} pair_run;
+
+/* Dimensions i .. i + n - 1 of a run. */
+FGI_INLINE void add_block(const fgi_moments_args *a, const pair_run *run, int32_t i, int32_t n,
+                          bool squares)
 {
     moment_sums sums;
     vec_f32 mean[MOMENT_VECTORS];
     FGI_UNROLL
     for (int32_t h = 0; h < MOMENT_HALVES; h++) {
-        sums.shift[h] = wide_load(a->shift + i + h * LANES / 2, half_count(n, h));
-        if (squares) sums.square[h] = wide_load(a->square + i + h * LANES / 2, half_count(n, h));
+        sums.shift[h] = wide_load(run->shift + i + h * LANES / 2, half_count(n, h));
+        if (squares) sums.square[h] = wide_load(run->square + i + h * LANES / 2, half_count(n, h));
     }
     FGI_UNROLL
     for (int32_t v = 0; v < MOMENT_VECTORS; v++)
-        mean[v] = vec_load(a->mean + i + v * LANES, half_count(n, 2 * v) + half_count(n, 2 * v + 1),
-                           FG_F32);
-    for (int32_t c = 0; c < a->count; c++) {
-        const float *x = a->x + (int64_t)a->row[c] * a->ldx + i;
-        const vec_f64 r = wide_splat(a->weight[c]);
+        mean[v] = vec_load(run->mean + i + v * LANES,
+                           half_count(n, 2 * v) + half_count(n, 2 * v + 1), FG_F32);
+    for (int32_t c = run->begin; c < run->end; c++) {
+        if (a->share[c] == 0.0f) continue;
+        const float *x = a->x + (int64_t)a->pairs.row[c] * a->ldx + i;
+        const vec_f64 r = wide_splat(a->share[c]);
         FGI_UNROLL
         for (int32_t v = 0; v < MOMENT_VECTORS; v++) {
             const int32_t lanes = half_count(n, 2 * v) + half_count(n, 2 * v + 1);
@@ -54,24 +63,36 @@ FGI_INLINE void add_block(const fgi_moments_args *a, int32_t i, int32_t n, bool 
     }
     FGI_UNROLL
     for (int32_t h = 0; h < MOMENT_HALVES; h++) {
-        wide_store(a->shift + i + h * LANES / 2, half_count(n, h), sums.shift[h]);
-        if (squares) wide_store(a->square + i + h * LANES / 2, half_count(n, h), sums.square[h]);
+        wide_store(run->shift + i + h * LANES / 2, half_count(n, h), sums.shift[h]);
+        if (squares) wide_store(run->square + i + h * LANES / 2, half_count(n, h), sums.square[h]);
     }
 }
 
-FGI_INLINE void add_blocks(const fgi_moments_args *a, bool squares)
+FGI_INLINE void add_pairs(const fgi_moments_args *a, bool squares)
 {
     const int32_t block = MOMENT_VECTORS * LANES, whole = a->d / block * block;
-    for (int32_t i = 0; i < whole; i += block) add_block(a, i, block, squares);
-    if (whole < a->d) add_block(a, whole, a->d - whole, squares);
+    const int32_t *component = a->pairs.component;
+    for (int32_t begin = 0, end; begin < a->pairs.count; begin = end) {
+        for (end = begin + 1; end < a->pairs.count && component[end] == component[begin];) end++;
+        const int64_t j = component[begin];
+        const pair_run run = {
+            .begin = begin,
+            .end = end,
+            .mean = a->means + j * a->ld,
+            .shift = a->shift + j * a->d,
+            .square = squares ? a->square + j * a->d : NULL,
+        };
+        for (int32_t i = 0; i < whole; i += block) add_block(a, &run, i, block, squares);
+        if (whole < a->d) add_block(a, &run, whole, a->d - whole, squares);
+    }
 }
 
 static void add_moments(const fgi_moments_args *a)
 {
     if (a->square)
-        add_blocks(a, true);
+        add_pairs(a, true);
     else
-        add_blocks(a, false);
+        add_pairs(a, false);
 }
 
 #endif

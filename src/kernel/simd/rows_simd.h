@@ -88,19 +88,6 @@ FGI_INLINE void scan_rows(const float *query, const row_scan *scan, int32_t d, f
     }
 }
 
-static void sqdist(const float *x, const float *means, int32_t ld, int32_t d, const int32_t *index,
-                   int32_t count, float *FGI_RESTRICT out)
-{
-    for (int32_t r = 0; r < count; r += 4) {
-        row_four four = {.query = x, .d = d};
-        for (int32_t c = 0; c < 4; c++) {
-            const int64_t mean = index[r + c < count ? r + c : count - 1];
-            four.row[c] = (const char *)(means + mean * ld);
-        }
-        sum_rows(&four, count - r, out + r, (row_sum){SQUARE, FG_F32});
-    }
-}
-
 static void sqdist_scaled(const float *x, const float *means, const float *scale, int32_t ld,
                           int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out)
 {

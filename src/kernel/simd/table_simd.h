@@ -6,8 +6,9 @@
 #include "load_simd.h"
 #include "select_simd.h"
 #include "rows_simd.h"
+#include "distances_simd.h"
 #include "evaluate_simd.h"
-#include "exp2_simd.h"
+#include "shares_simd.h"
 #include "moments_simd.h"
 
 const fgi_kernels FGI_TABLE = {
@@ -21,10 +22,10 @@ const fgi_kernels FGI_TABLE = {
              [FG_U8] = load_u8,
              [FG_F64] = load_f64},
     .select = select_scores,
-    .sqdist = sqdist,
+    .distances = distances,
     .sqdist_scaled = sqdist_scaled,
     .evaluate = evaluate,
-    .exp2_sum = exp2_sum,
+    .shares = shares,
     .add_moments = add_moments,
     .scan_l2 = {[FG_F32] = scan_l2_f32,
                 [FG_F16] = scan_l2_f16,

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_refine.c - candidates by screened scores, their values from differences. Knows kernels and the plan; knows no
+ * statistics, no ISA.
+ *
+ * For a row with scores U_j >= value_j (cpu_plan.h):
+ *   candidates  = every j with U_j >= t, refined to value_j
+ *   enough      when t <= max value - cut: whatever was left out has a value below t
+ *   r_j         = 2^(value_j - max) / sum of those over candidates
+ * A first t just below the largest score is enough for nearly every row; otherwise t is lowered to what the refined
+ * values call for. What one row needs is a handful of operations, each waiting for the one before: so a block of rows
+ * takes each step together. */
+#include "cpu_refine.h"
+
+#include "cpu_rank.h"
+
+#include <float.h> /* FLT_MAX, FLT_MIN */
+#include <math.h>  /* fabs, isfinite */
+
+/* Scores are upper bounds: the first threshold lies so many of the plan's margins below what exact scores would
+ * call for. */
+static const double margins_below = 2.0;
+
+/* A guess of ranks serves the next rows: the first rows of a shard come few at a time. */
+enum { ROWS_WITHOUT_GUESS = 8 };
+
+double fgi_cpu_first_threshold(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t row)
+{
+    const fgi_cpu_plan *plan = job->plan;
+    const double reach = plan->kind == FGI_HARD ? 0.0 : job->cut;
+    const double margin = margins_below * (plan->margin + plan->margin_slope * s->norm2[row]);
+    return s->row_max[row] - (reach > s->rank_gap ? reach : s->rank_gap) - margin;
+}
+
+/* ------------------------------------------------------------------------------------------ gather */
+
+static int32_t every_living_component(const fgi_cpu_plan *plan, int32_t *component)
+{
+    int32_t count = 0;
+    for (int32_t j = 0; j < plan->k; j++)
+        if (plan->offset[j] != -INFINITY) component[count++] = j;
+    return count;
+}
+
+/* Appends candidates of one row. The kernel compares in f32: the threshold in force is rounded, always
+ * downwards, so that every look is deeper. */
+static void gather_row(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t row, double *threshold)
+{
+    const fgi_cpu_plan *plan = job->plan;
+    fgi_cpu_block *b = &s->block;
+    int32_t *rows = b->row + b->count, *components = b->component + b->count, found = 0;
+    *threshold = (float)(*threshold - fabs(*threshold) * 0x1p-23 - FLT_MIN);
+    if (*threshold > -FLT_MAX && plan->k > 1 && s->norm2[row] <= plan->most_norm2)
+        found = job->kernels->select(s->scores + (int64_t)row * s->ld_scores, s->lanes,
+                                     (float)*threshold, row, rows, components);
+    if (found == 0) { /* nothing to screen, or scores that may be beyond f32: none is left out */
+        found = every_living_component(plan, components);
+        for (int32_t c = 0; c < found; c++) rows[c] = row;
+        *threshold = -INFINITY;
+    }
+    b->count += found;
+}
+
+static void gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
+{
+    fgi_cpu_block *b = &s->block;
+    const bool guesses = !job->rows.exact_rank || job->rows.top <= 1 || s->rank_gap > 0.0;
+    const int32_t most_rows = guesses ? s->tile_rows : ROWS_WITHOUT_GUESS;
+    b->rows = b->count = b->begin[0] = 0;
+    while (b->rows < most_rows && at + b->rows < s->open.count &&
+           b->capacity - b->count >= job->plan->k) {
+        const int32_t i = at + b->rows;
+        gather_row(job, s, s->open.row[i], &s->open.threshold[i]);
+        b->begin[++b->rows] = b->count;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ values */
+
+/* The scaled squared distance in f64: for rows so far away that f32 overflows. */
+static double wide_distance(const fgi_cpu_plan *plan, const float *x, int32_t j)
+{
+    const float *mean = plan->means + (int64_t)j * plan->ld;
+    const float *scale = plan->scale ? plan->scale + (int64_t)j * plan->ld : NULL;
+    double sum = 0.0;
+    for (int32_t i = 0; i < plan->d; i++) {
+        const double difference = (double)x[i] - mean[i];
+        sum += (scale ? scale[i] : 1.0) * difference * difference;
+    }
+    return sum;
+}
+
+static void widen_distances(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t i)
+{
+    fgi_cpu_block *b = &s->block;
+    for (int32_t c = b->begin[i]; c < b->begin[i + 1]; c++) {
+        if (isfinite(b->distance[c])) continue;
+        const float *x = s->x + (int64_t)b->row[c] * s->ldx;
+        const int32_t j = b->component[c];
+        const double distance = wide_distance(job->plan, x, j);
+        b->value[c] = job->plan->offset[j] - job->plan->h[j] * distance;
+    }
+}
+
+static void evaluate(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
+{
+    const fgi_cpu_plan *plan = job->plan;
+    fgi_cpu_block *b = &s->block;
+    const fgi_distances_args distances = {
+        .pairs = {.count = b->count, .row = b->row, .component = b->component},
+        .x = s->x,
+        .means = plan->means,
+        .scale = plan->scale,
+        .ldx = s->ldx,
+        .ld = plan->ld,
+        .d = plan->d,
+        .out = b->distance,
+    };
+    job->kernels->distances(&distances);
+    job->kernels->evaluate(b->distance, b->component, b->count, plan->offset, plan->h, b->value);
+    for (int32_t i = 0; i < b->rows; i++)
+        if (!(s->norm2[s->open.row[at + i]] <= plan->most_norm2)) widen_distances(job, s, i);
+}
+
+/* All of a row goes to the nearest, the first of equals. */
+static void choose_nearest(fgi_cpu_block *b)
+{
+    for (int32_t i = 0; i < b->rows; i++) {
+        int32_t best = b->begin[i];
+        b->share[best] = 0.0f;
+        for (int32_t c = best + 1; c < b->begin[i + 1]; c++) {
+            b->share[c] = 0.0f;
+            if (b->value[c] > b->value[best]) best = c;
+        }
+        b->share[best] = 1.0f;
+        b->most[i] = b->value[best];
+        b->sum[i] = 1.0f;
+    }
+}
+
+void fgi_cpu_refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
+{
+    fgi_cpu_block *b = &s->block;
+    gather(job, s, at);
+    evaluate(job, s, at);
+    if (job->plan->kind == FGI_HARD) {
+        choose_nearest(b);
+        return;
+    }
+    const fgi_shares_args shares = {
+        .value = b->value,
+        .begin = b->begin,
+        .rows = b->rows,
+        .share = b->share,
+        .most = b->most,
+        .sum = b->sum,
+    };
+    job->kernels->shares(&shares);
+}
+
+/* ------------------------------------------------------------------------------------------- judge */
+
+static double value_of_rank(fgi_cpu_block *b, int32_t i, int32_t rank)
+{
+    const int32_t begin = b->begin[i], count = b->begin[i + 1] - begin;
+    for (int32_t c = 0; c < count; c++) b->order[c] = c;
+    fgi_cpu_rank(b->order, count, rank, b->value + begin, b->component + begin);
+    return b->value[begin + b->order[rank - 1]];
+}
+
+/* The threshold at which a row's candidates would be complete, judged by those found so far. */
+static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t i,
+                               double threshold)
+{
+    const double best = s->block.most[i];
+    const double for_mass = best - (job->plan->kind == FGI_HARD ? 0.0 : job->cut);
+    const int32_t rank = job->rows.exact_rank ? job->rows.top : 1;
+    if (rank <= 1) return for_mass;
+    if (s->block.begin[i + 1] - s->block.begin[i] < rank) { /* look deeper, faster each time */
+        s->rank_gap = 2.0 * (best - threshold);
+        return fmin(for_mass, best - s->rank_gap);
+    }
+    const double for_rank = value_of_rank(&s->block, i, rank);
+    s->rank_gap = 1.25 * (best - for_rank);
+    return fmin(for_mass, for_rank);
+}
+
+bool fgi_cpu_is_complete(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at, int32_t i)
+{
+    double *threshold = &s->open.threshold[at + i];
+    if (*threshold == -INFINITY) return true;
+    const double needed = threshold_needed(job, s, i, *threshold);
+    if (*threshold <= needed) return true;
+    *threshold = needed;
+    return false;
+}
