@@ -210,9 +210,9 @@ fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again)
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
     *again = false;
     const fg_status s = stats && cuda->task.stats ? finish(cuda, stats, again) : FG_OK;
-    /* the caller's rows and parameters are his again, also after a failure */
-    const cudaError_t copied = cudaStreamSynchronize(cuda->store.transfer.stream);
+    /* the device is at rest after a pass, also after a failed one */
     const cudaError_t computed = cudaStreamSynchronize(cuda->computing);
+    const fg_status copied = fgi_cuda_store_end(&cuda->store, cuda->held);
     if (s != FG_OK) return s;
-    return fgi_cuda_status(copied != cudaSuccess ? copied : computed, "finishing a pass");
+    return copied != FG_OK ? copied : fgi_cuda_status(computed, "finishing a pass");
 }

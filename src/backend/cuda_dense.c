@@ -12,8 +12,9 @@
 enum {
     SCORES_BYTES = 16 << 20, /* of a piece */
     ROWS_BYTES = 4 << 20,    /* of its rows in f32 */
-    CHUNK_BYTES = 4 << 20,   /* of a chunk's rows as stored, unless one piece is more */
+    CHUNK_BYTES = 16 << 20,  /* of a chunk's rows as stored, unless one piece is more */
     MOST_ROWS = 65536,
+    MOST_CHUNK_ROWS = 4 * MOST_ROWS,
     HALF_BYTES = 2
 };
 
@@ -62,8 +63,9 @@ static bool dense_serves(const fgi_cuda_task *task)
 static int64_t dense_chunk_rows(const fgi_cuda_task *task)
 {
     const int64_t piece = piece_rows_for(task);
-    const int64_t pieces = CHUNK_BYTES / (piece * fgi_cuda_pitch_bytes(task->dtype, task->d));
-    return piece * (pieces > 1 ? pieces : 1);
+    int64_t rows = CHUNK_BYTES / fgi_cuda_pitch_bytes(task->dtype, task->d);
+    if (rows > MOST_CHUNK_ROWS) rows = MOST_CHUNK_ROWS;
+    return rows > piece ? rows / piece * piece : piece;
 }
 
 static fg_status dense_create(fgi_ledger *ledger, fgi_cuda_worker **out)

@@ -4,6 +4,8 @@
 
 #include "cuda_device.h"
 
+enum { KEPT_BYTES = 16 << 20 /* the next fit may want them */ };
+
 fg_status fgi_cuda_store_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_store *out)
 {
     *out = (fgi_cuda_store){0}; /* no ledger: rows are no workspace */
@@ -18,7 +20,7 @@ fg_status fgi_cuda_store_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_store
 
 void fgi_cuda_store_close(fgi_cuda_store *store)
 {
-    fgi_cuda_store_release(store);
+    fgi_cuda_release(&store->block);
     fgi_cuda_release(&store->window);
     for (int i = 0; i < 2; i++) {
         if (store->arrived[i]) (void)cudaEventDestroy(store->arrived[i]);
@@ -31,7 +33,7 @@ void fgi_cuda_store_close(fgi_cuda_store *store)
 
 void fgi_cuda_store_release(fgi_cuda_store *store)
 {
-    fgi_cuda_release(&store->block);
+    if (store->block.bytes > KEPT_BYTES) fgi_cuda_release(&store->block);
     store->source = NULL;
     store->filled = 0;
 }
@@ -88,4 +90,12 @@ fg_status fgi_cuda_store_used(fgi_cuda_store *store, cudaStream_t computing)
 {
     const int at = (int)(store->chunks++ % 2);
     return fgi_cuda_status(cudaEventRecord(store->used[at], computing), "copying rows");
+}
+
+fg_status fgi_cuda_store_end(fgi_cuda_store *store, bool held)
+{
+    if (held && store->filled < store->rows) return FG_OK;
+    if (held) fgi_cuda_release(&store->window);
+    return held ? fgi_cuda_send_end(&store->transfer)
+                : fgi_cuda_status(cudaStreamSynchronize(store->transfer.stream), "copying rows");
 }

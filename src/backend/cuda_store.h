@@ -37,6 +37,9 @@ fg_status fgi_cuda_store_begin(fgi_cuda_store *store, bool held, int64_t chunk_b
 fg_status fgi_cuda_store_bring(fgi_cuda_store *store, bool held, const fg_view *chunk,
                                cudaStream_t computing, fgi_cuda_chunk *out);
 
+/* All rows have been brought: room for bringing is given back if they are held. */
+fg_status fgi_cuda_store_end(fgi_cuda_store *store, bool held);
+
 /* The computing stream has been given all that reads the last chunk. */
 fg_status fgi_cuda_store_used(fgi_cuda_store *store, cudaStream_t computing);
 

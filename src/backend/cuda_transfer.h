@@ -27,4 +27,7 @@ int64_t fgi_cuda_pitch_bytes(fg_dtype dtype, int32_t cols);
  * have them back when this returns. */
 fg_status fgi_cuda_send(fgi_cuda_transfer *transfer, const fg_view *rows, void *to);
 
+/* Waits for all that was sent, and gives large buffers back: nothing more is to be sent soon. */
+fg_status fgi_cuda_send_end(fgi_cuda_transfer *transfer);
+
 #endif

@@ -32,7 +32,7 @@ static void hold_rows(fg_context *ctx, const fg_source *rows)
 {
     const fgi_hold all = {
         .source = rows, .rows = rows->rows, .cols = rows->cols, .dtype = rows->dtype};
-    if (ctx->backend->ops->hold && rows->rows >= 0) ctx->backend->ops->hold(ctx->backend, &all);
+    if (ctx->backend->ops->hold) ctx->backend->ops->hold(ctx->backend, &all);
 }
 
 fg_status fgi_fit_open(fg_context *ctx, fg_source *rows, const fgi_fit_plan *plan, fgi_fit *out)
@@ -51,8 +51,10 @@ fg_status fgi_fit_open(fg_context *ctx, fg_source *rows, const fgi_fit_plan *pla
                               &fit.sample);
         if (s == FG_OK) fit.rows = fit.sample;
     }
-    if (s == FG_OK) hold_rows(ctx, fit.rows);
+    const bool counted = fit.rows->rows >= 0;
+    if (s == FG_OK && counted) hold_rows(ctx, fit.rows);
     if (s == FG_OK) s = fgi_moments_of(ctx, fit.rows, &fit.reading, &fit.listener, &fit.moments);
+    if (s == FG_OK && !counted) hold_rows(ctx, fit.rows); /* the moments' pass has counted them */
     if (s == FG_OK)
         *out = fit;
     else

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_gpu.c - what an iteration, a first pass and a whole fit take on this machine's GPU, by the public interface alone.
+ *
+ *     bench_gpu [OPTION ...] [N K D]     one line of JSON: medians in ms, and what they are of
+ *     bench_gpu --check                  the log-likelihoods of two iterations on the GPU beside the CPU's
+ *
+ *     --covariance hard|spherical|diagonal   (spherical)      --precision default|fast   (default)
+ *     --dtype f32|f16|u8                     (f32)            --runs R       iterations, or fits, that are timed (9)
+ *     --fit I         times whole fits with 10 iterations of k-means and I of EM, seeding and all
+ *     --stream        the device is filled up first, so that rows pass by in every pass
+ *     --cpu           on the CPU instead
+ *
+ * Rows lie near K means of variance 1, noise 0.7; iterations start a little off the means. */
+#include "clock.h"
+#include "flashgmm.h"
+#include "half.h"
+
+#ifdef FGI_WITH_CUDA
+#include <cuda_runtime_api.h> /* cudaMalloc: to leave no room */
+#endif
+
+#include <math.h>    /* fabs, log */
+#include <pthread.h> /* rows are made by all cores */
+#include <stdbool.h> /* bool */
+#include <stdio.h>   /* printf */
+#include <stdlib.h>  /* malloc, qsort, strtoll */
+#include <string.h>  /* strcmp */
+#include <unistd.h>  /* sysconf */
+
+enum { HARD = -1, MOST_RUNS = 1000, WARM = 3, MOST_THREADS = 64 };
+
+typedef struct workload {
+    int64_t n;
+    int32_t k, d, covariance; /* fg_covariance, or HARD */
+    fg_precision precision;
+    fg_dtype dtype;
+    int32_t runs, fit_iterations; /* 0: iterations are timed */
+    bool stream, on_cpu;
+} workload;
+
+static void fail(const char *why)
+{
+    fprintf(stderr, "bench_gpu: %s\n", why);
+    exit(1);
+}
+
+static void expect_ok(fg_status s)
+{
+    if (s != FG_OK) fail(fg_last_error());
+}
+
+static void *take(size_t bytes)
+{
+    void *block = malloc(bytes);
+    if (!block) fail("out of memory");
+    return block;
+}
+
+/* ------------------------------------------------------------------------------------------ rows */
+
+static uint64_t mixed(uint64_t i)
+{
+    i = (i ^ i >> 30) * 0xbf58476d1ce4e5b9u;
+    i = (i ^ i >> 27) * 0x94d049bb133111ebu;
+    return i ^ i >> 31;
+}
+
+/* Nearly normal, of variance 1: the sum of four uniform numbers. */
+static float normal(uint64_t i)
+{
+    const uint64_t bits = mixed(i * 0x9e3779b97f4a7c15u + 1);
+    const uint64_t sum =
+        (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
+    return ((float)sum - 131070.0f) * (1.7320508f / 65536.0f);
+}
+
+static float mean_of(const workload *job, int64_t j, int32_t i)
+{
+    return normal((uint64_t)(j * job->d + i));
+}
+
+static void put(void *to, int64_t at, fg_dtype dtype, float value)
+{
+    if (dtype == FG_F32)
+        ((float *)to)[at] = value;
+    else if (dtype == FG_F16)
+        ((uint16_t *)to)[at] = fgi_f16_of_f32(value);
+    else
+        ((uint8_t *)to)[at] = (uint8_t)fminf(255.0f, fmaxf(0.0f, 128.0f + 25.0f * value));
+}
+
+typedef struct part {
+    const workload *job;
+    void *rows;
+    int64_t begin, end;
+} part;
+
+static void *make_part(void *user)
+{
+    const part *p = user;
+    const int32_t d = p->job->d;
+    for (int64_t r = p->begin; r < p->end; r++) {
+        const int64_t j = (int64_t)(mixed((uint64_t)r + 77) % (uint64_t)p->job->k);
+        const uint64_t noise = (uint64_t)(r * d) + (1ull << 48);
+        for (int32_t i = 0; i < d; i++)
+            put(p->rows, r * d + i, p->job->dtype,
+                mean_of(p->job, j, i) + 0.7f * normal(noise + (uint64_t)i));
+    }
+    return NULL;
+}
+
+static void *make_rows(const workload *job)
+{
+    void *rows = take((size_t)(job->n * job->d) * fg_dtype_bytes(job->dtype));
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const int threads = cores < MOST_THREADS ? (int)cores : MOST_THREADS;
+    pthread_t ids[MOST_THREADS];
+    part parts[MOST_THREADS];
+    for (int t = 0; t < threads; t++) {
+        parts[t] = (part){job, rows, job->n * t / threads, job->n * (t + 1) / threads};
+        if (pthread_create(&ids[t], NULL, make_part, &parts[t])) fail("no thread");
+    }
+    for (int t = 0; t < threads; t++) pthread_join(ids[t], NULL);
+    return rows;
+}
+
+/* Means as the rows have them, a little off. */
+static double *make_start(const workload *job)
+{
+    const double scale = job->dtype == FG_U8 ? 25.0 : 1.0,
+                 origin = job->dtype == FG_U8 ? 128.0 : 0.0;
+    double *means = take((size_t)job->k * (size_t)job->d * sizeof *means);
+    for (int64_t j = 0; j < job->k; j++)
+        for (int32_t i = 0; i < job->d; i++) {
+            const float off = 0.1f * normal((uint64_t)(j * job->d + i) + (1ull << 40));
+            means[j * job->d + i] = origin + scale * (mean_of(job, j, i) + off);
+        }
+    return means;
+}
+
+static fg_gmm *make_mixture(const workload *job, const double *means)
+{
+    const bool diagonal = job->covariance == FG_COV_DIAG;
+    const double variance = 0.5 * (job->dtype == FG_U8 ? 625.0 : 1.0);
+    const int32_t cols = diagonal ? job->d : 1;
+    const size_t k = (size_t)job->k, count = k * (size_t)cols;
+    double *weights = take(k * sizeof *weights), *variances = take(count * sizeof *variances);
+    for (size_t j = 0; j < k; j++) weights[j] = 1.0;
+    for (size_t i = 0; i < count; i++) variances[i] = variance;
+    const fg_view w = {.data = weights, .rows = job->k, .cols = 1, .dtype = FG_F64};
+    const fg_view m = {.data = means, .rows = job->k, .cols = job->d, .dtype = FG_F64};
+    const fg_view v = {.data = variances, .rows = job->k, .cols = cols, .dtype = FG_F64};
+    fg_gmm *gmm;
+    expect_ok(fg_gmm_from(&w, &m, &v, job->covariance, &gmm));
+    free(weights);
+    free(variances);
+    return gmm;
+}
+
+/* --------------------------------------------------------------------------------------- one fit */
+
+/* When each pass came to its end. */
+typedef struct passes {
+    int64_t step;
+    int32_t count;
+    double first_end, end[MOST_RUNS + WARM + 2]; /* of the first look at the rows; of iterations */
+} passes;
+
+static int note_time(void *user, const fg_progress *now)
+{
+    passes *p = user;
+    if (now->rows != now->rows_total || now->rows == 0) return 0;
+    if (now->step == 0)
+        p->first_end = now->seconds;
+    else
+        p->end[p->count++] = now->seconds;
+    return 0;
+}
+
+typedef struct fitted {
+    passes passes;
+    fg_fit_report report;
+    double history[MOST_RUNS + WARM + 2];
+} fitted;
+
+static void fit(fg_context *ctx, const workload *job, fg_source *rows, const double *start,
+                fitted *out)
+{
+    const int32_t iterations = job->fit_iterations ? job->fit_iterations : job->runs + WARM;
+    *out = (fitted){.report = {.struct_size = sizeof out->report}};
+    out->report.history = out->history;
+    out->report.history_capacity = MOST_RUNS + WARM + 2;
+    if (job->covariance == HARD) {
+        float *centroids = take((size_t)job->k * (size_t)job->d * sizeof *centroids);
+        const fg_out to = {
+            .data = centroids, .rows = job->k, .cols = job->d, .dtype = (int16_t)FG_F32};
+        const fg_view from = {.data = start, .rows = job->k, .cols = job->d, .dtype = FG_F64};
+        const fg_kmeans_options o = {.struct_size = sizeof o,
+                                     .k = job->k,
+                                     .init = job->fit_iterations ? FG_INIT_PLUSPLUS : FG_INIT_GIVEN,
+                                     .max_iter = iterations,
+                                     .tol = -1,
+                                     .start = &from,
+                                     .progress = note_time,
+                                     .user = &out->passes};
+        expect_ok(fg_kmeans_fit(ctx, rows, &o, &to, &out->report));
+        free(centroids);
+        return;
+    }
+    fg_gmm *from = make_mixture(job, start), *gmm;
+    const fg_gmm_options o = {.struct_size = sizeof o,
+                              .k = job->k,
+                              .covariance = job->covariance,
+                              .init = job->fit_iterations ? FG_INIT_KMEANS : FG_INIT_GIVEN,
+                              .max_iter = iterations,
+                              .tol = -1,
+                              .tol_relative = -1,
+                              .start = from,
+                              .progress = job->fit_iterations ? NULL : note_time,
+                              .user = &out->passes};
+    expect_ok(fg_gmm_fit(ctx, rows, &o, &gmm, &out->report));
+    fg_gmm_destroy(gmm);
+    fg_gmm_destroy(from);
+}
+
+/* ---------------------------------------------------------------------------------------- results */
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_times(const char *name, double *ms, int32_t count)
+{
+    qsort(ms, (size_t)count, sizeof *ms, by_size);
+    printf("\"%s\": %.4f, \"%s_least\": %.4f, \"%s_most\": %.4f, ", name, ms[count / 2], name,
+           ms[0], name, ms[count - 1]);
+}
+
+static void print_job(const workload *job, const fg_context *ctx)
+{
+    fg_context_info info = {.struct_size = sizeof info};
+    expect_ok(fg_context_get_info(ctx, &info));
+    printf("\"backend\": \"%s\", \"dtype\": \"%s\", \"streamed\": %s, \"runs\": %d}\n",
+           info.backend == FG_BACKEND_CUDA ? "cuda" : "cpu", fg_dtype_text(job->dtype),
+           job->stream ? "true" : "false", job->runs);
+}
+
+static void measure(fg_context *ctx, const workload *job, fg_source *rows, const double *start)
+{
+    static fitted f;
+    double ms[MOST_RUNS];
+    printf("{");
+    if (job->fit_iterations) {
+        fit(ctx, job, rows, start, &f); /* brings what a context makes but once */
+        for (int32_t r = 0; r < job->runs; r++) {
+            const double begin = fgi_seconds();
+            fit(ctx, job, rows, start, &f);
+            ms[r] = 1e3 * (fgi_seconds() - begin);
+        }
+        print_times("fit_ms", ms, job->runs);
+        printf("\"init_ms\": %.4f, ", 1e3 * f.report.seconds_init);
+    } else {
+        /* centroids may come to rest early: then several fits are needed */
+        for (int32_t r = 0, fits = 0; r < job->runs; fits++) {
+            fit(ctx, job, rows, start, &f);
+            const int32_t warm = f.passes.count > 2 * WARM ? WARM : 1;
+            if (f.passes.count <= warm || fits > job->runs) fail("too few iterations");
+            for (int32_t i = warm; i < f.passes.count && r < job->runs; i++)
+                ms[r++] = 1e3 * (f.passes.end[i] - f.passes.end[i - 1]);
+        }
+        print_times("ms", ms, job->runs);
+        printf("\"first_ms\": %.3f, ", 1e3 * f.passes.first_end);
+    }
+    printf("\"workspace_mb\": %.1f, \"objective\": %.9g, ",
+           (double)f.report.peak_workspace_bytes * 1e-6, f.report.objective);
+    print_job(job, ctx);
+}
+
+static void fill_device(void)
+{
+#ifdef FGI_WITH_CUDA
+    size_t free_bytes = 0, all_bytes = 0;
+    void *block;
+    const size_t left = (size_t)3 << 30;
+    if (cudaMemGetInfo(&free_bytes, &all_bytes) == cudaSuccess && free_bytes > left &&
+        cudaMalloc(&block, free_bytes - left) == cudaSuccess)
+        return;
+#endif
+    fail("the device's memory could not be filled");
+}
+
+static fg_context *open_context(bool on_cpu, fg_precision precision)
+{
+    const fg_context_options o = {.struct_size = sizeof o,
+                                  .backend = on_cpu ? FG_BACKEND_CPU : FG_BACKEND_CUDA,
+                                  .precision = (int32_t)precision};
+    fg_context *ctx;
+    expect_ok(fg_context_create(&o, &ctx));
+    return ctx;
+}
+
+static fg_source *open_rows(const workload *job, const void *rows)
+{
+    const fg_view view = {
+        .data = rows, .rows = job->n, .cols = job->d, .dtype = (int16_t)job->dtype};
+    fg_source *src;
+    expect_ok(fg_source_memory(&view, &src));
+    return src;
+}
+
+/* Both backends see the same rows: log-likelihoods agree to the rounding of f32, or of f16 if fast. */
+static int check(void)
+{
+    workload job = {.n = 20000, .k = 200, .d = 64, .dtype = FG_F32, .runs = 2};
+    void *block = make_rows(&job);
+    double *start = make_start(&job), worst[2] = {0.0, 0.0};
+    fg_source *rows = open_rows(&job, block);
+    for (int covariance = FG_COV_DIAG; covariance <= FG_COV_SPHERICAL; covariance++) {
+        static fitted on_cpu, on_gpu;
+        job.covariance = covariance;
+        fg_context *ctx = open_context(true, FG_PRECISION_DEFAULT);
+        fit(ctx, &job, rows, start, &on_cpu);
+        fg_context_destroy(ctx);
+        for (int fast = 0; fast < 2; fast++) {
+            ctx = open_context(false, (fg_precision)fast);
+            fit(ctx, &job, rows, start, &on_gpu);
+            fg_context_destroy(ctx);
+            for (int i = 0; i < job.runs; i++)
+                worst[fast] = fmax(worst[fast], fabs(on_cpu.history[i] - on_gpu.history[i]));
+        }
+    }
+    const bool right = worst[0] < 1e-4 && worst[1] < 6e-3;
+    printf("{\"check\": \"log-likelihood, GPU less CPU, nats\", \"default\": %.3g, \"fast\": %.3g, "
+           "\"right\": %s}\n",
+           worst[0], worst[1], right ? "true" : "false");
+    fg_source_destroy(rows);
+    free(start);
+    free(block);
+    return right ? 0 : 1;
+}
+
+/* --------------------------------------------------------------------------------------- arguments */
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
+                    "default|fast] [--dtype f32|f16|u8]\n"
+                    "                 [--runs R] [--fit I] [--stream] [--cpu] [N K D]\n"
+                    "       bench_gpu --check\n");
+    return 2;
+}
+
+static bool parse_word(const char *word, const char *const *words, const int *values, int *out)
+{
+    for (int i = 0; words[i]; i++)
+        if (!strcmp(word, words[i])) {
+            *out = values[i];
+            return true;
+        }
+    return false;
+}
+
+/* An option with a value. */
+static bool parse_pair(const char *name, const char *value, workload *job)
+{
+    static const char *const covariances[] = {"hard", "spherical", "diagonal", NULL};
+    static const int covariance_values[] = {HARD, FG_COV_SPHERICAL, FG_COV_DIAG};
+    static const char *const precisions[] = {"default", "fast", NULL};
+    static const int precision_values[] = {FG_PRECISION_DEFAULT, FG_PRECISION_FAST};
+    static const char *const dtypes[] = {"f32", "f16", "u8", NULL};
+    static const int dtype_values[] = {FG_F32, FG_F16, FG_U8};
+    int found = 0;
+    if (!strcmp(name, "--covariance") &&
+        parse_word(value, covariances, covariance_values, &found)) {
+        job->covariance = found;
+    } else if (!strcmp(name, "--precision") &&
+               parse_word(value, precisions, precision_values, &found)) {
+        job->precision = (fg_precision)found;
+    } else if (!strcmp(name, "--dtype") && parse_word(value, dtypes, dtype_values, &found)) {
+        job->dtype = (fg_dtype)found;
+    } else if (!strcmp(name, "--runs")) {
+        job->runs = atoi(value);
+        return job->runs >= 1 && job->runs <= MOST_RUNS;
+    } else if (!strcmp(name, "--fit")) {
+        job->fit_iterations = atoi(value);
+        return job->fit_iterations >= 1 && job->fit_iterations <= MOST_RUNS;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    workload job = {.n = 1000000,
+                    .k = 1024,
+                    .d = 128,
+                    .covariance = FG_COV_SPHERICAL,
+                    .dtype = FG_F32,
+                    .runs = 9};
+    int at = 1;
+    if (argc == 2 && !strcmp(argv[1], "--check")) return check();
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (!strcmp(argv[at], "--stream"))
+            job.stream = true;
+        else if (!strcmp(argv[at], "--cpu"))
+            job.on_cpu = true;
+        else if (at + 1 >= argc || !parse_pair(argv[at], argv[at + 1], &job))
+            return usage();
+        else
+            at++;
+    }
+    if (argc - at == 3) {
+        job.n = strtoll(argv[at], NULL, 10);
+        job.k = atoi(argv[at + 1]);
+        job.d = atoi(argv[at + 2]);
+    } else if (at != argc) {
+        return usage();
+    }
+    if (job.n < 1 || job.k < 1 || job.d < 1) return usage();
+    fg_context *ctx = open_context(job.on_cpu, job.precision);
+    void *block = make_rows(&job);
+    double *start = make_start(&job);
+    fg_source *rows = open_rows(&job, block);
+    if (job.stream) fill_device();
+    measure(ctx, &job, rows, start);
+    fg_source_destroy(rows);
+    fg_context_destroy(ctx);
+    free(start);
+    free(block);
+    return 0;
+}
