@@ -15,6 +15,7 @@ typedef struct eval_args {
     const char *index, *queries, *format, *truth, *plot, *report, *others, *recalls;
     bool mapped;
     option_list probes;
+    int32_t seeds;
     double targets[EVAL_POINTS];
     int target_count;
     fg_eval_options opt;
@@ -39,27 +40,49 @@ static void tell_curve(json *out, const eval_curve *curve)
     json_close(out, ']');
 }
 
-static void tell_reached(json *out, const eval_study *study, const eval_curve *curve)
+static void tell_reached(json *out, const eval_study *study, int curve)
 {
     json_open(out, "reached", '[');
     for (int t = 0; t < EVAL_RECALLS; t++) {
         json_open(out, NULL, '{');
         json_real(out, "recall", eval_recalls[t]);
-        json_real(out, "dco", eval_cost_at(curve, eval_recalls[t]));
+        json_real(out, "dco", eval_cost_at(&study->curves[curve], eval_recalls[t]));
         json_real(out, "ratio", eval_ratio_at(study, curve, eval_recalls[t]));
         json_close(out, '}');
     }
     json_close(out, ']');
 }
 
-/* What is told of one index, after the keys that all of them share. */
-static void tell_index(json *out, const eval_study *study, const eval_curve *curve)
+static void tell_group(json *out, const eval_study *study, int group)
 {
+    json_open(out, NULL, '{');
+    json_open(out, "indexes", '[');
+    for (int i = 0; i < study->seeds; i++) json_text(out, NULL, eval_group(study, group)[i].path);
+    json_close(out, ']');
+    json_real(out, "copies", eval_reach(study, group, 1).copies);
+    json_open(out, "reached", '[');
+    for (int t = 0; t < EVAL_RECALLS; t++) {
+        eval_reached reached = eval_reach(study, group, eval_recalls[t]);
+        json_open(out, NULL, '{');
+        json_real(out, "recall", eval_recalls[t]);
+        json_real(out, "dco", reached.cost);
+        json_real(out, "ratio", reached.ratio);
+        json_real(out, "ratio_spread", reached.ratio_spread);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
+/* What is told of one index, after the keys that all of them share. */
+static void tell_index(json *out, const eval_study *study, int number)
+{
+    const eval_curve *curve = &study->curves[number];
     json_whole(out, "rows", curve->info.rows);
     json_whole(out, "lists", curve->info.lists);
     json_real(out, "copies", eval_copies(curve));
     tell_curve(out, curve);
-    tell_reached(out, study, curve);
+    tell_reached(out, study, number);
 }
 
 static void tell_json(session *s, const eval_args *args, const eval_study *study)
@@ -72,15 +95,20 @@ static void tell_json(session *s, const eval_args *args, const eval_study *study
     json_whole(out, "n", study->n);
     json_text(out, "order", words_at(WORDS_ORDER, args->opt.order).s);
     json_whole(out, "threads", session_machine(s).threads);
-    tell_index(out, study, &study->curves[0]);
+    tell_index(out, study, 0);
     if (study->count > 1) {
         json_open(out, "others", '[');
         for (int i = 1; i < study->count; i++) {
             json_open(out, NULL, '{');
             json_text(out, "index", study->curves[i].path);
-            tell_index(out, study, &study->curves[i]);
+            tell_index(out, study, i);
             json_close(out, '}');
         }
+        json_close(out, ']');
+    }
+    if (study->seeds > 1) {
+        json_open(out, "groups", '[');
+        for (int g = 0; g < eval_groups(study); g++) tell_group(out, study, g);
         json_close(out, ']');
     }
     json_real(out, "seconds", stopwatch_seconds() - s->began);
@@ -112,16 +140,18 @@ static void say_curve(session *s, const eval_study *study, const eval_curve *cur
 
 static void say_comparison(session *s, const eval_study *study)
 {
-    session_say(s, "\ndistances to reach a recall, and how many times fewer than %s:",
-                text_file_name(study->curves[0].path));
+    session_say(s, "\ndistances to reach a recall, and how many times fewer than %s%s:",
+                text_file_name(study->curves[0].path),
+                study->seeds > 1 ? ", mean and spread over seeds" : "");
     for (int t = 0; t < EVAL_RECALLS; t++)
-        for (int i = 0; i < study->count; i++) {
-            double cost = eval_cost_at(&study->curves[i], eval_recalls[t]);
-            double ratio = eval_ratio_at(study, &study->curves[i], eval_recalls[t]);
-            if (isnan(cost)) continue;
-            session_say(s, "%7.4g  %11s  %5.2f  %s", eval_recalls[t],
-                        text_count((int64_t)(cost + 0.5)).s, ratio,
-                        text_file_name(study->curves[i].path));
+        for (int g = 0; g < eval_groups(study); g++) {
+            eval_reached reached = eval_reach(study, g, eval_recalls[t]);
+            char spread[16] = "";
+            if (isnan(reached.cost)) continue;
+            if (study->seeds > 1) snprintf(spread, sizeof spread, " +-%.2f", reached.ratio_spread);
+            session_say(s, "%7.4g  %11s  %5.2f%s  %s", eval_recalls[t],
+                        text_count((int64_t)(reached.cost + 0.5)).s, reached.ratio, spread,
+                        text_file_name(eval_group(study, g)->path));
         }
 }
 
@@ -173,6 +203,24 @@ static fg_status measure(session *s, const eval_args *args, const fg_view *queri
     return status;
 }
 
+/* Curves of a group are averaged point by point. */
+static fg_status check_groups(session *s, const eval_study *study)
+{
+    for (int i = 0; i < study->count; i++) {
+        const eval_curve *curve = &study->curves[i], *first = eval_group(study, i / study->seeds);
+        bool alike = curve->count == first->count;
+        for (int p = 0; alike && p < curve->count; p++)
+            alike = curve->points[p].probes == first->points[p].probes &&
+                    curve->points[p].target == first->points[p].target;
+        if (!alike)
+            return session_fail(s, FG_ARGUMENT,
+                                "%s and %s are no two seeds of one index: they are measured at "
+                                "other probes or recalls",
+                                first->path, curve->path);
+    }
+    return FG_OK;
+}
+
 static fg_status draw(session *s, const eval_args *args, const eval_study *study)
 {
     if (args->plot && !eval_plot(args->plot, study))
@@ -195,6 +243,7 @@ static fg_status run(session *s, eval_args *args, eval_study *study)
     study->n = args->opt.n;
     for (int i = 0; status == FG_OK && i < study->count; i++)
         status = measure(s, args, &queries, study->curves[i].path, &study->curves[i]);
+    if (status == FG_OK) status = check_groups(s, study);
     if (status == FG_OK) status = draw(s, args, study);
     if (status == FG_OK) tell_json(s, args, study);
     if (status == FG_OK) say(s, args, study);
@@ -232,17 +281,31 @@ static bool read_others(char *others, eval_study *study)
     return true;
 }
 
+/* others: room for the words of --compare. */
+static int plan(const command_line *line, const eval_args *args, char *others, eval_study *study)
+{
+    study->curves[study->count++].path = args->index;
+    study->seeds = args->seeds;
+    if (args->others) {
+        strcpy(others, args->others);
+        if (!read_others(others, study))
+            return options_mistake(line, "--compare takes %d indexes at most", EVAL_CURVES - 1);
+    }
+    if (study->count % study->seeds != 0)
+        return options_mistake(line, "--seeds is %d, but there are %d indexes, INDEX included",
+                               study->seeds, study->count);
+    if (eval_groups(study) > EVAL_GROUPS)
+        return options_mistake(line, "%d indexes to compare; %d at most, each from --seeds",
+                               eval_groups(study), EVAL_GROUPS);
+    return OPTIONS_READ;
+}
+
 static int evaluate(const command_line *line, session *s, eval_args *args)
 {
     eval_study *study = calloc(1, sizeof *study);
     char *others = calloc(1, args->others ? strlen(args->others) + 1 : 1);
     int code = OPTIONS_READ;
-    if (study && others) {
-        study->curves[study->count++].path = args->index;
-        if (args->others) strcpy(others, args->others);
-        if (args->others && !read_others(others, study))
-            code = options_mistake(line, "--compare takes %d indexes at most", EVAL_CURVES - 1);
-    }
+    if (study && others) code = plan(line, args, others, study);
     if (code == OPTIONS_READ) {
         fg_status status = session_open(s);
         if (status == FG_OK && (!study || !others))
@@ -257,7 +320,7 @@ static int evaluate(const command_line *line, session *s, eval_args *args)
 
 int cmd_eval(int argc, char **argv)
 {
-    eval_args args = {.opt = {.n = 10}};
+    eval_args args = {.seeds = 1, .opt = {.n = 10}};
     const operand operands[] = {{"INDEX", "an index made by flashgmm index", &args.index},
                                 {"QUERIES", "a file of rows to search for", &args.queries}};
     const option options[] = {
@@ -275,6 +338,10 @@ int cmd_eval(int argc, char **argv)
          "more indexes to measure, against the first; with --recall, those that are not tuned are "
          "measured by probes",
          .text = &args.others},
+        {"seeds", 0, "N",
+         "every N indexes, INDEX first, were made alike from N seeds: they are compared as one, by "
+         "mean and spread",
+         .i32 = &args.seeds, AT_LEAST(1)},
         {"order", 0, NULL, "which lists come first: by distance (default), or by responsibility",
          .choice = &args.opt.order, .words = WORDS_ORDER},
         {"latency-queries", 0, "N", "queries timed one by one (default 1000)",

@@ -29,9 +29,38 @@ double eval_cost_at(const eval_curve *curve, double recall)
     return exp(log(below->dco) + share * (log(above->dco) - log(below->dco)));
 }
 
-double eval_ratio_at(const eval_study *study, const eval_curve *curve, double recall)
+double eval_ratio_at(const eval_study *study, int curve, double recall)
 {
-    return eval_cost_at(&study->curves[0], recall) / eval_cost_at(curve, recall);
+    return eval_cost_at(&study->curves[curve % study->seeds], recall) /
+           eval_cost_at(&study->curves[curve], recall);
+}
+
+int eval_groups(const eval_study *study)
+{
+    return study->count / study->seeds;
+}
+
+const eval_curve *eval_group(const eval_study *study, int group)
+{
+    return &study->curves[group * study->seeds];
+}
+
+eval_reached eval_reach(const eval_study *study, int group, double recall)
+{
+    const int seeds = study->seeds, first = group * seeds;
+    eval_reached mean = {0};
+    double squares = 0;
+    for (int i = first; i < first + seeds; i++) {
+        mean.copies += eval_copies(&study->curves[i]) / seeds;
+        mean.cost += eval_cost_at(&study->curves[i], recall) / seeds;
+        mean.ratio += eval_ratio_at(study, i, recall) / seeds;
+    }
+    for (int i = first; i < first + seeds; i++) {
+        double off = eval_ratio_at(study, i, recall) - mean.ratio;
+        squares += off * off;
+    }
+    mean.ratio_spread = seeds > 1 ? sqrt(squares / (seeds - 1)) : 0;
+    return mean;
 }
 
 static int by_cost(const void *a, const void *b)
@@ -40,18 +69,25 @@ static int by_cost(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* The mean of a group's curves, point by point: all have the same ones. */
+static void draw_group(const eval_study *study, int group, svg_curve *out)
+{
+    const eval_curve *from = eval_group(study, group);
+    *out = (svg_curve){.name = text_file_name(from->path), .count = from->count};
+    for (int i = 0; i < from->count; i++)
+        for (int s = 0; s < study->seeds; s++) {
+            out->points[i].x += from[s].points[i].dco / study->seeds;
+            out->points[i].y += from[s].points[i].recall / study->seeds;
+        }
+    qsort(out->points, (size_t)from->count, sizeof(svg_point), by_cost);
+}
+
 static void draw(FILE *file, const eval_study *study)
 {
     char title[64], subtitle[256];
-    svg_curve curves[EVAL_CURVES];
-    const eval_curve *first = &study->curves[0];
-    for (int c = 0; c < study->count; c++) {
-        const eval_curve *from = &study->curves[c];
-        curves[c] = (svg_curve){.name = text_file_name(from->path), .count = from->count};
-        for (int i = 0; i < from->count; i++)
-            curves[c].points[i] = (svg_point){from->points[i].dco, from->points[i].recall};
-        qsort(curves[c].points, (size_t)from->count, sizeof(svg_point), by_cost);
-    }
+    svg_curve curves[EVAL_GROUPS];
+    const eval_curve *first = eval_group(study, 0);
+    for (int g = 0; g < eval_groups(study); g++) draw_group(study, g, &curves[g]);
     snprintf(title, sizeof title, "Recall@%d against cost", study->n);
     snprintf(subtitle, sizeof subtitle, "%s: %s in %s lists, %.2f copies a row; %s queries",
              text_file_name(first->path), text_plural(first->info.rows, "row").s,
@@ -61,7 +97,7 @@ static void draw(FILE *file, const eval_study *study)
                                .x_label = "distance computations a query (DCO)",
                                .y_label = "recall",
                                .curves = curves,
-                               .count = study->count};
+                               .count = eval_groups(study)};
     svg_draw(file, &figure);
 }
 
@@ -87,22 +123,33 @@ static void write_cell(FILE *file, double value, int digits)
         fprintf(file, "<td>%.*f</td>", digits, value);
 }
 
+static void write_ratio(FILE *file, const eval_study *study, const eval_reached *reached)
+{
+    if (study->seeds == 1 || isnan(reached->ratio))
+        write_cell(file, reached->ratio, 2);
+    else
+        fprintf(file, "<td>%.2f &plusmn; %.2f</td>", reached->ratio, reached->ratio_spread);
+}
+
 static void write_comparison(FILE *file, const eval_study *study)
 {
     fputs("<h2>Cost of a recall</h2>\n<p>Distance computations a query, and how many times fewer "
-          "than of the first index.</p>\n<table>\n<tr><th>index</th><th>copies a row</th>",
+          "than of the first index.",
           file);
+    if (study->seeds > 1)
+        fprintf(file, " Means over %d seeds, and the standard deviation.", study->seeds);
+    fputs("</p>\n<table>\n<tr><th>index</th><th>copies a row</th>", file);
     for (int t = 0; t < EVAL_RECALLS; t++)
         fprintf(file, "<th colspan=\"2\">%.4g</th>", eval_recalls[t]);
     fputs("</tr>\n", file);
-    for (int c = 0; c < study->count; c++) {
-        const eval_curve *curve = &study->curves[c];
+    for (int g = 0; g < eval_groups(study); g++) {
         fputs("<tr><td>", file);
-        svg_text(file, text_file_name(curve->path));
-        fprintf(file, "</td><td>%.2f</td>", eval_copies(curve));
+        svg_text(file, text_file_name(eval_group(study, g)->path));
+        fprintf(file, "</td><td>%.2f</td>", eval_reach(study, g, 1).copies);
         for (int t = 0; t < EVAL_RECALLS; t++) {
-            write_cell(file, eval_cost_at(curve, eval_recalls[t]), 0);
-            write_cell(file, eval_ratio_at(study, curve, eval_recalls[t]), 2);
+            const eval_reached reached = eval_reach(study, g, eval_recalls[t]);
+            write_cell(file, reached.cost, 0);
+            write_ratio(file, study, &reached);
         }
         fputs("</tr>\n", file);
     }
@@ -135,16 +182,20 @@ static void write_reading(FILE *file, const eval_study *study)
 {
     for (int t = 0; t < EVAL_RECALLS; t++) {
         int best = 0;
-        for (int c = 1; c < study->count; c++)
-            if (eval_ratio_at(study, &study->curves[c], eval_recalls[t]) >
-                eval_ratio_at(study, &study->curves[best], eval_recalls[t]))
-                best = c;
-        double cost = eval_cost_at(&study->curves[best], eval_recalls[t]);
-        if (isnan(cost) || study->count == 1) continue;
+        eval_reached least = eval_reach(study, 0, eval_recalls[t]);
+        for (int g = 1; g < eval_groups(study); g++) {
+            const eval_reached reached = eval_reach(study, g, eval_recalls[t]);
+            if (isnan(reached.cost) || reached.cost >= least.cost) continue;
+            best = g;
+            least = reached;
+        }
+        if (isnan(least.cost) || eval_groups(study) == 1) continue;
         fprintf(file, "<p>Recall %.4g costs least with ", eval_recalls[t]);
-        svg_text(file, text_file_name(study->curves[best].path));
-        fprintf(file, ": %.0f distances a query, %.2f times fewer than the first index.</p>\n",
-                cost, eval_ratio_at(study, &study->curves[best], eval_recalls[t]));
+        svg_text(file, text_file_name(eval_group(study, best)->path));
+        fprintf(file, ": %.0f distances a query, %.2f times fewer than the first index", least.cost,
+                least.ratio);
+        if (study->seeds > 1) fprintf(file, " (%.2f from seed to seed)", least.ratio_spread);
+        fputs(".</p>\n", file);
     }
 }
 

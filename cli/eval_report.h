@@ -8,7 +8,7 @@
 #include <math.h> /* isnan, NAN */
 #include <stdbool.h>
 
-enum { EVAL_POINTS = 64, EVAL_CURVES = 6, EVAL_RECALLS = 5 };
+enum { EVAL_POINTS = 64, EVAL_GROUPS = 8, EVAL_CURVES = 40, EVAL_RECALLS = 5 };
 
 /* The recalls that tables name. */
 extern const double eval_recalls[EVAL_RECALLS];
@@ -20,10 +20,11 @@ typedef struct eval_curve {
     int count;
 } eval_curve;
 
-/* The first curve is what the others are compared to. */
+/* Every `seeds` curves are a group: indexes made alike from other seeds. What is compared is compared to the first group,
+ * seed by seed. */
 typedef struct eval_study {
     int64_t queries;
-    int n, count;
+    int n, count, seeds;
     eval_curve curves[EVAL_CURVES];
 } eval_study;
 
@@ -32,8 +33,19 @@ double eval_copies(const eval_curve *curve);
 /* Distance computations a query at a recall, between the points about it in log cost; NAN beyond the curve. */
 double eval_cost_at(const eval_curve *curve, double recall);
 
-/* How many times fewer that is than of the first curve. */
-double eval_ratio_at(const eval_study *study, const eval_curve *curve, double recall);
+/* How many times fewer that is than of the first group's curve of this seed. */
+double eval_ratio_at(const eval_study *study, int curve, double recall);
+
+/* Means over a group's seeds, NAN if one of them does not reach the recall, and a standard deviation. */
+typedef struct eval_reached {
+    double copies, cost, ratio, ratio_spread; /* spread: 0 for one seed */
+} eval_reached;
+
+int eval_groups(const eval_study *study);
+eval_reached eval_reach(const eval_study *study, int group, double recall);
+
+/* The first index of a group stands for it. */
+const eval_curve *eval_group(const eval_study *study, int group);
 
 /* Write an SVG, or a page of HTML that needs no other file. false: errno says why. */
 bool eval_plot(const char *path, const eval_study *study);

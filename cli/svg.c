@@ -20,6 +20,8 @@ static const struct {
     {"#cc79a7", "m0 -5.4l5.4 5.4l-5.4 5.4l-5.4 -5.4z"},
     {"#56b4e9", "m0 5.2l5 -8.6h-10z"},
     {"#a37400", "m-5 -1.7h3.3v-3.3h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3z"},
+    {"#555555", "m-5.2 0l8.6 -5v10z"},
+    {"#e0b000", "m5.2 0l-8.6 -5v10z"},
 };
 
 /* The part of the plane that is shown, in log10 of x. */

@@ -19,7 +19,7 @@ typedef struct svg_curve {
 typedef struct svg_figure {
     const char *title, *subtitle, *x_label, *y_label;
     const svg_curve *curves;
-    int count; /* up to 6 */
+    int count; /* up to 8 */
 } svg_figure;
 
 /* Writes the figure as an element, and words so that XML and HTML keep them. */

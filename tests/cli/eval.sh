@@ -4,4 +4,15 @@ flashgmm eval soft.fgi queries.fvecs -n 5 --probes 3,1 --order posterior --laten
 flashgmm search soft.fgi queries.fvecs -n 12 --probes 6 -o truth.ivecs --quiet
 flashgmm eval soft.fgi queries.fvecs --groundtruth truth.ivecs --probes 6 --plot figure.svg --mapped
 cat figure.svg
+for seed in 1 2; do
+    flashgmm index base.fvecs -k 6 -o hard-$seed.fgi --seed $seed --quiet
+    flashgmm index base.fvecs -k 6 -o soar-$seed.fgi --seed $seed --assign soar --quiet
+done
+flashgmm eval hard-1.fgi queries.fvecs --compare hard-2.fgi,soar-1.fgi,soar-2.fgi --seeds 2 --probes 1,2,4 --report seeds.html
+flashgmm eval hard-1.fgi queries.fvecs --compare hard-2.fgi,soar-1.fgi,soar-2.fgi --seeds 2 --probes 1,4 --json - |
+    python3 -c "import json, sys; print(*json.load(sys.stdin)['groups'], sep='\n')"
+grep -c '&plusmn;' seeds.html
+flashgmm eval hard-1.fgi queries.fvecs --compare hard-2.fgi,soar-1.fgi --seeds 2
+flashgmm index base.fvecs -k 3 -o few.fgi --quiet
+flashgmm eval hard-1.fgi queries.fvecs --compare few.fgi --seeds 2
 python3 -c "import xml.dom.minidom as dom; dom.parse('figure.svg')"
