@@ -24,6 +24,7 @@
 #include <math.h>     /* exp2, fabs, isfinite, isnan, nextafterf */
 #include <setjmp.h>   /* cmocka needs it */
 #include <stdarg.h>   /* cmocka needs it */
+#include <stdlib.h>   /* free, malloc */
 #include <string.h>   /* memcmp, memcpy */
 #include <sys/mman.h> /* mmap, mprotect */
 #include <unistd.h>   /* sysconf */

@@ -2,8 +2,9 @@
 /* rounding.c - the bounds. To first order in u = 2^-24, for a row x, a component j, z_i = x_i - m_ji (old mean):
  *
  *   rows and means are rounded after centring    |error of z_i| <= a_i = u (|x_i - c_i| + |m_ji - c_i|)
- *   D = sum of z_i^2 / v_i, summed in at least   relative error at most g = (d/8 + 10) u: d/8 additions, 4 to join the
- *     8 lanes and joined                           lanes, 6 for difference, square, scale and the scale's rounding
+ *   D = sum of z_i^2 / v_i, summed in at least   relative error at most g = (d/8 + 11) u: d/8 additions, 4 to join the
+ *     8 lanes and joined, or in eights             lanes, 6 for difference, square, scale and the scale's rounding; or
+ *                                                  8, d/8 - 1 and 4
  *   so the log-density strays by at most         e_j = g D / 2 + sum of |z_i| a_i / v_i
  *   r_j = exp(l_j) / sum of exp(l): its          r_j [(1 - r_j) e_j + sum over l != j of r_l e_l]
  *     derivative gives                             + r_j q_j,  q_j = (k/8 + 11 + gap) u: the power of two 4, its
@@ -13,7 +14,9 @@
  *   With b_nj the bound on r_nj, N the mass, m', v' the new mean and variance, z' = x - m', s = sqrt(v'):
  *   log-weight     sum of b / N
  *   mean / s       sum of b |z'| / (N s)  +  u sum of r (|x - c| + |z|) / (N s)  +  u |m' - c| / s
+ *                  +  t sum of r |z| / (N s), t = 34 u: moments of 32 rows at most are summed in f32
  *   log-variance   sum of b |z'^2 / v' - 1| / N  +  2 u sum of r |z'| (|x - c| + |z|) / (N v')
+ *                  +  t sum of r (z^2 + 2 |z (m' - m)|) / (N v')
  *                  and for spherical g sum of r |z|^2 / (N d v'), as its squares are the distances
  *   mean log-density   the mean over rows of sum of r_j e_j + (k/8 + 6) u
  *
@@ -25,7 +28,7 @@
 #include <math.h>   /* fabs */
 #include <stdlib.h> /* malloc */
 
-static const double u = 0x1p-24;
+static const double u = 0x1p-24, in_runs = 34 * 0x1p-24;
 
 enum { PUSHES = 2 };
 
@@ -40,7 +43,7 @@ double *rounding_center(const oracle_rows *rows)
 
 static double relative_of_distance(int32_t d)
 {
-    return (d / 8.0 + 10.0) * u;
+    return (d / 8.0 + 11.0) * u;
 }
 
 /* e_j */
@@ -95,8 +98,9 @@ static void add_row(const step *t, int64_t n, int32_t j, double *mean, double *v
         const double x = t->rows->x[n * d + i], s = sqrt(t->new->variances[at + i]);
         const double z = (x - t->old->means[at + i]) / s, moved = (x - t->new->means[at + i]) / s;
         const double rounded = u * (fabs(x - t->center[i]) / s + fabs(z));
-        mean[i] += b * fabs(moved) + share * rounded;
+        mean[i] += b * fabs(moved) + share * (rounded + in_runs * fabs(z));
         variance[i] += b * fabs(moved * moved - 1.0) + 2.0 * share * fabs(moved) * rounded;
+        variance[i] += share * in_runs * (z * z + 2.0 * fabs(z * (z - moved)));
         if (t->old->spherical) variance[i] += share * relative_of_distance(d) * z * z;
     }
 }

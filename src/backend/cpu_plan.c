@@ -16,6 +16,9 @@ static const double most_margin = 16.0, most_counted = 32.0;
 /* And it serves centroids while so few of them, on average, are as near to each other as its margin. */
 enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
 
+/* Where more means than this would be packed for rows to which most components matter, they do not matter to any. */
+enum { MOST_DENSE_MEANS = 1 << 19 };
+
 /* Kernels may take numbers below 2^-126 for 0. */
 static const double tiny = 0x1p-120;
 
@@ -240,6 +243,35 @@ static void pack(const fgi_params *p, const bounds *b, expansion *e, fgi_cpu_pla
     }
 }
 
+static void pack_dense(fgi_cpu_plan *plan)
+{
+    const int32_t panel = FGI_DENSE_PANEL;
+    for (int32_t j = 0; j < plan->dense_panels * panel; j++) {
+        const bool padding = j >= plan->k;
+        plan->dense_offset[j] = padding ? -INFINITY : plan->offset[j];
+        plan->dense_h[j] = padding ? 0.0 : plan->h[j];
+        for (int32_t i = 0; !padding && i < plan->d; i++) {
+            const int64_t from = (int64_t)j * plan->ld + i;
+            const int64_t to = ((int64_t)(j / panel) * plan->d + i) * panel + j % panel;
+            plan->dense_means[to] = plan->means[from];
+            if (plan->scale) plan->dense_scale[to] = plan->scale[from];
+        }
+    }
+}
+
+static fg_status allocate_dense(fgi_ledger *ledger, fgi_cpu_plan *plan)
+{
+    const int32_t panels = (plan->k + FGI_DENSE_PANEL - 1) / FGI_DENSE_PANEL;
+    const int64_t lanes = (int64_t)panels * FGI_DENSE_PANEL, cells = lanes * plan->d;
+    if (plan->kind == FGI_HARD || plan->k == 1 || cells > MOST_DENSE_MEANS) return FG_OK;
+    plan->dense_panels = panels;
+    FG_TRY(fgi_alloc_zero(ledger, cells, sizeof(float), &plan->dense_means));
+    if (plan->kind == FGI_DIAGONAL)
+        FG_TRY(fgi_alloc_zero(ledger, cells, sizeof(float), &plan->dense_scale));
+    FG_TRY(fgi_alloc(ledger, lanes, sizeof(double), &plan->dense_offset));
+    return fgi_alloc(ledger, lanes, sizeof(double), &plan->dense_h);
+}
+
 static fg_status allocate_rows(fgi_ledger *ledger, fgi_cpu_plan *plan)
 {
     const int64_t matrix = (int64_t)plan->k * plan->ld;
@@ -280,6 +312,7 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
     fg_status s = fgi_alloc(ledger, d, sizeof *rms, &rms);
     if (s == FG_OK) s = fgi_alloc(ledger, plan.depth, sizeof *e.weights, &e.weights);
     if (s == FG_OK) s = allocate_rows(ledger, &plan);
+    if (s == FG_OK) s = allocate_dense(ledger, &plan);
     if (s == FG_OK) {
         b.rms = rms;
         fill_rows(params, &plan);
@@ -289,6 +322,7 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
     }
     if (s == FG_OK) {
         pack(params, &b, &e, &plan);
+        pack_dense(&plan);
         *out = plan;
     } else {
         fgi_cpu_plan_destroy(&plan);
@@ -307,5 +341,9 @@ void fgi_cpu_plan_destroy(fgi_cpu_plan *plan)
     fgi_free(plan->scale);
     fgi_free(plan->offset);
     fgi_free(plan->h);
+    fgi_free(plan->dense_means);
+    fgi_free(plan->dense_scale);
+    fgi_free(plan->dense_offset);
+    fgi_free(plan->dense_h);
     *plan = (fgi_cpu_plan){0};
 }

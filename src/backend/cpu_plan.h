@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu_plan.h - parameters as the CPU's kernels want them: packed for screening, row-major for refining.
+/* cpu_plan.h - parameters as the CPU's kernels want them: packed for screening, row-major for refining, packed again for
+ * rows to which most components matter.
  * Knows parameters and the packed layout; knows no row.
  *
  * In log2 units the value of component j for a row x (normalised, centred) is
@@ -36,6 +37,10 @@ typedef struct fgi_cpu_plan {
     float *scale;   /* k x ld: h of diagonal components, else NULL */
     double *offset; /* k; -inf: dead */
     double *h;      /* k: h of spherical components and centroids, 1 for diagonal ones */
+    /* of all components, padded with such as have no row (kernels.h) */
+    int32_t dense_panels; /* 0: not made, since the shape is too large or no share is soft */
+    float *dense_means, *dense_scale; /* scale: h of diagonal components, else NULL */
+    double *dense_offset, *dense_h;
 } fgi_cpu_plan;
 
 /* Packs the parameters, which must outlive the plan. */

@@ -3,6 +3,7 @@
  * kernels and the plan; knows no thread, no source, no ISA. */
 #include "cpu_tile.h"
 
+#include "cpu_dense.h"
 #include "cpu_rank.h"
 #include "cpu_refine.h"
 
@@ -86,6 +87,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(int32_t), &s.open.row);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(double), &s.open.threshold);
     if (status == FG_OK) status = block_create(ledger, plan->k, s.tile_rows, &s.block);
+    if (status == FG_OK) status = fgi_cpu_dense_sums_create(ledger, plan, &s.dense);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
     else
@@ -103,6 +105,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
     fgi_free(s->open.row);
     fgi_free(s->open.threshold);
     block_destroy(&s->block);
+    fgi_cpu_dense_sums_destroy(&s->dense);
     *s = (fgi_cpu_scratch){0};
 }
 
@@ -225,15 +228,20 @@ static void settle(totals *t)
     t->factors = 0;
 }
 
+static void add_density(const fgi_cpu_block *b, int32_t i, totals *t)
+{
+    t->most += b->most[i];
+    t->product *= b->sum[i];
+    if (++t->factors == LOG_ROWS) settle(t);
+}
+
 /* Of candidates left out, each has less than 2^-cut of the best one's share. */
 static void add_row(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t at, int32_t i,
                     totals *t, fgi_stats *stats)
 {
     const fgi_cpu_block *b = &s->block;
     stats->rows++;
-    t->most += b->most[i];
-    t->product *= b->sum[i];
-    if (++t->factors == LOG_ROWS) settle(t);
+    add_density(b, i, t);
     if (job->plan->kind != FGI_HARD && s->open.threshold[at + i] > -INFINITY)
         stats->dropped +=
             (job->plan->k - (b->begin[i + 1] - b->begin[i])) * job->dropped / b->sum[i];
@@ -300,19 +308,19 @@ static void open_rows(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows, 
 {
     s->open.count = 0;
     for (int32_t r = 0; r < rows; r++) {
-        if (!isfinite(s->norm2[r])) {
+        if (isfinite(s->norm2[r]))
+            s->open.row[s->open.count++] = r;
+        else
             pass_over(job, r, to);
-            continue;
-        }
-        s->open.row[s->open.count] = r;
-        s->open.threshold[s->open.count++] = fgi_cpu_first_threshold(job, s, r);
     }
 }
 
-static void absorb_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows, const outcome *to)
+static void absorb_sparse(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows,
+                          const outcome *to)
 {
     if (job->plan->k > 1) screen_tile(job, s, rows);
-    open_rows(job, s, rows, to);
+    for (int32_t i = 0; i < s->open.count; i++)
+        s->open.threshold[i] = fgi_cpu_first_threshold(job, s, s->open.row[i]);
     while (s->open.count > 0) {
         int32_t kept = 0;
         for (int32_t at = 0; at < s->open.count; at += s->block.rows) {
@@ -323,18 +331,56 @@ static void absorb_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows
     }
 }
 
+static bool absorb_dense(const fgi_cpu_job *job, fgi_cpu_scratch *s, const outcome *to)
+{
+    if (!fgi_cpu_dense_tile(job, s)) return false;
+    const int32_t rows = s->open.count;
+    totals t = {.product = 1.0};
+    for (int32_t i = 0; i < rows; i++) {
+        tell_row(job, &s->block, i, to->place + s->open.row[i], to->results);
+        add_density(&s->block, i, &t);
+    }
+    if (to->stats) {
+        to->stats->rows += rows;
+        to->stats->survivors += (int64_t)rows * job->plan->k;
+        settle(&t);
+        to->stats->objective += ln_2 * t.most;
+    }
+    return true;
+}
+
+static fg_view rows_from(const fg_view *rows, int64_t first, int64_t most)
+{
+    const int64_t stride = rows->row_stride ? rows->row_stride : rows->cols;
+    fg_view some = *rows;
+    some.data =
+        (const char *)rows->data + first * stride * (int64_t)fg_dtype_bytes((fg_dtype)rows->dtype);
+    some.rows = rows->rows - first < most ? rows->rows - first : most;
+    return some;
+}
+
+/* Whether these rows are to be taken with all components, asked of the first of them. */
+static bool is_dense(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view *rows)
+{
+    if (!job->plan->dense_panels || job->rows.top) return false;
+    const int32_t most = s->tile_rows < FGI_CPU_PROBE_ROWS ? s->tile_rows : FGI_CPU_PROBE_ROWS;
+    const fg_view probe = rows_from(rows, 0, most);
+    load_tile(job, s, &probe);
+    screen_tile(job, s, (int32_t)probe.rows);
+    return fgi_cpu_dense_suits(job, s, (int32_t)probe.rows);
+}
+
 void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const fg_view *rows,
                          int64_t first, fgi_stats *stats, const fgi_row_results *results)
 {
-    const int64_t stride_bytes = (rows->row_stride ? rows->row_stride : rows->cols) *
-                                 (int64_t)fg_dtype_bytes((fg_dtype)rows->dtype);
+    const bool dense = is_dense(job, scratch, rows);
     outcome to = {.first = first, .stats = stats, .results = results};
     for (; to.place < rows->rows; to.place += scratch->tile_rows, to.first += scratch->tile_rows) {
-        fg_view tile = *rows;
-        tile.data = (const char *)rows->data + to.place * stride_bytes;
-        tile.rows = rows->rows - to.place;
-        if (tile.rows > scratch->tile_rows) tile.rows = scratch->tile_rows;
+        const fg_view tile = rows_from(rows, to.place, scratch->tile_rows);
+        const int32_t count = (int32_t)tile.rows;
         load_tile(job, scratch, &tile);
-        absorb_tile(job, scratch, (int32_t)tile.rows, &to);
+        open_rows(job, scratch, count, &to);
+        if (!dense || !absorb_dense(job, scratch, &to)) absorb_sparse(job, scratch, count, &to);
     }
+    if (stats) fgi_cpu_dense_flush(job, scratch, stats);
 }

@@ -26,7 +26,14 @@ typedef struct fgi_cpu_block {
     int32_t *order; /* k: places of one row's candidates in order */
 } fgi_cpu_block;
 
-/* One worker's buffers: nothing here survives a tile but the rank guess. */
+/* Statistics of tiles to which most components matter, laid out as their kernels want them; zero between shards. */
+typedef struct fgi_cpu_dense_sums {
+    double *mass, *square,
+        *shift; /* for each lane of the dense panels, square and shift for each dimension too */
+    bool used;
+} fgi_cpu_dense_sums;
+
+/* One worker's buffers: nothing here survives a tile but the rank guess and dense sums. */
 typedef struct fgi_cpu_scratch {
     int32_t tile_rows, ldx, lanes, ld_scores;
     float *x;       /* tile_rows x ldx: centred rows, their squares beside them if diagonal */
@@ -36,6 +43,7 @@ typedef struct fgi_cpu_scratch {
     float *row_max; /* tile_rows */
     fgi_cpu_open_rows open;
     fgi_cpu_block block;
+    fgi_cpu_dense_sums dense;
     double
         rank_gap; /* how far below the best the last row's lowest rank lay: a first guess for the next */
 } fgi_cpu_scratch;

@@ -21,7 +21,11 @@
 enum {
     FGI_DTYPE_COUNT = 9 /* fg_dtype values are 1 .. 8 */,
     FGI_SELECT_SLACK = 64,
-    FGI_MOST_TILE_ROWS = 256
+    FGI_MOST_TILE_ROWS = 256,
+    FGI_DENSE_PANEL = 16,
+    FGI_DENSE_RUN = 32, /* rows whose moments dense_moments sums in f32 */
+    FGI_DENSE_LEAST =
+        -64 /* log2 of powers that dense_shares takes for 0: their moments might be denormal, and slow */
 };
 
 /* The element types that rows to scan can have: X(NAME, name). */
@@ -103,6 +107,32 @@ typedef struct fgi_moments_args {
     double *square; /* components x d, or NULL */
 } fgi_moments_args;
 
+/* Every component for every row of a tile. Packed: panel after panel, in a panel FGI_DENSE_PANEL components side by side
+ * for each dimension. r has a column for each component. */
+typedef struct fgi_dense_args {
+    const float *x; /* rows of ldx elements */
+    int32_t ldx, rows, d, panels;
+    const float *means; /* packed */
+    const float *scale; /* packed, or NULL: 1 */
+    float *r;           /* rows of ld elements */
+    int32_t ld;
+} fgi_dense_args;
+
+/* Turns rows of distances into rows of shares, as fgi_shares_args has them, but for a larger least power and an error of
+ * 2^-24 more; adds those to
+ *     mass[j] += share        square[j] += share * distance     (unless NULL) */
+typedef struct fgi_dense_shares_args {
+    float *r; /* rows of ld elements: distances before, shares after */
+    int32_t ld, rows;
+    int32_t count; /* components: a multiple of FGI_DENSE_PANEL */
+    const double *offset,
+        *scale;    /* count: value = offset - scale * distance; offset -inf where there is none */
+    double *value; /* count: work space */
+    double *mass, *square; /* count */
+    double *most;          /* rows */
+    float *sum;            /* rows */
+} fgi_dense_shares_args;
+
 /* One way to multiply rows with weights: layouts of its own for both, and a bound on its error,
  *     product_error(depth) * sum of |x w|  +  (depth + 4) 2^-24 (|bias| + |slope| norm2)
  * where products do not underflow. A row's scores do not depend on the rows beside it. */
@@ -157,6 +187,14 @@ typedef struct fgi_kernels {
     void (*shares)(const fgi_shares_args *a);
 
     void (*add_moments)(const fgi_moments_args *a);
+
+    /* r[row][j] = sum over i < d of scale[j][i] * (x[row][i] - means[j][i])^2: eight terms at a time, then their sums. */
+    void (*dense_distances)(const fgi_dense_args *a);
+    void (*dense_shares)(const fgi_dense_shares_args *a);
+
+    /* shift += r * (x - means)    square += r * (x - means)^2   (unless NULL), both packed, in f32 for each
+     * FGI_DENSE_RUN rows. */
+    void (*dense_moments)(const fgi_dense_args *a, double *shift, double *square);
 
     /* A query against rows of d elements without gaps: out[i] = |query - row|^2, or <query, row>, for the row
      * with number i, or index[i] unless index is NULL. f32 f16 bf16 i8 u8; NULL: not served. */

@@ -6,6 +6,7 @@
 
 enum {
     LANES = 8,
+    REGISTERS = 16,
     ROW_GROUP = 6 /* with two vectors a row: 12 sums, 2 weights and a value in 16 registers */
 };
 
@@ -235,6 +236,11 @@ FGI_INLINE double wide_largest(vec_f64 a)
 {
     const __m128d pair = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_max_sd(pair, _mm_unpackhi_pd(pair, pair)));
+}
+
+FGI_INLINE vec_f64 wide_add(vec_f64 a, vec_f64 b)
+{
+    return _mm256_add_pd(a, b);
 }
 
 FGI_INLINE vec_f64 wide_sub(vec_f64 a, vec_f64 b)

@@ -7,6 +7,7 @@
 
 enum {
     LANES = 16,
+    REGISTERS = 32,
     ROW_GROUP = 12 /* with two vectors a row: 24 sums, 2 weights and a value in 32 registers */
 };
 
@@ -199,6 +200,11 @@ FGI_INLINE vec_f64 wide_max(vec_f64 a, vec_f64 b)
 FGI_INLINE double wide_largest(vec_f64 a)
 {
     return _mm512_reduce_max_pd(a);
+}
+
+FGI_INLINE vec_f64 wide_add(vec_f64 a, vec_f64 b)
+{
+    return _mm512_add_pd(a, b);
 }
 
 FGI_INLINE vec_f64 wide_sub(vec_f64 a, vec_f64 b)

@@ -17,6 +17,9 @@ const fgi_kernels fgi_kernels_ref = {
     .evaluate = fgi_evaluate_ref,
     .shares = fgi_shares_ref,
     .add_moments = fgi_add_moments_ref,
+    .dense_distances = fgi_dense_distances_ref,
+    .dense_shares = fgi_dense_shares_ref,
+    .dense_moments = fgi_dense_moments_ref,
     .scan_l2 = {FGI_SCAN_DTYPES(SCAN_L2)},
     .scan_ip = {FGI_SCAN_DTYPES(SCAN_IP)},
 };

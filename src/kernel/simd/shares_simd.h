@@ -9,7 +9,8 @@
 #ifndef FGI_SHARES_SIMD_H
 #define FGI_SHARES_SIMD_H
 
-FGI_INLINE vec_f32 exp2_lanes(vec_f32 v)
+/* 0 where v < least, which is at least -126. */
+FGI_INLINE vec_f32 exp2_lanes(vec_f32 v, float least)
 {
     /* adding 3 * 2^22 leaves the integer n in the lowest bits, and takes the fraction away */
     const vec_f32 to_integer = vec_splat(0x1.8p23f);
@@ -20,8 +21,10 @@ FGI_INLINE vec_f32 exp2_lanes(vec_f32 v)
     vec_f32 sum = vec_splat(q[5]);
     for (int k = 4; k >= 0; k--) sum = vec_fma(sum, f, vec_splat(q[k]));
     sum = vec_fma(sum, f, vec_splat(1));
-    return vec_unless_below(vec_scale_exponent(sum, shifted), v, vec_splat(-126));
+    return vec_unless_below(vec_scale_exponent(sum, shifted), v, vec_splat(least));
 }
+
+static const float least_normal = -126;
 
 /* n values, and -inf in the lanes past them: their power is 0. */
 typedef struct value_pair {
@@ -35,9 +38,9 @@ FGI_INLINE value_pair load_values(const double *value, int32_t n)
                         wide_keep(wide_load(value + low, n - low), n - low, -INFINITY)};
 }
 
-FGI_INLINE vec_f32 powers_of(value_pair values, vec_f64 most)
+FGI_INLINE vec_f32 powers_of(value_pair values, vec_f64 most, float least)
 {
-    return exp2_lanes(wide_narrow(wide_sub(values.low, most), wide_sub(values.high, most)));
+    return exp2_lanes(wide_narrow(wide_sub(values.low, most), wide_sub(values.high, most)), least);
 }
 
 /* A row of at most LANES candidates, which stay in registers. */
@@ -45,7 +48,7 @@ FGI_INLINE void share_few(const fgi_shares_args *a, int32_t r, int32_t n)
 {
     const value_pair values = load_values(a->value + a->begin[r], n);
     a->most[r] = wide_largest(wide_max(values.low, values.high));
-    const vec_f32 powers = powers_of(values, wide_splat(a->most[r]));
+    const vec_f32 powers = powers_of(values, wide_splat(a->most[r]), least_normal);
     a->sum[r] = vec_sum(powers);
     vec_store(a->share + a->begin[r], n, vec_div(powers, vec_splat(a->sum[r])));
 }
@@ -64,7 +67,7 @@ FGI_INLINE void share_many(const fgi_shares_args *a, int32_t r, int32_t count)
     vec_f32 sum = vec_splat(0);
     for (int32_t c = 0; c < count; c += LANES) {
         const int32_t n = count - c < LANES ? count - c : LANES;
-        const vec_f32 powers = powers_of(load_values(value + c, n), most);
+        const vec_f32 powers = powers_of(load_values(value + c, n), most, least_normal);
         vec_store(share + c, n, powers);
         sum = vec_add(sum, powers);
     }

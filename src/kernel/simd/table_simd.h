@@ -10,6 +10,7 @@
 #include "evaluate_simd.h"
 #include "shares_simd.h"
 #include "moments_simd.h"
+#include "dense_simd.h"
 
 const fgi_kernels FGI_TABLE = {
     .isa = FGI_ISA,
@@ -27,6 +28,9 @@ const fgi_kernels FGI_TABLE = {
     .evaluate = evaluate,
     .shares = shares,
     .add_moments = add_moments,
+    .dense_distances = dense_distances,
+    .dense_shares = dense_shares,
+    .dense_moments = dense_moments,
     .scan_l2 = {[FG_F32] = scan_l2_f32,
                 [FG_F16] = scan_l2_f16,
                 [FG_BF16] = scan_l2_bf16,
