@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_gpu.c - what an iteration, a first pass and a whole fit take on this machine's GPU, by the public interface alone.
  *
- *     bench_gpu [OPTION ...] [N K D]     one line of JSON: medians in ms, and what they are of
+ *     bench_gpu [OPTION ...] [N K D]     one line of JSON: an iteration's ms, as the median of runs, and more
  *     bench_gpu --check                  the log-likelihoods of two iterations on the GPU beside the CPU's
  *
  *     --covariance hard|spherical|diagonal   (spherical)      --precision default|fast   (default)
- *     --dtype f32|f16|u8                     (f32)            --runs R       iterations, or fits, that are timed (9)
+ *     --dtype f32|f16|u8                     (f32)            --runs R       fits of 12 iterations that are timed (7)
  *     --fit I         times whole fits with 10 iterations of k-means and I of EM, seeding and all
  *     --stream        the device is filled up first, so that rows pass by in every pass
  *     --cpu           on the CPU instead
@@ -27,7 +27,7 @@
 #include <string.h>  /* strcmp */
 #include <unistd.h>  /* sysconf */
 
-enum { HARD = -1, MOST_RUNS = 1000, WARM = 3, MOST_THREADS = 64 };
+enum { HARD = -1, MOST_RUNS = 1000, WARM = 2, ITERATIONS = 12, MOST_THREADS = 64 };
 
 typedef struct workload {
     int64_t n;
@@ -163,7 +163,7 @@ static fg_gmm *make_mixture(const workload *job, const double *means)
 typedef struct passes {
     int64_t step;
     int32_t count;
-    double first_end, end[MOST_RUNS + WARM + 2]; /* of the first look at the rows; of iterations */
+    double first_end, end[MOST_RUNS + 1]; /* of the first look at the rows; of iterations */
 } passes;
 
 static int note_time(void *user, const fg_progress *now)
@@ -180,16 +180,16 @@ static int note_time(void *user, const fg_progress *now)
 typedef struct fitted {
     passes passes;
     fg_fit_report report;
-    double history[MOST_RUNS + WARM + 2];
+    double history[MOST_RUNS + 1];
 } fitted;
 
 static void fit(fg_context *ctx, const workload *job, fg_source *rows, const double *start,
                 fitted *out)
 {
-    const int32_t iterations = job->fit_iterations ? job->fit_iterations : job->runs + WARM;
+    const int32_t iterations = job->fit_iterations ? job->fit_iterations : ITERATIONS;
     *out = (fitted){.report = {.struct_size = sizeof out->report}};
     out->report.history = out->history;
-    out->report.history_capacity = MOST_RUNS + WARM + 2;
+    out->report.history_capacity = MOST_RUNS + 1;
     if (job->covariance == HARD) {
         float *centroids = take((size_t)job->k * (size_t)job->d * sizeof *centroids);
         const fg_out to = {
@@ -262,13 +262,12 @@ static void measure(fg_context *ctx, const workload *job, fg_source *rows, const
         print_times("fit_ms", ms, job->runs);
         printf("\"init_ms\": %.4f, ", 1e3 * f.report.seconds_init);
     } else {
-        /* centroids may come to rest early: then several fits are needed */
-        for (int32_t r = 0, fits = 0; r < job->runs; fits++) {
+        for (int32_t r = 0; r < job->runs; r++) {
             fit(ctx, job, rows, start, &f);
-            const int32_t warm = f.passes.count > 2 * WARM ? WARM : 1;
-            if (f.passes.count <= warm || fits > job->runs) fail("too few iterations");
-            for (int32_t i = warm; i < f.passes.count && r < job->runs; i++)
-                ms[r++] = 1e3 * (f.passes.end[i] - f.passes.end[i - 1]);
+            const int32_t last = f.passes.count - 1; /* centroids may come to rest early */
+            const int32_t warm = last > WARM ? WARM : 0;
+            if (last <= warm) fail("too few iterations");
+            ms[r] = 1e3 * (f.passes.end[last] - f.passes.end[warm]) / (last - warm);
         }
         print_times("ms", ms, job->runs);
         printf("\"first_ms\": %.3f, ", 1e3 * f.passes.first_end);
@@ -327,7 +326,7 @@ static int check(void)
             ctx = open_context(false, (fg_precision)fast);
             fit(ctx, &job, rows, start, &on_gpu);
             fg_context_destroy(ctx);
-            for (int i = 0; i < job.runs; i++)
+            for (int i = 0; i < 3; i++)
                 worst[fast] = fmax(worst[fast], fabs(on_cpu.history[i] - on_gpu.history[i]));
         }
     }
@@ -399,7 +398,7 @@ int main(int argc, char **argv)
                     .d = 128,
                     .covariance = FG_COV_SPHERICAL,
                     .dtype = FG_F32,
-                    .runs = 9};
+                    .runs = 7};
     int at = 1;
     if (argc == 2 && !strcmp(argv[1], "--check")) return check();
     for (; at < argc && argv[at][0] == '-'; at++) {

@@ -4,7 +4,7 @@
 #include "cuda_backend.h"
 #include "cuda_device.h"
 
-enum { PASSES_DENSE = 16 /* what is crowded now may be so no longer a little later */ };
+enum { PASSES_CROWDED = 16 /* what is crowded now may be so no longer a little later */ };
 
 /* ------------------------------------------------------------------------------------------- choice */
 
@@ -23,20 +23,27 @@ static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *
         .precision = cuda->precision,
         .capability = cuda->capability,
         .multiprocessors = cuda->multiprocessors,
+        .crowding = cuda->crowding,
         .held_rows = held ? cuda->store.rows : 0,
     };
 }
 
 static fgi_cuda_worker *worker_for(const fgi_cuda_backend *cuda, const fgi_cuda_task *task)
 {
-    int i = cuda->passes_dense > 0 ? FGI_CUDA_STRATEGIES - 1 : 0;
+    int i = 0;
     while (!fgi_cuda_strategies[i]->serves(task)) i++;
     return cuda->workers[i];
 }
 
-void fgi_cuda_go_dense(fgi_cuda_backend *cuda)
+void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost)
 {
-    cuda->passes_dense = PASSES_DENSE;
+    if (lost)
+        cuda->crowding++;
+    else if (cuda->passes_crowded == 0 || --cuda->passes_crowded > 0)
+        return;
+    else
+        cuda->crowding--;
+    cuda->passes_crowded = cuda->crowding > 0 ? PASSES_CROWDED : 0;
 }
 
 static bool is_served(fg_dtype dtype)
@@ -200,8 +207,7 @@ static fg_status finish(fgi_cuda_backend *cuda, fgi_stats *stats, bool *again)
     if (e == cudaSuccess) e = fetch_totals(cuda, &totals);
     FG_TRY(fgi_cuda_status(e, "finishing a pass"));
     *again = totals.lost > 0;
-    if (cuda->passes_dense > 0) cuda->passes_dense--;
-    if (*again) fgi_cuda_go_dense(cuda);
+    fgi_cuda_pass_over(cuda, *again);
     return *again ? FG_OK : add_stats(cuda, &totals, stats);
 }
 

@@ -28,7 +28,8 @@ typedef struct fgi_cuda_backend {
     fgi_cuda_store store;
     fgi_cuda_block workspace;
     fgi_cuda_worker *workers[FGI_CUDA_STRATEGIES];
-    int32_t passes_dense; /* so many more passes keep away from strategies that have lost rows */
+    int32_t crowding;       /* of tasks: see there */
+    int32_t passes_crowded; /* before it is one less */
     /* of the pass or the turns in progress */
     fgi_cuda_task task;
     fgi_cuda_worker *worker;
@@ -44,8 +45,8 @@ fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, in
 /* Clears a slot and begins a pass with its parameters. */
 cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slot);
 
-/* A pass has lost rows: keeps the next ones away from its strategy. */
-void fgi_cuda_go_dense(fgi_cuda_backend *cuda);
+/* A pass has been completed. lost: it has lost rows, so the next ones find them more crowded. */
+void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost);
 
 /* The functions of fgi_backend_ops: cuda_absorb.c and cuda_turns.c. */
 int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec);

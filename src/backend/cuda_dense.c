@@ -4,7 +4,7 @@
  *
  * A piece is as many rows as keep their scores in the L2 cache of a large chip; its size follows from the model's shape
  * alone, and a chunk is a whole number of pieces: so sums have one order. */
-#include "cuda_strategy.h"
+#include "cuda_model.h"
 #include "cuda_transfer.h"
 
 #include <math.h> /* log2 */
@@ -14,8 +14,7 @@ enum {
     ROWS_BYTES = 4 << 20,    /* of its rows in f32 */
     CHUNK_BYTES = 16 << 20,  /* of a chunk's rows as stored, unless one piece is more */
     MOST_ROWS = 65536,
-    MOST_CHUNK_ROWS = 4 * MOST_ROWS,
-    HALF_BYTES = 2
+    MOST_CHUNK_ROWS = 4 * MOST_ROWS
 };
 
 typedef struct dense_worker {
@@ -39,14 +38,10 @@ typedef struct dense_worker {
 
 /* ----------------------------------------------------------------------------------------- shapes */
 
-static int64_t padded(int64_t count, int64_t unit)
-{
-    return (count + unit - 1) / unit * unit;
-}
-
 static int32_t piece_rows_for(const fgi_cuda_task *task)
 {
-    const int64_t lanes = padded(task->k, FGI_CUDA_TILE), ld = padded(task->d, FGI_CUDA_DEPTH);
+    const int64_t lanes = fgi_cuda_padded(task->k, FGI_CUDA_TILE),
+                  ld = fgi_cuda_padded(task->d, FGI_CUDA_DEPTH);
     const int64_t item = (int64_t)sizeof(float);
     int64_t rows = MOST_ROWS;
     if (rows * lanes * item > SCORES_BYTES) rows = SCORES_BYTES / (lanes * item);
@@ -84,29 +79,6 @@ static void dense_destroy(fgi_cuda_worker *worker)
 
 /* ------------------------------------------------------------------------------------------ layout */
 
-static void carve_model(fgi_cuda_carver *c, const fgi_cuda_task *task, fgi_cuda_model *m)
-{
-    const bool diagonal = task->kind == FGI_DIAGONAL;
-    m->kind = (int32_t)task->kind;
-    m->k = task->k;
-    m->d = task->d;
-    m->ld = (int32_t)padded(task->d, FGI_CUDA_DEPTH);
-    m->lanes = (int32_t)padded(task->k, FGI_CUDA_TILE);
-    m->normalize = task->normalize;
-    const int64_t matrix = (int64_t)m->k * m->ld, product = (int64_t)m->lanes * m->ld;
-    m->weights = fgi_cuda_carve(c, product, HALF_BYTES);
-    m->squares = diagonal ? fgi_cuda_carve(c, product, HALF_BYTES) : NULL;
-    m->weight_unit = fgi_cuda_carve(c, m->lanes, sizeof(float));
-    m->square_unit = fgi_cuda_carve(c, m->lanes, sizeof(float));
-    m->bias = fgi_cuda_carve(c, m->lanes, sizeof(float));
-    m->slope = fgi_cuda_carve(c, m->lanes, sizeof(float));
-    m->means = fgi_cuda_carve(c, matrix, sizeof(float));
-    m->scale = diagonal ? fgi_cuda_carve(c, matrix, sizeof(float)) : NULL;
-    m->offset = fgi_cuda_carve(c, m->k, sizeof(double));
-    m->h = fgi_cuda_carve(c, m->k, sizeof(double));
-    m->largest_h = fgi_cuda_carve(c, 1, sizeof(float));
-}
-
 static void dense_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *c)
 {
     dense_worker *w = (dense_worker *)worker;
@@ -117,7 +89,7 @@ static void dense_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_
     w->sums = (fgi_cuda_sums){0};
     const size_t before = c->used;
     w->cleared = fgi_cuda_carve(c, 0, 1);
-    carve_model(c, task, &w->model);
+    fgi_cuda_carve_model(c, task, &w->model);
     if (task->stats) {
         w->sums = fgi_cuda_sums_shape((int32_t)task->stats_kind, task->k, task->d, w->piece_rows);
         w->sums.parts = fgi_cuda_carve(c, w->sums.segments * w->sums.part_doubles, sizeof(double));

@@ -2,12 +2,15 @@
 /* cuda_device.c - asks the driver, and says in words what it answers. Knows no kernel. */
 #include "cuda_device.h"
 
+#include "fault.h"
+
 #include <stdio.h> /* snprintf */
 
 enum { LEAST_CAPABILITY = 75 /* ten times the major version, and the minor */ };
 
 fg_status fgi_cuda_status(cudaError_t error, const char *doing)
 {
+    if (error == cudaSuccess && fgi_fault(FGI_FAULT_DEVICE)) error = cudaErrorUnknown;
     if (error == cudaSuccess) return FG_OK;
     (void)cudaGetLastError(); /* told here: not again by the next call */
     return fgi_fail(error == cudaErrorMemoryAllocation ? FG_MEMORY : FG_DEVICE, "CUDA, %s: %s (%s)",

@@ -3,6 +3,7 @@
 #include "cuda_memory.h"
 
 #include "cuda_device.h"
+#include "fault.h"
 
 enum { ALIGNMENT = 256 };
 
@@ -29,8 +30,9 @@ fg_status fgi_cuda_reserve(fgi_cuda_block *block, size_t bytes)
 {
     if (block->bytes >= bytes) return FG_OK;
     fgi_cuda_release(block);
-    const cudaError_t error =
-        block->pinned ? cudaMallocHost(&block->data, bytes) : cudaMalloc(&block->data, bytes);
+    const cudaError_t error = fgi_fault(FGI_FAULT_DEVICE_MEMORY) ? cudaErrorMemoryAllocation
+                              : block->pinned ? cudaMallocHost(&block->data, bytes)
+                                              : cudaMalloc(&block->data, bytes);
     if (error != cudaSuccess) {
         block->data = NULL;
         if (error == cudaErrorMemoryAllocation) return out_of_memory(bytes, block->pinned);

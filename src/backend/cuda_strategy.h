@@ -17,6 +17,7 @@ typedef struct fgi_cuda_task {
     int32_t precision;  /* fg_precision */
     int32_t capability; /* of the device: ten times the major version, and the minor */
     int32_t multiprocessors;
+    int32_t crowding; /* 0; one more for each time that a strategy has lost rows, of late */
     int64_t
         held_rows; /* all rows of the source, if they stay on the device from pass to pass; else 0 */
 } fgi_cuda_task;
@@ -72,10 +73,10 @@ struct fgi_cuda_worker {
     const fgi_cuda_strategy *strategy;
 };
 
-extern const fgi_cuda_strategy fgi_cuda_dense;
+extern const fgi_cuda_strategy fgi_cuda_small_models, fgi_cuda_dense;
 
 /* All there are, the best first; the last one serves every task. */
-enum { FGI_CUDA_STRATEGIES = 1 };
+enum { FGI_CUDA_STRATEGIES = 2 };
 extern const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES];
 
 #endif

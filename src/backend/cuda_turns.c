@@ -43,7 +43,7 @@ fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
     FG_TRY(s);
     cuda->turns.update = *update;
     cuda->turns.begun = cuda->turns.told = cuda->turns.current = 0;
-    cuda->turns.most = cuda->passes_dense > 0 ? cuda->passes_dense : INT64_MAX;
+    cuda->turns.most = cuda->passes_crowded > 0 ? cuda->passes_crowded : INT64_MAX;
     const size_t floors = (size_t)fgi_variance_cols(spec->params->kind, spec->params->d);
     if (floors == 0) return FG_OK;
     return fgi_cuda_status(cudaMemcpyAsync(cuda->turns.floor, update->floor,
@@ -115,12 +115,9 @@ fg_status fgi_cuda_turns_next(fgi_backend *backend, int64_t most, fgi_turn *out)
     const fgi_cuda_report *report = (const fgi_cuda_report *)turns->reports.data + at;
     const fgi_cuda_totals *totals = &report->totals;
     out->again = totals->lost > 0;
-    if (out->again) {
-        fgi_cuda_go_dense(cuda);
-        return FG_OK;
-    }
+    fgi_cuda_pass_over(cuda, out->again);
+    if (out->again) return FG_OK;
     turns->told++;
-    if (cuda->passes_dense > 0) cuda->passes_dense--;
     out->objective = cuda->task.kind == FGI_HARD ? -totals->objective : totals->objective;
     out->dropped = totals->dropped;
     out->rows = totals->rows;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_model.h - where the model lies that fgi_cuda_plan fills. */
+#ifndef FGI_CUDA_MODEL_H
+#define FGI_CUDA_MODEL_H
+#include "cuda_strategy.h"
+
+/* Up to a whole number of units. */
+int64_t fgi_cuda_padded(int64_t count, int64_t unit);
+
+/* Takes all of the model's arrays but the centre, one behind the other. */
+void fgi_cuda_carve_model(fgi_cuda_carver *carver, const fgi_cuda_task *task,
+                          fgi_cuda_model *model);
+
+#endif
