@@ -46,15 +46,15 @@ class Desk:
         self.tune_on, self.known = None, []
 
     @staticmethod
-    def of_set(args, folder, key, queries=2500):
-        """All rows of a set. Of its queries, some are measured on; the rest is there to tune on."""
+    def of_set(args, folder, key, queries=2500, tune=1000):
+        """All rows of a set. Of its queries, some are measured on, and others are there to tune on."""
         data = SETS[key]
         desk = Desk(args, folder, data.name, data.metric, os.path.join(args.data, data.base))
         rows = measure.texmex(os.path.join(args.data, data.queries), data.dtype)
         truth = measure.texmex(os.path.join(args.data, data.truth), "<i4")
         order = np.random.default_rng(1).permutation(len(rows))
         desk.test_on = desk.write("test", rows[order[:queries]])
-        desk.tune_on = desk.write("tune", rows[order[queries:]])
+        desk.tune_on = desk.write("tune", rows[order[queries:][:tune]])
         desk.known = ["--groundtruth", desk.write("truth", truth[order[:queries]])]
         return desk
 
