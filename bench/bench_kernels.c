@@ -445,7 +445,7 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"amx", "avx512", "avx2", "ref"};
+    static const char *const all[] = {"amx", "avx512", "avx2", "neon", "ref"};
     bool json = false, named = false, right = true;
     arena a = create_arena();
     for (int i = 1; i < argc; i++) {

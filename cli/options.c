@@ -248,7 +248,7 @@ int options_parse(const command_line *line, general_options *general, int argc, 
     const option common[] = {
         {"threads", 0, "N", "threads to use (default: one a usable core)", .i32 = &general->threads,
          WITHIN(1, 1024)},
-        {"isa", 0, "NAME", "kernels: amx, avx512, avx2 or ref (default: the best here, or FG_ISA)",
+        {"isa", 0, "NAME", "kernels: amx, avx512, avx2, neon or ref (default: the best here, or FG_ISA)",
          .text = &general->isa},
         {"device", 0, "WHERE", "auto (default: a GPU if there is one), cpu, cuda or cuda:I",
          .text = &device},

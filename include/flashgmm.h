@@ -165,7 +165,7 @@ typedef struct fg_context_options {
     int32_t device;  /* index among the CUDA devices, from 0; CUDA only    */
     int32_t threads; /* 0: one per usable core (affinity respected); at most 1024 */
     int32_t precision; /* fg_precision */
-    const char *isa; /* "amx", "avx512", "avx2" or "ref"; NULL: the environment's FG_ISA, else the best.
+    const char *isa; /* "amx", "avx512", "avx2", "neon" or "ref"; NULL: the environment's FG_ISA, else the best.
                         Whoever asks for one asks for the CPU: AUTO then looks for no device */
 } fg_context_options;
 

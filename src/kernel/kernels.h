@@ -208,6 +208,9 @@ extern const fgi_kernels fgi_kernels_ref;
 #ifdef FGI_WITH_X86
 extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_amx;
 #endif
+#ifdef FGI_WITH_NEON
+extern const fgi_kernels fgi_kernels_neon;
+#endif
 
 /* The table of that name, or the best usable one for NULL. NULL back: unknown, or this CPU cannot run it. */
 const fgi_kernels *fgi_kernels_pick(const char *isa);

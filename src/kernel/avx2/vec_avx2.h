@@ -4,6 +4,8 @@
 #define FGI_VEC_AVX2_H
 #include "vec.h"
 
+#include <immintrin.h> /* all vector types and instructions */
+
 enum {
     LANES = 8,
     REGISTERS = 16,

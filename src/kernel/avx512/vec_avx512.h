@@ -5,6 +5,8 @@
 #define FGI_VEC_AVX512_H
 #include "vec.h"
 
+#include <immintrin.h> /* all vector types and instructions */
+
 enum {
     LANES = 16,
     REGISTERS = 32,

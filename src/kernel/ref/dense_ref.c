@@ -32,7 +32,7 @@ void fgi_dense_shares_ref(const fgi_dense_shares_args *a)
         double most = -INFINITY, sum = 0;
         for (int32_t j = 0; j < a->count; j++) {
             a->value[j] = a->offset[j] - a->scale[j] * r[j];
-            most = fmax(most, a->value[j]);
+            if (a->value[j] > most) most = a->value[j];
         }
         for (int32_t j = 0; j < a->count; j++) {
             const float exponent = (float)(a->value[j] - most);

@@ -51,7 +51,7 @@ enum { AHEAD_BYTES = 4096, LINE_BYTES = 64 };
 FGI_INLINE void fetch_ahead(const char *now, int64_t bytes)
 {
     for (int64_t b = 0; b < bytes; b += LINE_BYTES)
-        _mm_prefetch((const char *)((uintptr_t)now + AHEAD_BYTES + (uintptr_t)b), _MM_HINT_T0);
+        __builtin_prefetch((const char *)((uintptr_t)now + AHEAD_BYTES + (uintptr_t)b));
 }
 
 /* The first `count` of the four sums. */
@@ -61,9 +61,7 @@ FGI_INLINE void sum_rows(const row_four *four, int64_t count, float *out, row_su
     vec_f32 sum[4] = {vec_splat(0), vec_splat(0), vec_splat(0), vec_splat(0)};
     for (int32_t i = 0; i < whole; i += LANES) add_terms(sum, four, i, LANES, kind);
     if (whole < four->d) add_terms(sum, four, whole, four->d - whole, kind);
-    float sums[4];
-    _mm_storeu_ps(sums, vec_sum4(sum));
-    for (int64_t c = 0; c < 4 && c < count; c++) out[c] = sums[c];
+    vec_store4(out, count < 4 ? (int32_t)count : 4, vec_sum4(sum));
 }
 
 /* Rows to scan: those with the numbers index[0 .. count - 1], or all if index is NULL. */

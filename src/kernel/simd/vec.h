@@ -14,9 +14,8 @@
 #define FGI_VEC_H
 #include "kernels.h"
 
-#include <immintrin.h> /* all vector types and instructions */
-#include <math.h>      /* INFINITY, NAN, sqrt */
-#include <string.h>    /* memcpy */
+#include <math.h>   /* INFINITY, NAN, sqrt */
+#include <string.h> /* memcpy */
 
 /* without it a kernel's constants (row count, element type) would be variables at run time */
 #define FGI_INLINE static inline __attribute__((always_inline))
