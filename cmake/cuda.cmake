@@ -25,17 +25,24 @@ if(with_cuda)
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
     file(GLOB cuda_sources CONFIGURE_DEPENDS src/cuda/*.cu)
+    file(GLOB sparse_sources CONFIGURE_DEPENDS src/cuda/sparse_*.cu)
+    list(REMOVE_ITEM cuda_sources ${sparse_sources})
     add_library(flashgmm_cuda OBJECT ${cuda_sources})
-    target_include_directories(flashgmm_cuda PRIVATE src/base include)
-    set_target_properties(flashgmm_cuda PROPERTIES CUDA_STANDARD 17 CUDA_VISIBILITY_PRESET hidden
-                                                   POSITION_INDEPENDENT_CODE ON)
-    # neither exceptions nor the C++ library: C programs link with this
-    target_compile_options(flashgmm_cuda PRIVATE
-        -lineinfo -Xcompiler=-Wall,-Wextra,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-ffp-contract=off)
-    if(FLASHGMM_WERROR)
-        target_compile_options(flashgmm_cuda PRIVATE -Werror=all-warnings)
-    endif()
-    list(APPEND CUDA_OBJECTS $<TARGET_OBJECTS:flashgmm_cuda>)
+    # instructions of one chip, which no other one has, nor its PTX: chosen at run time by compute capability
+    add_library(flashgmm_cuda_sparse OBJECT ${sparse_sources})
+    set_target_properties(flashgmm_cuda_sparse PROPERTIES CUDA_ARCHITECTURES 90a-real)
+    foreach(part flashgmm_cuda flashgmm_cuda_sparse)
+        target_include_directories(${part} PRIVATE src/base include)
+        set_target_properties(${part} PROPERTIES CUDA_STANDARD 17 CUDA_VISIBILITY_PRESET hidden
+                                                 POSITION_INDEPENDENT_CODE ON)
+        # neither exceptions nor the C++ library: C programs link with this
+        target_compile_options(${part} PRIVATE
+            -lineinfo -Xcompiler=-Wall,-Wextra,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-ffp-contract=off)
+        if(FLASHGMM_WERROR)
+            target_compile_options(${part} PRIVATE -Werror=all-warnings)
+        endif()
+        list(APPEND CUDA_OBJECTS $<TARGET_OBJECTS:${part}>)
+    endforeach()
     list(APPEND FLOOR_SOURCES ${cuda_backend_sources})
     set(cuda_libraries ${CUDAToolkit_LIBRARY_DIR}/libcudart_static.a rt ${CMAKE_DL_LIBS})
     list(APPEND FLOOR_LIBRARIES ${cuda_libraries})

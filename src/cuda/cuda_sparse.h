@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_sparse.h - launchers of the sparse pass, for chips of compute capability 9.0. Plain C; knows no kernel, no host
+ * memory.
+ *
+ * Products in f16 say which components of a row can matter; only those are looked at again. Of a chunk of rows:
+ *     plane    rows of any type -> centred f16, scaled by a power of two, and |row|^2
+ *     screen   scores of all components, never below their values -> candidates, in streams
+ *     resolve  candidates -> survivors and responsibilities, from differences of the rows as they are stored
+ *     order    survivors sorted by component, stable
+ *     sums     survivors -> statistics, in f64
+ *     close    rows left to the dense kernels -> spilled rows
+ * and of a pass
+ *     plan     parameters -> what these kernels need of them
+ *     finish   statistics and what rows have told -> totals
+ * A stream belongs to one warp of screening, which visits its rows in a fixed order. All sums have one order, which follows
+ * from the rows, the chunks and the kind of chip: the same bits on every run, whatever was known of the rows before.
+ *
+ * A group of 32 rows whose candidates find no room, or one of whose rows f16 cannot hold, adds nothing: it is flagged,
+ * and its rows are spilled, for the dense kernels. What finds no room there either is counted, and nowhere else.
+ *
+ * Scaled units: rows, means and standard deviations times the plane's scale. */
+#ifndef FGI_CUDA_SPARSE_H
+#define FGI_CUDA_SPARSE_H
+#include "cuda_pass.h"
+
+#include <vector_types.h> /* float4, uint2 */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    FGI_SPARSE_MOST_DIMENSIONS = 256,
+    FGI_SPARSE_GROUP = 32, /* rows that are flagged together: a stream's share of a row tile */
+    FGI_SPARSE_MOST_GROUPS = 32, /* of a stream in a chunk */
+    FGI_SPARSE_LANES = 256,      /* components of the product's tile */
+    FGI_SPARSE_PAD = 16,         /* floats that means and the centre are padded to */
+    FGI_SPARSE_PLANE_PAD = 8,    /* halves that rows of the plane are padded to */
+    FGI_SPARSE_MOST_CUT = 64     /* log2 units: what bounds are made for */
+};
+
+/* ----------------------------------------------------------------------------------------- rows */
+
+typedef struct fgi_sparse_scale {
+    float up, down; /* a power of two, and its reciprocal */
+} fgi_sparse_scale;
+
+/* What values and statistics are made of: element * factor - center. */
+typedef struct fgi_sparse_exact {
+    const void *data;
+    int64_t pitch;       /* bytes from row to row, a multiple of 16, as is the address */
+    int32_t dtype;       /* fg_dtype, but f64 */
+    const float *center; /* d, padded with zeros */
+    const float *factor; /* NULL: 1 */
+} fgi_sparse_exact;
+
+/* Rows of a chunk. The plane itself may serve as `exact`: with the scale's `down` as factor, and zeros as centre. */
+typedef struct fgi_sparse_rows {
+    fgi_sparse_exact exact;
+    int32_t rows, d;
+    int32_t ld;  /* halves from row to row of the plane */
+    void *plane; /* rows x ld: scaled rows, padded with zeros; zeros where the norm is not finite */
+    float
+        *norm; /* rows: |row|^2 of the plane; NaN: a bad row; infinite: one that f16 cannot hold */
+    const fgi_sparse_scale *scale; /* 1, on the device */
+} fgi_sparse_rows;
+
+/* What a device keeps of rows from pass to pass holds for one centre. */
+typedef struct fgi_sparse_memory {
+    float *center;           /* it, padded with zeros; NaN: nothing is kept yet */
+    int32_t *stale;          /* 1: whether this pass must make all of it again */
+    fgi_sparse_scale *scale; /* 1 */
+} fgi_sparse_memory;
+
+/* Compares the centres, and takes over the new one. */
+cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center, int32_t d,
+                              cudaStream_t stream);
+
+/* The scale that gives the first of these rows a root mean square of about 1. Reads `exact` only; does nothing unless
+ * *only_if. */
+cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, fgi_sparse_scale *scale,
+                               const int32_t *only_if, cudaStream_t stream);
+
+/* Fills plane and norm, unless only_if is given and *only_if is 0. */
+cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if,
+                             cudaStream_t stream);
+
+/* ---------------------------------------------------------------------------------------- model */
+
+/* On the device; formulas: sparse_plan.cu. */
+typedef struct fgi_sparse_model {
+    int32_t kind, k, d; /* hard or spherical */
+    int32_t ld;         /* floats from mean to mean: d, padded */
+    const fgi_sparse_scale *scale;
+    void *weights; /* k rows of halves, as far apart as rows of the plane */
+    void *high,
+        *low; /* terms of upper and of lower bounds: 4 bytes a lane, k padded to FGI_SPARSE_LANES */
+    float *means;    /* k x ld, padded with zeros */
+    float4 *spheres; /* 2 k */
+    uint32_t *
+        drift; /* 2: how far the last pass's bounds have loosened; bits of the longest row that can be screened */
+} fgi_sparse_model;
+
+/* Fills the model. last_means: those of the pass that left the rows' state; NULL, or *stale: none has. */
+cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model,
+                            const float *last_means, const int32_t *stale, cudaStream_t stream);
+
+/* --------------------------------------------------------------------------- screen and resolve */
+
+/* A group of a stream. */
+typedef struct fgi_sparse_group {
+    uint16_t begin; /* of its candidates in the stream, and of its survivors in theirs */
+    uint16_t candidates;
+    uint16_t survivors;
+    uint16_t flagged;
+} fgi_sparse_group;
+
+/* Candidates: component << 16 | row within the stream, and score above the row's reference, in f16. Survivors: the same and
+ * the bits of the responsibility. */
+typedef struct fgi_sparse_streams {
+    int32_t streams, capacity;
+    int32_t groups;          /* of a stream */
+    uint32_t *candidate;     /* streams x capacity */
+    uint16_t *score;         /* streams x capacity */
+    uint2 *survivor;         /* streams x capacity */
+    fgi_sparse_group *group; /* streams x groups */
+} fgi_sparse_streams;
+
+/* What a pass has told so far: integers, so that blocks may add in any order. Zeroed before, first_bad_row to more than
+ * any. */
+typedef struct fgi_sparse_told {
+    uint64_t rows, bad_rows, survivors, lost;
+    uint64_t entropy; /* of responsibilities, 2^-24 bits */
+    int64_t first_bad_row;
+} fgi_sparse_told;
+
+typedef struct fgi_sparse_screen_args {
+    fgi_sparse_model model;
+    fgi_sparse_rows rows;
+    fgi_sparse_streams streams;
+    float cut;     /* log2 units below the best value that still count; 0 for centroids */
+    int64_t first; /* number of the first row */
+    uint32_t *
+        state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
+    float *bound;   /* rows: scratch */
+    float *value;   /* streams x capacity: scratch */
+    uint8_t *flags; /* of each 32 rows: 1 if they were flagged */
+    fgi_sparse_told *told;
+    void *scratch; /* fgi_sparse_scratch_bytes() */
+    int32_t grid;  /* fgi_sparse_grid() */
+} fgi_sparse_screen_args;
+
+/* Blocks of the screening grid, for a chip with so many multiprocessors. */
+int32_t fgi_sparse_grid(int32_t multiprocessors);
+/* Rows that the grid takes at a time: a group of each stream. */
+int32_t fgi_sparse_wave_rows(int32_t grid, int32_t d);
+int32_t fgi_sparse_streams_for(int32_t grid, int32_t d);
+int64_t fgi_sparse_scratch_bytes(int32_t grid);
+
+cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream);
+cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t stream);
+
+/* ------------------------------------------------------------------------------- order and sums */
+
+typedef struct fgi_sparse_order_args {
+    fgi_sparse_streams in;
+    int32_t k, rows;
+    uint32_t *before; /* streams x k: entries of the component in earlier streams */
+    uint32_t *start;  /* k + 1: first survivor of each component */
+    uint2 *sorted;    /* row in the chunk, bits of the responsibility; by component */
+} fgi_sparse_order_args;
+
+int32_t fgi_sparse_most_capacity(void); /* of a stream */
+cudaError_t fgi_sparse_order(const fgi_sparse_order_args *a, cudaStream_t stream);
+
+typedef struct fgi_sparse_sums_args {
+    fgi_sparse_model model;
+    fgi_sparse_rows rows;
+    const uint2 *sorted;
+    const uint32_t *start;
+    int32_t multiprocessors;
+    float *partial;                /* fgi_sparse_partial_floats() */
+    double *mass, *shift, *square; /* as in fgi_stats: added to */
+} fgi_sparse_sums_args;
+
+int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d,
+                                  int64_t most_survivors);
+cudaError_t fgi_sparse_sums(const fgi_sparse_sums_args *a, cudaStream_t stream);
+
+/* ---------------------------------------------------------------------------------------- close */
+
+/* Rows left to the dense kernels, as they are stored, on the device. */
+typedef struct fgi_sparse_spill {
+    int32_t capacity;    /* rows, a multiple of FGI_SPARSE_GROUP */
+    int64_t pitch_bytes; /* from row to row, whole units of 16 */
+    void *raw;
+    int64_t *numbers; /* rows: in the source */
+    int32_t *
+        count; /* 2: rows spilled, and those of them that earlier chunks spilled; zeroed before a pass */
+    int32_t *from; /* capacity / FGI_SPARSE_GROUP: scratch */
+} fgi_sparse_spill;
+
+typedef struct fgi_sparse_close_args {
+    const uint8_t *flags; /* aligned, and readable, to 16 bytes */
+    const void *raw;      /* the chunk's rows as they are stored, as far apart as spilled ones */
+    int64_t first;        /* number of its first row */
+    int32_t rows;
+    fgi_sparse_spill spill;
+    fgi_sparse_told *told;
+} fgi_sparse_close_args;
+
+cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStream_t stream);
+
+/* Adds what all chunks have told; stats: theirs alone. dropped: bound on what the screening of a row left out. */
+typedef struct fgi_sparse_finish_args {
+    fgi_cuda_params params;
+    int32_t kind, k, d;
+    double dropped;
+    const double *stats;
+    const fgi_sparse_told *told;
+    fgi_cuda_totals *totals;
+} fgi_sparse_finish_args;
+
+cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ptx.cuh - every inline PTX wrapper. One instruction a wrapper; "memory" wherever it orders memory. Written
+ * from the PTX ISA manual; knows no kernel. Shared addresses are 32-bit shared-window addresses. */
+#ifndef FGI_PTX_CUH
+#define FGI_PTX_CUH
+#include <cuda.h>   /* CUtensorMap */
+#include <stdint.h> /* uint32_t */
+
+__device__ __forceinline__ uint32_t fgi_shared_address(const void *p)
+{
+    return (uint32_t)__cvta_generic_to_shared(p);
+}
+
+/* ---------------------------------------------------------------------------------------- barriers in memory */
+
+__device__ __forceinline__ void fgi_mbar_init(uint32_t bar, uint32_t count)
+{
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bar), "r"(count) : "memory");
+}
+
+/* Makes initialised barriers visible to the copy engine and to the other CTAs of the cluster. */
+__device__ __forceinline__ void fgi_mbar_init_fence(void)
+{
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+__device__ __forceinline__ void fgi_mbar_arrive(uint32_t bar)
+{
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(bar) : "memory");
+}
+
+/* Arrives once and adds `bytes` to what the phase waits for. */
+__device__ __forceinline__ void fgi_mbar_expect(uint32_t bar, uint32_t bytes)
+{
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes)
+                 : "memory");
+}
+
+/* The address of `bar`, an address of this CTA, in CTA `rank` of the cluster. */
+__device__ __forceinline__ uint32_t fgi_cluster_address(uint32_t bar, uint32_t rank)
+{
+    uint32_t out;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(out) : "r"(bar), "r"(rank));
+    return out;
+}
+
+/* bar: a cluster address. Without .release.cluster, which costs a fence of all memory: for "the tensor cores have read
+ * this", known from wgmma.wait_group, none is needed. */
+__device__ __forceinline__ void fgi_mbar_arrive_cluster(uint32_t bar)
+{
+    asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(bar) : "memory");
+}
+
+/* Waits until the barrier leaves `phase`. "memory": no read of the tile may move above the wait. */
+__device__ __forceinline__ void fgi_mbar_wait(uint32_t bar, uint32_t phase)
+{
+    uint32_t done = 0;
+    while (!done)
+        asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+                     : "=r"(done)
+                     : "r"(bar), "r"(phase)
+                     : "memory");
+}
+
+/* ---------------------------------------------------------------------------------------- barriers of threads */
+
+__device__ __forceinline__ void fgi_named_sync(uint32_t id, uint32_t threads)
+{
+    asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+__device__ __forceinline__ void fgi_named_arrive(uint32_t id, uint32_t threads)
+{
+    asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+__device__ __forceinline__ uint32_t fgi_cluster_rank(void)
+{
+    uint32_t rank;
+    asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+    return rank;
+}
+
+__device__ __forceinline__ void fgi_cluster_arrive(void)
+{
+    asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void fgi_cluster_wait(void)
+{
+    asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+/* ---------------------------------------------------------------------------------------- bulk copies */
+
+/* A box of a two-dimensional tensor to this CTA's shared memory; completes on `bar`. */
+__device__ __forceinline__ void fgi_tma_load_2d(uint32_t to, const CUtensorMap *map, uint32_t bar, int32_t column,
+                                                int32_t row)
+{
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(to),
+                 "l"(map), "r"(bar), "r"(column), "r"(row)
+                 : "memory");
+}
+
+/* The same, to the same place in every CTA of the cluster whose bit is set; completes on each one's `bar`. */
+__device__ __forceinline__ void fgi_tma_load_2d_multicast(uint32_t to, const CUtensorMap *map, uint32_t bar,
+                                                          int32_t column, int32_t row, uint16_t ctas)
+{
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(to),
+                 "l"(map), "r"(bar), "r"(column), "r"(row), "h"(ctas)
+                 : "memory");
+}
+
+/* Brings a box to L2 only. */
+__device__ __forceinline__ void fgi_tma_prefetch_2d(const CUtensorMap *map, int32_t column, int32_t row)
+{
+    asm volatile("cp.async.bulk.prefetch.tensor.2d.L2.global.tile [%0, {%1, %2}];" ::"l"(map), "r"(column), "r"(row)
+                 : "memory");
+}
+
+/* `bytes` consecutive bytes (a multiple of 16, both ends aligned to 16). */
+__device__ __forceinline__ void fgi_bulk_load(uint32_t to, const void *from, uint32_t bytes, uint32_t bar)
+{
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+                 "l"(from), "r"(bytes), "r"(bar)
+                 : "memory");
+}
+
+/* 16 bytes, asynchronously, past L1; both addresses aligned to 16. bytes = 0: writes zeros, reads nothing. */
+__device__ __forceinline__ void fgi_copy_16(uint32_t to, const void *from, uint32_t bytes)
+{
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+
+__device__ __forceinline__ void fgi_copy_commit(void)
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* Waits until at most PENDING committed groups of this thread are unfinished. */
+template <int PENDING> __device__ __forceinline__ void fgi_copy_wait(void)
+{
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+__device__ __forceinline__ void fgi_tma_prefetch_map(const CUtensorMap *map)
+{
+    asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+
+/* ---------------------------------------------------------------------------------------- predicated, where C++ would
+ * branch or select */
+
+/* 16 bytes to shared memory if `yes`. */
+__device__ __forceinline__ void fgi_store_16_if(bool yes, uint32_t to, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    asm volatile("{ .reg .pred p; setp.ne.u32 p, %0, 0; @p st.shared.v4.b32 [%1], {%2, %3, %4, %5}; }" ::"r"((uint32_t)yes),
+                 "r"(to), "r"(a), "r"(b), "r"(c), "r"(d)
+                 : "memory");
+}
+
+/* Whether either half of a is larger than that of b. */
+__device__ __forceinline__ bool fgi_any_greater(uint32_t a, uint32_t b)
+{
+    uint32_t yes;
+    asm("{ .reg .pred p, q; setp.gt.f16x2 p|q, %1, %2; or.pred p, p, q; selp.u32 %0, 1, 0, p; }" : "=r"(yes) : "r"(a), "r"(b));
+    return yes != 0;
+}
+
+/* x += BY if `yes`. */
+template <int BY> __device__ __forceinline__ void fgi_add_if(bool yes, uint32_t &x)
+{
+    asm("{ .reg .pred p; setp.ne.u32 p, %1, 0; @p add.u32 %0, %0, %2; }" : "+r"(x) : "r"((uint32_t)yes), "n"(BY));
+}
+
+/* ---------------------------------------------------------------------------------------- registers, programs */
+
+template <int REGISTERS> __device__ __forceinline__ void fgi_registers_less(void)
+{
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(REGISTERS));
+}
+
+template <int REGISTERS> __device__ __forceinline__ void fgi_registers_more(void)
+{
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(REGISTERS));
+}
+
+/* 2^x, relative error 2^-22; denormal results flush to 0. */
+__device__ __forceinline__ float fgi_exp2(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+/* ---------------------------------------------------------------------------------------- warpgroup products */
+
+__device__ __forceinline__ void fgi_wgmma_fence(void)
+{
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void fgi_wgmma_commit(void)
+{
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+/* Waits until at most PENDING committed groups are unfinished. */
+template <int PENDING> __device__ __forceinline__ void fgi_wgmma_wait(void)
+{
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
+}
+
+/* A use of the accumulators that the compiler cannot see through: no read of them moves above the wait before it. */
+template <int COUNT> __device__ __forceinline__ void fgi_wgmma_pin(uint32_t (&c)[COUNT])
+{
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) asm volatile("" : "+r"(c[i])::"memory");
+}
+
+/* Describes a K-major operand in shared memory with the 128-byte swizzle: rows of 128 bytes (64 halves), 8 rows an
+ * atom of 1024 bytes, atoms one after the other. `address` is aligned to 1024, plus 32 for each step of 16 in K. */
+__device__ __forceinline__ uint64_t fgi_wgmma_operand(uint32_t address)
+{
+    const uint64_t stride = 1024 >> 4, swizzle_128 = 1;
+    return (uint64_t)((address & 0x3ffff) >> 4) | 1ull << 16 | stride << 32 | swizzle_128 << 62;
+}
+
+/* clang-format off */
+/* acc[64 x 256] += A[64 x 16] B[256 x 16]^T, f16 operands, f16 sums: acc[2 b + r] holds columns 8 b + 2 q and the next of
+ * row g + 8 r, for lane 4 g + q. */
+__device__ __forceinline__ void fgi_wgmma_64x256x16(uint32_t (&c)[64], uint64_t a, uint64_t b)
+{
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, 1, 0; "
+                 "wgmma.mma_async.sync.aligned.m64n256k16.f16.f16.f16 {"
+                 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+                 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+                 "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+                 "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+                 "}, %64, %65, p, 1, 1, 0, 0; }"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]), "+r"(c[4]), "+r"(c[5]), "+r"(c[6]), "+r"(c[7]),
+                   "+r"(c[8]), "+r"(c[9]), "+r"(c[10]), "+r"(c[11]), "+r"(c[12]), "+r"(c[13]), "+r"(c[14]), "+r"(c[15]),
+                   "+r"(c[16]), "+r"(c[17]), "+r"(c[18]), "+r"(c[19]), "+r"(c[20]), "+r"(c[21]), "+r"(c[22]), "+r"(c[23]),
+                   "+r"(c[24]), "+r"(c[25]), "+r"(c[26]), "+r"(c[27]), "+r"(c[28]), "+r"(c[29]), "+r"(c[30]), "+r"(c[31]),
+                   "+r"(c[32]), "+r"(c[33]), "+r"(c[34]), "+r"(c[35]), "+r"(c[36]), "+r"(c[37]), "+r"(c[38]), "+r"(c[39]),
+                   "+r"(c[40]), "+r"(c[41]), "+r"(c[42]), "+r"(c[43]), "+r"(c[44]), "+r"(c[45]), "+r"(c[46]), "+r"(c[47]),
+                   "+r"(c[48]), "+r"(c[49]), "+r"(c[50]), "+r"(c[51]), "+r"(c[52]), "+r"(c[53]), "+r"(c[54]), "+r"(c[55]),
+                   "+r"(c[56]), "+r"(c[57]), "+r"(c[58]), "+r"(c[59]), "+r"(c[60]), "+r"(c[61]), "+r"(c[62]), "+r"(c[63])
+                 : "l"(a), "l"(b));
+}
+/* clang-format on */
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* screen_compute.cuh - the computing warps of screening: products in turns, and what is above the cut to the helper's queue.
+ *
+ * Sums start at slope |y|^2 + bias - reference, so what comes out of the product is ready to be compared. A thread has 128
+ * scores of a tile, two rows of 64, in 16 blocks; a block in which anything is above the cut goes to the thread's places
+ * in shared memory without a branch, and when a thread's places may run out, to the warp's queue in global memory.
+ *
+ * Why f16 sums: they take half the registers of f32, so that three warpgroups compute where there was room for one and a
+ * half, and half the instructions. One warp a scheduler needs 4 to 5 cycles an instruction; three hide each other's. */
+#ifndef FGI_SCREEN_COMPUTE_CUH
+#define FGI_SCREEN_COMPUTE_CUH
+#include "screen_layout.cuh"
+
+namespace screening
+{
+
+/* One thread's view of its two rows, 8 apart, and of its places. */
+struct two_rows {
+    uint32_t norm[2], minus_reference[2]; /* half2, both halves alike */
+    float next_norm[2];                   /* of the next row tile */
+    uint32_t limit;                       /* half2 of -cut */
+    int staged;
+    uint32_t place_at; /* of place 0 */
+    uint32_t begin,
+        end;        /* of the row tile's blocks in the queue; counted from the start of the pass */
+    __half2 top[2]; /* BOUND: largest scores */
+};
+
+__device__ __forceinline__ uint32_t both_halves(__half x)
+{
+    return __half_as_ushort(x) * 0x10001u;
+}
+
+__device__ __forceinline__ __half2 as_half2(uint32_t x)
+{
+    return *reinterpret_cast<const __half2 *>(&x);
+}
+
+__device__ __forceinline__ uint32_t as_bits(__half2 x)
+{
+    return *reinterpret_cast<const uint32_t *>(&x);
+}
+
+__device__ __forceinline__ void start_sums(uint32_t (&acc)[64], const uint8_t *terms_at,
+                                           const two_rows &s)
+{
+    const uint4 *terms = reinterpret_cast<const uint4 *>(terms_at) + (threadIdx.x & 3);
+#pragma unroll
+    for (int b = 0; b < 16; b++) {
+        const uint4 t =
+            terms[4 * b]; /* slopes, biases of two columns of block 2 b, then of block 2 b + 1 */
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const __half2 norm = as_half2(s.norm[r]), minus = as_half2(s.minus_reference[r]);
+            acc[4 * b + r] = as_bits(__hfma2(as_half2(t.x), norm, __hadd2(as_half2(t.y), minus)));
+            acc[4 * b + 2 + r] =
+                as_bits(__hfma2(as_half2(t.z), norm, __hadd2(as_half2(t.w), minus)));
+        }
+    }
+}
+
+__device__ __forceinline__ uint32_t highest(uint32_t a, uint32_t b)
+{
+    return as_bits(__hmax2(as_half2(a), as_half2(b)));
+}
+
+/* ---------------------------------------------------------------------------------------- what was found */
+
+/* Stages blocks FIRST .. LAST - 1 of a tile where they hold a candidate, from place s.staged on, while there are
+ * places. Gives the hits as bits. */
+template <int FIRST, int LAST, int WORKERS>
+__device__ __forceinline__ uint32_t stage_blocks(const uint32_t (&acc)[64], const two_rows &s)
+{
+    const uint32_t last = s.place_at + PLACES * WORKERS * 16;
+    uint32_t at = s.place_at + s.staged * WORKERS * 16, hits = 0;
+#pragma unroll
+    for (int n = FIRST; n < LAST; n++) {
+        const uint32_t *v = acc + 4 * n;
+        const bool hit =
+            fgi_any_greater(highest(highest(v[0], v[1]), highest(v[2], v[3])), s.limit);
+        fgi_store_16_if(hit & (at < last), at, v[0], v[1], v[2], v[3]);
+        fgi_add_if<WORKERS * 16>(hit, at);
+        hits |= hit ? 1u << n : 0u;
+    }
+    return hits;
+}
+
+/* Numbers the blocks that were staged. */
+template <int CHUNKS>
+__device__ __forceinline__ void tag_blocks(uint8_t *smem_at, two_rows &s, uint32_t hits,
+                                           int component_tile)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    uint16_t *tags = reinterpret_cast<uint16_t *>(smem_at + L.tags) + threadIdx.x;
+#pragma unroll 1
+    while (__any_sync(~0u, hits != 0)) {
+        if (hits)
+            tags[s.staged * L.workers] = (uint16_t)(component_tile * BLOCKS + __ffs(hits) - 1);
+        s.staged += hits != 0;
+        hits &= hits - 1;
+    }
+}
+
+/* Staged blocks go to the queue, or, if the row tile has filled it, nowhere. */
+template <int CHUNKS>
+__device__ __forceinline__ void enqueue(const params &p, uint8_t *smem_at, two_rows &s)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
+    const uint4 *place = reinterpret_cast<const uint4 *>(smem_at + L.places) + threadIdx.x;
+    const uint16_t *tag = reinterpret_cast<const uint16_t *>(smem_at + L.tags) + threadIdx.x;
+    volatile const uint32_t *consumed =
+        reinterpret_cast<volatile const uint32_t *>(smem_at + L.consumed) + warp;
+    const int64_t queue = (int64_t)(blockIdx.x * L.workers / 32 + warp) * QUEUE;
+    const int most = __reduce_max_sync(~0u, s.staged);
+#pragma unroll 1
+    for (int i = 0; i < most; i++) {
+        const bool has = i < s.staged;
+        const uint32_t mask = __ballot_sync(~0u, has), count = __popc(mask);
+        if ((s.end & ~CROWDED) - s.begin + count > QUEUE) {
+            s.end |= CROWDED;
+            break;
+        }
+        while ((s.end & ~CROWDED) + count - *consumed > QUEUE) {
+        } /* the helper is behind; earlier row tiles will go */
+        const uint32_t to = ((s.end & ~CROWDED) + __popc(mask & ((1u << lane) - 1))) % QUEUE;
+        if (has) {
+            p.queue[queue + to] = place[i * L.workers];
+            p.queue_tag[queue + to] = lane << 16 | tag[i * L.workers];
+        }
+        s.end += count;
+    }
+    __syncwarp();
+    s.staged = 0;
+}
+
+template <int FROM, int CHUNKS>
+__device__ __forceinline__ void stage_in_parts(const params &p, uint8_t *smem_at,
+                                               const uint32_t (&acc)[64], two_rows &s,
+                                               int component_tile)
+{
+    if constexpr (FROM < BLOCKS) {
+        constexpr int to = FROM + PLACES < BLOCKS ? FROM + PLACES : BLOCKS;
+        tag_blocks<CHUNKS>(smem_at, s, stage_blocks<FROM, to, layout_for(CHUNKS).workers>(acc, s),
+                           component_tile);
+        enqueue<CHUNKS>(p, smem_at, s);
+        stage_in_parts<to, CHUNKS>(p, smem_at, acc, s, component_tile);
+    }
+}
+
+template <int CHUNKS>
+__device__ __forceinline__ void stage_tile(const params &p, uint8_t *smem_at, uint32_t (&acc)[64],
+                                           two_rows &s, int component_tile)
+{
+    const uint32_t hits = stage_blocks<0, BLOCKS, layout_for(CHUNKS).workers>(acc, s);
+    const int after = s.staged + __popc(hits);
+    if (!__any_sync(~0u, after > PLACES)) {
+        tag_blocks<CHUNKS>(smem_at, s, hits, component_tile);
+        if (__any_sync(~0u, after == PLACES)) enqueue<CHUNKS>(p, smem_at, s);
+    } else { /* again, in parts that cannot run out of places */
+        fgi_wgmma_pin(
+            acc); /* else the first attempt would keep its comparisons for this rare one */
+        enqueue<CHUNKS>(p, smem_at, s);
+        stage_in_parts<0, CHUNKS>(p, smem_at, acc, s, component_tile);
+    }
+}
+
+/* Tells the helper where the row tile ends in the queue. */
+template <int CHUNKS>
+__device__ __forceinline__ void end_row_tile(const params &p, uint8_t *smem_at, barriers bar,
+                                             two_rows &s, int t)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int helper = threadIdx.x >> 6;
+    enqueue<CHUNKS>(p, smem_at, s);
+    fgi_mbar_wait(bar.drained(t, helper), (t / LAG & 1) ^ 1); /* row tile t - LAG */
+    if ((threadIdx.x & 31) == 0)
+        reinterpret_cast<volatile uint32_t *>(smem_at +
+                                              L.ends)[(threadIdx.x / 32) * LAG + t % LAG] = s.end;
+    fgi_mbar_arrive(bar.staged(t, helper));
+    s.end &= ~CROWDED;
+    s.begin = s.end;
+}
+
+__device__ __forceinline__ void raise_top(const uint32_t (&acc)[64], two_rows &s)
+{
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        uint32_t high = acc[r];
+#pragma unroll
+        for (int b = 1; b < 32; b++) high = highest(high, acc[2 * b + r]);
+        s.top[r] = __hmax2(s.top[r], as_half2(high));
+    }
+}
+
+/* Scores were lower bounds but for their own share of the error; the reference was 0. */
+__device__ __forceinline__ void tell_bound(const params &p, const two_rows &s, int64_t row)
+{
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float top = fmaxf(__low2float(s.top[r]), __high2float(s.top[r]));
+        top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
+        top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
+        if ((threadIdx.x & 3) == 0 && row + 8 * r < p.a.rows.rows)
+            p.a.bound[row + 8 * r] = top - fabsf(top) * error_per_score(p.a);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------- the product */
+
+/* One tile: 64 rows x 256 components, chunk by chunk, when it is this warpgroup's turn. */
+template <int CHUNKS>
+__device__ __forceinline__ void multiply(uint32_t (&acc)[64], uint32_t smem, uint32_t rows_at,
+                                         barriers bar, uint32_t first)
+{
+    constexpr layout L = layout_for(CHUNKS);
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++) {
+        const uint32_t stage = stage_of(first + c);
+        fgi_mbar_wait(bar.full(stage), phase_of(first + c));
+        fgi_wgmma_pin(acc);
+        fgi_wgmma_fence();
+        const uint64_t a = fgi_wgmma_operand(smem + rows_at + c * ROW_CHUNK_BYTES);
+        const uint64_t b = fgi_wgmma_operand(smem + L.means + stage * STAGE_BYTES);
+#pragma unroll
+        for (int k16 = 0; k16 < CHUNK / 16; k16++)
+            fgi_wgmma_64x256x16(acc, a + 2 * k16, b + 2 * k16);
+        fgi_wgmma_commit();
+    }
+}
+
+/* Norms of the thread's rows of the next row tile, the first of which is `row`. */
+__device__ __forceinline__ void look_ahead(const params &p, two_rows &s, int64_t row)
+{
+    if (row < p.a.rows.rows) s.next_norm[0] = __ldg(p.a.rows.norm + row);
+    if (row + 8 < p.a.rows.rows) s.next_norm[1] = __ldg(p.a.rows.norm + row + 8);
+}
+
+template <int CHUNKS>
+__device__ __forceinline__ void take_references(uint8_t *smem_at, barriers bar, two_rows &s, int t)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int in_tile = (threadIdx.x >> 5) * 16 + (threadIdx.x & 31) / 4;
+    fgi_mbar_wait(bar.begun(t, threadIdx.x >> 6), t / RING & 1);
+    const float *references =
+        reinterpret_cast<const float *>(smem_at + L.references) + t % RING * L.tile_rows + in_tile;
+    s.minus_reference[0] = both_halves(__float2half_rn(-references[0]));
+    s.minus_reference[1] = both_halves(__float2half_rn(-references[8]));
+}
+
+/* What the product of a tile was read from is free: means, terms, after the last tile rows. */
+template <int CHUNKS>
+__device__ __forceinline__ void release(barriers bar, uint32_t release_at, uint32_t turn, bool last)
+{
+    const int lane = threadIdx.x & 31;
+    if (lane < 2)
+#pragma unroll
+        for (int c = 0; c < CHUNKS; c++)
+            fgi_mbar_arrive_cluster(release_at + 8 * stage_of(turn * CHUNKS + c));
+    /* not before: a load that is under way does not hold back an arrive */
+    if (lane == 0) fgi_mbar_arrive(bar.terms_empty(turn % TERMS_STAGES));
+    if (last && lane == 0) fgi_mbar_arrive(bar.rows_empty(threadIdx.x >> 7));
+}
+
+template <int GOAL, int CHUNKS>
+__device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barriers bar)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int thread = threadIdx.x, lane = thread & 31;
+    /* known to be uniform: so are operand addresses */
+    const int group = __shfl_sync(~0u, thread >> 7, 0);
+    const uint32_t rows_at = L.rows + group * CHUNKS * ROW_CHUNK_BYTES;
+    /* lane r tells block r of the cluster */
+    const uint32_t release_at = fgi_cluster_address(bar.empty(0), lane & 1);
+    const uint32_t my_turn = 1 + group, next_turn = 1 + (group + 1 == L.groups ? 0 : group + 1);
+    const int64_t row = (int64_t)blockIdx.x * L.tile_rows + (thread >> 5) * 16 + (lane >> 2);
+    const int64_t step = (int64_t)gridDim.x * L.tile_rows;
+    uint32_t turn = 0;
+    two_rows s = {};
+    uint32_t acc[64];
+    s.limit = both_halves(__float2half_rd(-p.a.cut));
+    s.place_at = smem + L.places + thread * 16;
+    look_ahead(p, s, row);
+    if (group == L.groups - 1) fgi_named_arrive(1, 256); /* the first turn is group 0's */
+    for (int t = 0; t < p.tiles_each; t++) {
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            s.norm[r] = both_halves(__float2half_rn(s.next_norm[r] * p.norm_scale));
+        look_ahead(p, s, row + (t + 1) * step);
+        if (GOAL == FIND) take_references<CHUNKS>(smem_at, bar, s, t);
+        s.top[0] = s.top[1] = __half2half2(__ushort_as_half(0xfc00)); /* -inf */
+        for (int ct = 0; ct < p.component_tiles; ct++, turn++) {
+            const uint32_t terms = turn % TERMS_STAGES;
+            const bool last = ct + 1 == p.component_tiles;
+            fgi_mbar_wait(bar.terms_full(terms), turn / TERMS_STAGES & 1);
+            start_sums(acc, smem_at + L.terms + terms * TERMS_BYTES, s);
+            if (ct == 0) fgi_mbar_wait(bar.rows_full(group), t & 1);
+
+            fgi_wgmma_pin(acc); /* all of the above comes before the turn */
+            fgi_named_sync(my_turn, 256);
+            multiply<CHUNKS>(acc, smem, rows_at, bar, turn * CHUNKS);
+            if (group + 1 < L.groups || t + 1 < p.tiles_each || !last)
+                fgi_named_arrive(next_turn, 256);
+            fgi_wgmma_wait<0>();
+            fgi_wgmma_pin(acc);
+            release<CHUNKS>(bar, release_at, turn, last);
+            if (GOAL == FIND)
+                stage_tile<CHUNKS>(p, smem_at, acc, s, ct);
+            else
+                raise_top(acc, s);
+        }
+        if (GOAL == FIND)
+            end_row_tile<CHUNKS>(p, smem_at, bar, s, t);
+        else
+            tell_bound(p, s, row + t * step);
+    }
+}
+
+} // namespace screening
+
+#endif

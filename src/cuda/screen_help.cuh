@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* screen_help.cuh - the helping warps of screening: references before the product, candidates to the stream after it.
+ *
+ * A helper has a group of 32 rows of every row tile, one row a lane while references are made. What its two computing warps
+ * queued are blocks in which something exceeds the cut; it picks the candidates out of them. */
+#ifndef FGI_SCREEN_HELP_CUH
+#define FGI_SCREEN_HELP_CUH
+#include "screen_layout.cuh"
+
+namespace screening
+{
+
+/* A stream being written; `used` may exceed the capacity, past which nothing is written. */
+struct stream {
+    uint32_t *candidate;
+    uint16_t *score;
+    uint32_t used, capacity;
+};
+
+/* A block of the queue. */
+struct queued {
+    uint32_t pair
+        [4]; /* scores: 2 columns each; blocks of 8 columns 0 and 1 of the first row, then of the second */
+    uint32_t first_row, first_column; /* the rows are 8 apart, in the computing warp's 16 */
+};
+
+__device__ __forceinline__ queued take_block(const params &p, int64_t at, bool has)
+{
+    const uint4 e = has ? __ldcg(p.queue + at) : make_uint4(0, 0, 0, 0);
+    const uint32_t tag = has ? __ldcg(p.queue_tag + at) : 0, owner = tag >> 16;
+    return {{e.x, e.z, e.y, e.w}, owner >> 2, (tag & 0xffff) * 16 + 2 * (owner & 3)};
+}
+
+/* Bits 4 r + 2 block + column of what exceeds the cut. */
+__device__ __forceinline__ uint32_t exceeding(const queued &q, uint32_t limit)
+{
+    uint32_t bits = 0;
+#pragma unroll
+    for (int h = 0; h < 4; h++) {
+        const uint32_t above = __hgt2_mask(*reinterpret_cast<const __half2 *>(&q.pair[h]),
+                                           *reinterpret_cast<const __half2 *>(&limit));
+        bits |= above & (1u << (2 * h) | 1u << (16 + 2 * h + 1));
+    }
+    return (bits | bits >> 16) & 0xff;
+}
+
+/* What a computing warp queued, entries from .. end - 1, to the stream; local: its first row in the stream. */
+__device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t from, uint32_t end,
+                                      uint32_t local, stream &out)
+{
+    const int lane = threadIdx.x & 31;
+    const uint32_t limit = __half_as_ushort(__float2half_rd(-p.a.cut)) * 0x10001u;
+#pragma unroll 1
+    for (uint32_t at = from + lane; at - lane < end; at += 32) {
+        const queued q = take_block(p, queue + at % QUEUE, at < end);
+        uint32_t bits = at < end ? exceeding(q, limit) : 0;
+#pragma unroll 1
+        while (__any_sync(~0u, bits != 0)) {
+            const bool one = bits != 0;
+            const int b = (__ffs(bits) - 1) & 7;
+            const uint32_t pair =
+                b & 4 ? (b & 2 ? q.pair[3] : q.pair[2]) : (b & 2 ? q.pair[1] : q.pair[0]);
+            const uint32_t row = local + q.first_row + (b & 4 ? 8 : 0);
+            const uint32_t column = q.first_column + (b & 2 ? 8 : 0) + (b & 1);
+            const uint32_t mask = __ballot_sync(~0u, one),
+                           to = out.used + __popc(mask & ((1u << lane) - 1));
+            if (one && to < out.capacity) {
+                out.candidate[to] = column << 16 | row;
+                out.score[to] = (uint16_t)(b & 1 ? pair >> 16 : pair);
+            }
+            out.used += __popc(mask);
+            bits &= bits - 1;
+        }
+    }
+}
+
+template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, barriers bar)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int helper = __shfl_sync(~0u, (int)threadIdx.x / 32, 0) - L.workers / 32 - 1,
+              lane = threadIdx.x & 31;
+    const uint32_t number = blockIdx.x * L.helpers + helper;
+    const int64_t base = (int64_t)blockIdx.x * L.tile_rows + helper * HELPED,
+                  step = (int64_t)gridDim.x * L.tile_rows;
+    const int64_t room = (int64_t)number * p.a.streams.capacity,
+                  queue = (int64_t)(blockIdx.x * L.workers / 32 + 2 * helper) * QUEUE;
+    stream out = {p.a.streams.candidate + room, p.a.streams.score + room, 0,
+                  (uint32_t)p.a.streams.capacity};
+    float *references = reinterpret_cast<float *>(smem_at + L.references) + helper * HELPED;
+    volatile uint32_t *ends =
+        reinterpret_cast<volatile uint32_t *>(smem_at + L.ends) + 2 * helper * LAG;
+    volatile uint32_t *consumed =
+        reinterpret_cast<volatile uint32_t *>(smem_at + L.consumed) + 2 * helper;
+    uint32_t from[2] = {0, 0};
+    auto begin = [&](int t) {
+        if (t >= p.tiles_each) return;
+        references[t % RING * L.tile_rows + lane] = reference_for(p.a, base + t * step + lane);
+        fgi_mbar_arrive(bar.begun(t, helper));
+    };
+    for (int t = 0; t < AHEAD; t++) begin(t);
+    for (int t = 0; t < p.tiles_each; t++) {
+        const uint32_t first = out.used;
+        uint32_t crowded = 0;
+        begin(t + AHEAD);
+        fgi_mbar_wait(bar.staged(t, helper), t / LAG & 1);
+#pragma unroll
+        for (int w = 0; w < 2; w++) {
+            const uint32_t end = ends[w * LAG + t % LAG];
+            drain(p, queue + w * QUEUE, from[w], end & ~CROWDED, t * HELPED + 16 * w, out);
+            crowded |= end & CROWDED;
+            from[w] = end & ~CROWDED;
+            __syncwarp();
+            if (lane == 0) consumed[w] = from[w];
+        }
+        fgi_mbar_arrive(bar.drained(t, helper));
+        const bool flagged = crowded || out.used > out.capacity;
+        const uint32_t candidates = flagged ? 0 : out.used - first;
+        out.used = first + candidates;
+        if (lane == 0)
+            p.a.streams.group[(int64_t)number * p.a.streams.groups + t] = {
+                (uint16_t)first, (uint16_t)candidates, 0, flagged};
+    }
+}
+
+} // namespace screening
+
+#endif

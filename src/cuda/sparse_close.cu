@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sparse_close.cu - what a chunk leaves to the dense kernels: the rows of flagged groups, compacted in order; and what
+ * a pass leaves behind: totals.
+ *
+ * Responsibilities r_ij with entropy H_i have  log p(x_i) = sum over j of r_ij l_j(x_i) + H_i,  so the objective of
+ * all rows follows from the statistics:
+ *     sum over i of log p(x_i) = sum over j of (mass_j (log w_j - d/2 log(2 pi v_j)) - square_j / (2 v_j)) + sum of H_i
+ * It is stationary where the r are right: an error of r counts only squared. */
+#include "cuda_sparse.h"
+#include "reduce.cuh"
+
+#include <math_constants.h> /* CUDART_PI */
+
+namespace
+{
+
+enum {
+    THREADS = 1024,
+    EACH = 16 /* flags that a thread reads at once */,
+    WARPS = 8,
+    COPY_BLOCKS = 64
+};
+
+enum counts { SPILLED, BEFORE };
+
+__device__ const double ln_2 = 0.6931471805599453;
+
+/* Exclusive sum over the block; *all: of all threads. */
+__device__ int32_t place_among(int32_t count, int32_t *all)
+{
+    __shared__ int32_t before[THREADS / 32];
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    int32_t upto = count;
+    for (int step = 1; step < 32; step *= 2) {
+        const int32_t earlier = __shfl_up_sync(FGI_ALL_LANES, upto, step);
+        if (lane >= step) upto += earlier;
+    }
+    __syncthreads(); /* the last call's counts were read */
+    if (lane == 31) before[warp] = upto;
+    __syncthreads();
+    int32_t place = upto - count, sum = 0;
+    for (int w = 0; w < THREADS / 32; w++) {
+        if (w == warp) place += sum;
+        sum += before[w];
+    }
+    *all = sum;
+    return place;
+}
+
+/* Which of the EACH groups from `first` on were flagged, as bits. */
+__device__ uint32_t flagged_from(const uint8_t *flags, int32_t first, int32_t groups)
+{
+    if (first >= groups) return 0;
+    const uint4 v = *reinterpret_cast<const uint4 *>(flags + first);
+    const uint32_t words[EACH / 4] = {v.x, v.y, v.z, v.w};
+    uint32_t bits = 0;
+#pragma unroll
+    for (int i = 0; i < EACH; i++) bits |= (words[i / 4] >> 8 * (i % 4) & 1) << i;
+    return groups - first < EACH ? bits & ((1u << (groups - first)) - 1) : bits;
+}
+
+/* One block: which flagged group goes to which place. All groups but a source's last are whole. */
+__global__ void __launch_bounds__(THREADS) list(const __grid_constant__ fgi_sparse_close_args a)
+{
+    const int32_t groups = (a.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP;
+    const int32_t before = a.spill.count[SPILLED],
+                  room = (a.spill.capacity - before) / FGI_SPARSE_GROUP;
+    int32_t found = 0;
+    for (int32_t from = 0; from < groups; from += THREADS * EACH) {
+        const int32_t first = from + threadIdx.x * EACH;
+        uint32_t bits = flagged_from(a.flags, first, groups);
+        if (!__syncthreads_or(bits != 0)) continue;
+        int32_t all, place = found + place_among(__popc(bits), &all);
+        for (; bits && place < room; bits &= bits - 1, place++)
+            a.spill.from[before / FGI_SPARSE_GROUP + place] = first + __ffs(bits) - 1;
+        found += all;
+    }
+    if (threadIdx.x != 0) return;
+    const int32_t taken = min(found, room), whole = taken * FGI_SPARSE_GROUP;
+    const bool cut_short = taken && a.flags[groups - 1] && found == taken;
+    a.spill.count[BEFORE] = before;
+    a.spill.count[SPILLED] = before + whole - (cut_short ? groups * FGI_SPARSE_GROUP - a.rows : 0);
+    a.told->lost += (uint64_t)(found - taken) * FGI_SPARSE_GROUP;
+}
+
+/* A warp a row that this chunk spills. */
+__global__ void __launch_bounds__(32 * WARPS) copy(const __grid_constant__ fgi_sparse_close_args a)
+{
+    const int64_t units = a.spill.pitch_bytes / (int64_t)sizeof(uint4);
+    const int32_t spilled = a.spill.count[SPILLED];
+    for (int32_t to = a.spill.count[BEFORE] + blockIdx.x * WARPS + threadIdx.x / 32; to < spilled;
+         to += gridDim.x * WARPS) {
+        const int64_t row =
+            (int64_t)a.spill.from[to / FGI_SPARSE_GROUP] * FGI_SPARSE_GROUP + to % FGI_SPARSE_GROUP;
+        const uint4 *from = static_cast<const uint4 *>(a.raw) + row * units;
+        uint4 *there = static_cast<uint4 *>(a.spill.raw) + to * units;
+        for (int64_t u = threadIdx.x % 32; u < units; u += 32) there[u] = from[u];
+        if (threadIdx.x % 32 == 0) a.spill.numbers[to] = a.first + row;
+    }
+}
+
+__global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sparse_finish_args a)
+{
+    const double *mass = a.stats, *square = a.stats + (int64_t)a.k * (1 + a.d);
+    double sum = 0.0;
+    for (int32_t j = threadIdx.x; j < a.k; j += THREADS) {
+        const double v = a.kind == FGI_CUDA_HARD ? 0.5 : a.params.variances[j];
+        sum -= 0.5 * square[j] / v;
+        if (a.kind != FGI_CUDA_HARD && mass[j] > 0.0)
+            sum += mass[j] * (a.params.log_weights[j] - 0.5 * a.d * log(2.0 * CUDART_PI * v));
+    }
+    sum = fgi_block_reduce<THREADS>(sum, fgi_add());
+    if (threadIdx.x != 0) return;
+    const fgi_sparse_told *told = a.told;
+    fgi_cuda_totals *to = a.totals;
+    to->objective += sum + ln_2 * 0x1p-24 * (double)told->entropy;
+    to->dropped += a.dropped * (double)told->rows;
+    to->rows += (int64_t)told->rows;
+    to->rows_skipped += (int64_t)told->bad_rows;
+    to->survivors += (int64_t)told->survivors;
+    to->lost += (int64_t)told->lost;
+    if (told->bad_rows) to->first_bad_row = told->first_bad_row;
+}
+
+} // namespace
+
+extern "C" cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStream_t stream)
+{
+    list<<<1, THREADS, 0, stream>>>(*a);
+    copy<<<COPY_BLOCKS, 32 * WARPS, 0, stream>>>(*a);
+    return cudaGetLastError();
+}
+
+extern "C" cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream)
+{
+    finish<<<1, THREADS, 0, stream>>>(*a);
+    return cudaGetLastError();
+}

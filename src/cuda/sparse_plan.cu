@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sparse_plan.cu - parameters as screening wants them, with its error in them. Knows no row.
+ *
+ * In scaled units and log2, with h = log2(e) / (2 variance) and the row y of the plane:
+ *     value_j(x) = constant_j - h_j |x - m_j|^2             centroids: h = 1/2, constant = |x|^2 / 2
+ *     score_j(y) = fl(slope_j |y|^2 + fl(bias_j - r)) + products of weights_j = f16(2 h_j m_j) and y, in steps of 16
+ *                  slope = -h (centroids: 0), bias = constant - h |m|^2, r the row's reference
+ * A tight component is screened with a smaller h, which only raises its scores: h (d + |m|^2) is at most MOST_TERM.
+ *
+ * Let u = 2^-11, which rounds to f16 once, M the number of steps, P = 2 h |y| |m| >= the sum of absolute products, and s the
+ * score. A partial sum is s less the products still to come, so at most |s| + P: M roundings of partial sums, and that of the
+ * start, are off by (M + 1) u (|s| + P). Rounding bias - r = start - slope |y|^2 adds u (|s| + P + h |y|^2), rounding |y|^2
+ * another u h |y|^2; slope and bias are rounded upward. The weights are off by what they are: |weights - 2 h m| |y|. And
+ * |x - y| <= e = u |y| + 2^-25 sqrt(d) moves a value by at most 2 h e (|y| + |m|) = u (2 h |y|^2 + P) and a little. In all
+ *     E_j = u ((M + 3) (|s| + P) + 4 h |y|^2) + |weights - 2 h m| |y|
+ * where what no term covers (u^2, sums inside a step, which the tensor cores truncate 2^-20 below the largest term) is in
+ * u, taken 1/16 larger. |y| |m| <= |m| (X + |y|^2 / X) / 2 with X = sqrt(d), the typical |y|, makes E_j a bias and a slope.
+ * Where a score of at most -cut hides less than E with |s| = cut, it hides less than cut - |s| more with a larger |s|: so
+ * |s| = cut is enough in an upper bound. In a lower bound the share of |s| is taken off when |s| is known.
+ *
+ * grid: a warp a lane */
+#include "cuda_sparse.h"
+#include "reduce.cuh"
+
+#include <cuda_fp16.h>      /* __half */
+#include <math_constants.h> /* CUDART_INF */
+
+namespace
+{
+
+enum { WARPS = 8, STEP = 16 };
+
+__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
+__device__ const double unit = (1.0 + 1.0 / 16) / 2048, most_term = 2000.0, most_drift = 1000.0;
+
+/* Rows longer than this, in typical lengths, or whose products may be larger than this, are not trusted to f16. */
+__device__ const double most_length = 60.0, most_product = 30000.0;
+
+/* Norms are halved so often that a typical one is 16 in f16: the scale of slopes. */
+__device__ __forceinline__ double norm_scale(int32_t d)
+{
+    return exp2(4.0 - ceil(log2((double)d)));
+}
+
+/* A component in scaled units. */
+struct sphere {
+    double h, screened, constant; /* screened: h as it is screened with */
+    double mean2, off, moved;     /* |m|^2, |weights - 2 h m|, |m - last m| */
+};
+
+/* What a score is off by: at + slope |y|^2. */
+struct error {
+    double at, slope;
+};
+
+__device__ __forceinline__ error error_of(const sphere &s, int32_t kind, int32_t d, double cut)
+{
+    const double rounded = (d + STEP - 1) / STEP + 3, x = sqrt((double)d);
+    const double per_length = unit * rounded * 2.0 * s.screened * sqrt(s.mean2) + s.off;
+    const double own = kind == FGI_CUDA_HARD ? 0.0 : 4.0 * s.screened;
+    return {unit * rounded * cut + 0.5 * per_length * x + 0.01, 0.5 * per_length / x + unit * own};
+}
+
+__device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
+                           double up)
+{
+    const int lane = threadIdx.x % 32;
+    sphere s = {};
+    for (int32_t c = lane; c < m.d; c += 32) {
+        const double mean = up * (float)p.means[(int64_t)j * m.d + c];
+        s.mean2 += mean * mean;
+    }
+    s.mean2 = fgi_warp_reduce(s.mean2, fgi_add());
+    s.h = s.screened = 0.5;
+    if (m.kind == FGI_CUDA_HARD) return s;
+    const double variance = p.variances[j] * up * up;
+    s.h = 0.5 * log2_e / variance;
+    s.screened = fmin(s.h, most_term / (m.d + s.mean2));
+    s.constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
+    return s;
+}
+
+/* Weights and means of a component; completes its shape. */
+__device__ void write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, const float *last,
+                           int32_t j, sphere &s)
+{
+    const double up = m.scale->up;
+    const int32_t pitch =
+        (m.d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+    for (int32_t c = threadIdx.x % 32; c < m.ld; c += 32) {
+        const float mean = c < m.d ? (float)p.means[(int64_t)j * m.d + c] : 0.0f;
+        const double wanted = 2.0 * s.screened * up * mean;
+        const __half weight = __double2half(wanted);
+        const double off = (double)__half2float(weight) - wanted;
+        const double moved = last ? up * ((double)mean - last[(int64_t)j * m.ld + c]) : 0.0;
+        m.means[(int64_t)j * m.ld + c] = mean;
+        if (c < pitch) static_cast<__half *>(m.weights)[(int64_t)j * pitch + c] = weight;
+        s.off += off * off;
+        s.moved += moved * moved;
+    }
+    s.off = sqrt(fgi_warp_reduce(s.off, fgi_add()));
+    s.moved = sqrt(fgi_warp_reduce(s.moved, fgi_add()));
+}
+
+/* Halves: where slope and bias of a lane stand among the terms, which come as the computing threads read them: for each
+ * tile of lanes 16 pairs of blocks of 8 columns x 4 quads x (two slopes, two biases of block 0, then of block 1). */
+__device__ __forceinline__ int64_t place_of(int32_t j)
+{
+    const int in = j % FGI_SPARSE_LANES, block = in >> 3, quad = in >> 1 & 3;
+    return (int64_t)(j / FGI_SPARSE_LANES) * (2 * FGI_SPARSE_LANES) +
+           ((block >> 1) * 4 + quad) * 8 + (block & 1) * 4 + (in & 1);
+}
+
+__device__ __forceinline__ void write_terms(void *terms, int32_t j, __half slope, __half bias)
+{
+    __half *to = static_cast<__half *>(terms) + place_of(j);
+    to[0] = slope;
+    to[2] = bias;
+}
+
+/* By how much the value of a typical row may have fallen because this mean moved, weighted: in units of 2^-16. */
+__device__ uint32_t drift_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
+                             const sphere &s)
+{
+    const bool hard = m.kind == FGI_CUDA_HARD;
+    const double up = m.scale->up, variance = hard ? 1.0 : p.variances[j] * up * up;
+    const double share = hard ? 1.0 / m.k : fmin(exp(p.log_weights[j]), 1.0);
+    const double drift = s.h * s.moved * (2.0 * sqrt(m.d * variance) + s.moved);
+    return (uint32_t)(share * fmin(drift, most_drift) * 65536.0);
+}
+
+__global__ void __launch_bounds__(32 * WARPS)
+    plan(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, const float *last,
+         const int32_t *stale, int32_t lanes)
+{
+    if (*stale) last = nullptr;
+    const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32;
+    if (j >= lanes) return;
+    const __half zero = __float2half(0.0f), never = __float2half(-CUDART_INF_F);
+    const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
+    sphere s = {};
+    if (alive) s = shape_of(p, m, j, m.scale->up);
+    if (j < m.k) write_rows(p, m, last, j, s);
+    if (threadIdx.x % 32 != 0) return;
+    if (!alive) {
+        write_terms(m.high, j, zero, never);
+        write_terms(m.low, j, zero, never);
+        if (j < m.k) m.spheres[2 * j] = make_float4(1.0f, -CUDART_INF_F, 0.0f, 1.0f);
+        if (j < m.k) m.spheres[2 * j + 1] = make_float4(0.0f, 0.0f, 1.0f, 0.0f);
+        return;
+    }
+    const double up = m.scale->up, norms = norm_scale(m.d);
+    const double bias = s.constant - s.screened * s.mean2,
+                 slope = m.kind == FGI_CUDA_HARD ? 0.0 : -s.screened;
+    const error low = error_of(s, m.kind, m.d, 0.0);
+    const error high =
+        error_of(s, m.kind, m.d, m.kind == FGI_CUDA_HARD ? 0.0 : FGI_SPARSE_MOST_CUT);
+    write_terms(m.high, j, __float2half_ru((float)((slope + high.slope) / norms)),
+                __float2half_ru((float)(bias + high.at)));
+    write_terms(m.low, j, __float2half_rd((float)((slope - low.slope) / norms)),
+                s.h > s.screened ? never : __float2half_rd((float)(bias - low.at)));
+    /* how far a score may lie above the value: both errors, and slope and bias as they were rounded */
+    const double above = 2.0 * (high.at + unit * (fabs(bias) + high.at)),
+                 above_slope = 2.0 * (high.slope + unit * s.screened);
+    m.spheres[2 * j] = make_float4((float)(s.h * up * up), (float)s.constant,
+                                   (float)(s.moved * 1.00001), (float)s.screened);
+    m.spheres[2 * j + 1] = make_float4((float)above, (float)above_slope, (float)s.h, 0.0f);
+    if (last)
+        atomicAdd(&m.drift[0], drift_of(p, m, j, s)); /* integers: in any order */
+    else
+        m.drift[0] = UINT32_MAX; /* no pass has left any bounds */
+    /* of floats that are not negative, the order of the bits is the order of the values */
+    const double longest = most_product / (2.0 * s.screened * sqrt(s.mean2) + 1e-6);
+    atomicMin(&m.drift[1], __float_as_uint((float)fmin(longest, most_length * sqrt((double)m.d))));
+}
+
+} // namespace
+
+extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model,
+                                       const float *last_means, const int32_t *stale,
+                                       cudaStream_t stream)
+{
+    const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
+    cudaError_t error = cudaMemsetAsync(&model->drift[0], 0, sizeof *model->drift, stream);
+    if (error == cudaSuccess)
+        error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
+    if (error != cudaSuccess) return error;
+    plan<<<(lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, last_means, stale,
+                                                                 lanes);
+    return cudaGetLastError();
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sparse_plane.cu - rows of any type to the plane that screening reads: x = element * factor - center in f32, then
+ * f16(scale x), and the sum of its squares.
+ *
+ * scale    a power of two, so that scaling rounds nothing: the root mean square of a sample becomes 0.7 to 1.4, far from both
+ *          ends of f16. Integers up to 2048 keep every bit.
+ * grid     a warp a row, 16 bytes a lane at a time; bound: memory */
+#include "cuda_sparse.h"
+#include "elements.cuh"
+#include "reduce.cuh"
+
+#include <math_constants.h> /* CUDART_NAN_F */
+
+namespace
+{
+
+enum {
+    WARPS = 8,
+    BLOCKS = 2048 /* of rows, each a part: a chip is full, and idle ones soon gone */,
+    SAMPLE = 1024 /* rows */,
+    MEASURE_THREADS = 1024
+};
+
+/* 16 bytes of a row, as they count. */
+template <class T>
+__device__ __forceinline__ fgi_unit<T> centred_unit(const fgi_sparse_exact &e, int64_t row,
+                                                    int first, int d)
+{
+    const char *from = static_cast<const char *>(e.data) + row * e.pitch + first * (int)sizeof(T);
+    const int bytes = fgi_unit_bytes<T>(first, d);
+    uint4 raw = make_uint4(0, 0, 0, 0);
+    if (bytes > 0) raw = fgi_keep_bytes(__ldg(reinterpret_cast<const uint4 *>(from)), bytes);
+    fgi_unit<T> u;
+    fgi_widen(raw, u);
+    const float factor = e.factor ? __ldg(e.factor) : 1.0f;
+#pragma unroll
+    for (int c = 0; c < u.elements; c++)
+        u.x[c] = first + c < d ? fmaf(u.x[c], factor, -__ldg(e.center + first + c)) : 0.0f;
+    return u;
+}
+
+template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_rows &a, int64_t row)
+{
+    const int lane = threadIdx.x % 32;
+    const float up = __ldg(&a.scale->up);
+    __half2 *to = static_cast<__half2 *>(a.plane) + row * a.ld / 2;
+    float norm = 0.0f, norm2 = 0.0f;
+    bool holds = true;
+    for (int first = lane * fgi_unit<T>::elements; first < a.ld;
+         first += 32 * fgi_unit<T>::elements) {
+        const fgi_unit<T> u = centred_unit<T>(a.exact, row, first, a.d);
+#pragma unroll
+        for (int c = 0; c < u.elements; c += 2) {
+            const __half2 h = __floats2half2_rn(u.x[c] * up, u.x[c + 1] * up);
+            const float2 v = __half22float2(h);
+            if (first + c < a.ld) to[(first + c) / 2] = h;
+            norm = fmaf(v.x, v.x, fmaf(v.y, v.y, norm));
+            norm2 = fmaf(u.x[c], u.x[c], fmaf(u.x[c + 1], u.x[c + 1], norm2));
+            holds = holds && isfinite(v.x) && isfinite(v.y);
+        }
+    }
+    norm = fgi_warp_reduce(norm, fgi_add());
+    norm2 = fgi_warp_reduce(norm2, fgi_add());
+    holds = __all_sync(FGI_ALL_LANES, holds) && isfinite(norm);
+    if (!holds)
+        for (int i = lane; i < a.ld / 2; i += 32) to[i] = __half2half2(__ushort_as_half(0));
+    if (lane == 0) a.norm[row] = !isfinite(norm2) ? CUDART_NAN_F : holds ? norm : CUDART_INF_F;
+}
+
+template <class T>
+__global__ void __launch_bounds__(32 * WARPS)
+    fill(const __grid_constant__ fgi_sparse_rows a, const int32_t *only_if)
+{
+    if (only_if && *only_if == 0) return;
+    for (int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32; row < a.rows;
+         row += (int64_t)gridDim.x * WARPS)
+        fill_row<T>(a, row);
+}
+
+template <class T>
+__global__ void __launch_bounds__(MEASURE_THREADS)
+    measure(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_scale *scale,
+            const int32_t *only_if)
+{
+    if (*only_if == 0) return;
+    const int lane = threadIdx.x % 32;
+    double sum = 0.0, count = 0.0;
+    for (int row = threadIdx.x / 32; row < min(a.rows, (int)SAMPLE); row += MEASURE_THREADS / 32) {
+        float norm2 = 0.0f;
+        for (int first = lane * fgi_unit<T>::elements; first < a.d;
+             first += 32 * fgi_unit<T>::elements) {
+            const fgi_unit<T> u = centred_unit<T>(a.exact, row, first, a.d);
+#pragma unroll
+            for (int c = 0; c < u.elements; c++) norm2 = fmaf(u.x[c], u.x[c], norm2);
+        }
+        norm2 = fgi_warp_reduce(norm2, fgi_add());
+        if (!isfinite(norm2)) continue;
+        if (lane == 0) sum += norm2, count += a.d;
+    }
+    sum = fgi_block_reduce<MEASURE_THREADS>(sum, fgi_add());
+    count = fgi_block_reduce<MEASURE_THREADS>(count, fgi_add());
+    if (threadIdx.x != 0) return;
+    int by = 0;
+    if (sum > 0.0) by = max(-60, min(60, (int)-rint(0.5 * log2(sum / count))));
+    *scale = {ldexpf(1.0f, by), ldexpf(1.0f, -by)};
+}
+
+__global__ void __launch_bounds__(MEASURE_THREADS)
+    recall(fgi_sparse_memory memory, const float *center, int32_t d)
+{
+    bool differs = false;
+    for (int32_t c = threadIdx.x; c < (d + FGI_SPARSE_PAD - 1) / FGI_SPARSE_PAD * FGI_SPARSE_PAD;
+         c += MEASURE_THREADS) {
+        const float now = c < d ? center[c] : 0.0f;
+        differs = differs || memory.center[c] != now;
+        memory.center[c] = now;
+    }
+    differs = __syncthreads_or(differs);
+    if (threadIdx.x == 0) *memory.stale = differs;
+}
+
+} // namespace
+
+extern "C" cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center,
+                                         int32_t d, cudaStream_t stream)
+{
+    recall<<<1, MEASURE_THREADS, 0, stream>>>(*memory, center, d);
+    return cudaGetLastError();
+}
+
+extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, fgi_sparse_scale *scale,
+                                          const int32_t *only_if, cudaStream_t stream)
+{
+    return fgi_with_element(rows->exact.dtype, [&](auto element) {
+        measure<decltype(element)><<<1, MEASURE_THREADS, 0, stream>>>(*rows, scale, only_if);
+        return cudaGetLastError();
+    });
+}
+
+extern "C" cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if,
+                                        cudaStream_t stream)
+{
+    return fgi_with_element(rows->exact.dtype, [&](auto element) {
+        fill<decltype(element)>
+            <<<min((rows->rows + WARPS - 1) / WARPS, (int)BLOCKS), 32 * WARPS, 0, stream>>>(
+                *rows, only_if);
+        return cudaGetLastError();
+    });
+}

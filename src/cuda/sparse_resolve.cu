@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sparse_resolve.cu - candidates to survivors and responsibilities.
+ *
+ * A row with one candidate belongs to it, whatever its value: all others are below the cut for certain. Where there are
+ * several, their values come from differences, in f32, of the rows as they are stored:
+ *     value_j = constant_j - h_j |x - mean_j|^2        survivors: value_j >= best - cut,  r_j = 2^(value_j - best) / sum
+ * So what comes out depends on the row and the model alone: not on how many candidates there were besides, nor on their
+ * order, as sums over a row are sums of integers. Survivors of a group lie in the order of its rows.
+ *
+ * grid     a warp a group of 32 rows, a quad of its lanes a value
+ * bytes    a row and a mean from L2 for each candidate of a row that has several; bound: latency and L2 */
+#include "elements.cuh"
+#include "ptx.cuh"
+#include "reduce.cuh"
+#include "screen_rows.cuh"
+
+namespace screening
+{
+
+enum { WARPS = 8, PAIRS = 8 /* evaluated at once by a warp */ };
+
+__device__ const float sum_parts = 0x1p25f, entropy_parts = 0x1p24f; /* units of sums of integers */
+
+/* Of each row of a group. */
+struct mark {
+    int candidates;
+    uint32_t best; /* ordered bits of the best value */
+    uint32_t sum;  /* of 2^(value - best) */
+    int column;    /* the best; of equals, the lowest */
+    int place;     /* of the next survivor */
+};
+
+/* A group at work. */
+struct group {
+    const fgi_sparse_screen_args &a;
+    mark *marks;
+    const uint32_t *candidate;
+    const uint16_t *score;
+    float *value;
+    uint2 *survivor;
+    int64_t first; /* row of the chunk */
+    int count;
+};
+
+/* What a group tells; entropy and survivors first of a lane. */
+struct told {
+    uint64_t entropy;
+    uint32_t survivors, rows, bad_rows;
+    int32_t first_bad_row; /* in the chunk */
+};
+
+__device__ __forceinline__ uint32_t ordered(float x)
+{
+    const uint32_t u = __float_as_uint(x);
+    return u & 0x80000000u ? ~u : u | 0x80000000u;
+}
+
+__device__ __forceinline__ float from_ordered(uint32_t u)
+{
+    return __uint_as_float(u & 0x80000000u ? u & 0x7fffffffu : ~u);
+}
+
+__device__ __forceinline__ uint32_t row_of(uint32_t candidate)
+{
+    return candidate % FGI_SPARSE_GROUP;
+}
+
+/* ------------------------------------------------------------------------------------------------- values */
+
+/* A lane's share of the squared distance of a row from a mean; its quad has the rest. */
+template <class T>
+__device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, int64_t row,
+                                              uint32_t j)
+{
+    constexpr int EACH = fgi_unit<T>::elements;
+    const fgi_sparse_exact &e = a.rows.exact;
+    const uint4 *x =
+        reinterpret_cast<const uint4 *>(static_cast<const char *>(e.data) + row * e.pitch);
+    const float *mean = a.model.means + (int64_t)j * a.model.ld;
+    const float factor = e.factor ? __ldg(e.factor) : 1.0f;
+    float sum = 0.0f;
+#pragma unroll 4
+    for (int u = threadIdx.x & 3; u * EACH < a.rows.d; u += 4) {
+        uint4 raw = __ldg(x + u);
+        if ((u + 1) * EACH > a.rows.d)
+            raw = fgi_keep_bytes(raw, fgi_unit_bytes<T>(u * EACH, a.rows.d));
+        fgi_unit<T> v;
+        fgi_widen(raw, v);
+#pragma unroll
+        for (int c = 0; c < EACH; c += 4) {
+            const float4 m = __ldg(reinterpret_cast<const float4 *>(mean + u * EACH + c));
+            const float4 o = __ldg(reinterpret_cast<const float4 *>(e.center + u * EACH + c));
+            const float d0 = fmaf(v.x[c], factor, -o.x) - m.x,
+                        d1 = fmaf(v.x[c + 1], factor, -o.y) - m.y;
+            const float d2 = fmaf(v.x[c + 2], factor, -o.z) - m.z,
+                        d3 = fmaf(v.x[c + 3], factor, -o.w) - m.w;
+            sum = fmaf(d0, d0, fmaf(d1, d1, fmaf(d2, d2, fmaf(d3, d3, sum))));
+        }
+    }
+    return sum;
+}
+
+/* h |x - mean|^2 of eight pairs of a row and a component, one for each quad of the warp; all lanes of a quad pass the same
+ * pair and learn the result. */
+template <class T>
+__device__ __forceinline__ float below_constant(const fgi_sparse_screen_args &a, int64_t row,
+                                                uint32_t j)
+{
+    float sum = quad_squares<T>(a, row, j);
+    __syncwarp();
+    sum += __shfl_xor_sync(~0u, sum, 1);
+    sum += __shfl_xor_sync(~0u, sum, 2);
+    return __ldg(a.model.spheres + 2 * j).x * sum;
+}
+
+/* A centroid's constant is the same for all: none. */
+__device__ __forceinline__ float value_of(const fgi_sparse_screen_args &a, uint32_t j, float below)
+{
+    return (is_hard(a) ? 0.0f : __ldg(a.model.spheres + 2 * j).y) - below;
+}
+
+/* Position of the n-th set bit, n = 0 .. 7, in all threads; 32 where there are fewer. */
+__device__ __forceinline__ int nth_bit(uint32_t bits, int n)
+{
+    int at = 32;
+#pragma unroll
+    for (int i = 0; i < PAIRS; i++) {
+        if (i == n && bits) at = __ffs(bits) - 1;
+        bits &= bits - 1;
+    }
+    return at;
+}
+
+/* What the values of the candidates of rows that have several are below their constants. */
+template <class T> __device__ __forceinline__ void find_values(const group &g)
+{
+    const int lane = threadIdx.x & 31;
+#pragma unroll 1
+    for (int from = 0; from < g.count; from += 32) {
+        const uint32_t e = from + lane < g.count ? g.candidate[from + lane] : 0;
+        uint32_t left =
+            __ballot_sync(~0u, from + lane < g.count && g.marks[row_of(e)].candidates > 1);
+#pragma unroll 1
+        while (left) { /* eight at a time: quad n takes the n-th that is left */
+            const int nth = nth_bit(left, lane >> 2), source = nth < 32 ? nth : __ffs(left) - 1;
+            const uint32_t pair = __shfl_sync(~0u, e, source);
+            const float below = below_constant<T>(g.a, g.first + row_of(pair), pair >> 16);
+            if ((lane & 3) == 0 && nth < 32) g.value[from + source] = below;
+            for (int i = 0; i < PAIRS && left; i++) left &= left - 1;
+        }
+    }
+    __syncwarp();
+}
+
+/* ---------------------------------------------------------------------------------------------- survivors */
+
+/* Every row has one candidate at most: it says so in its mark. */
+__device__ __forceinline__ void end_single(const group &g, told &out)
+{
+    const int lane = threadIdx.x & 31;
+    if (lane < g.count) {
+        const uint32_t e = g.candidate[lane];
+        g.marks[row_of(e)].best = e;
+        g.marks[row_of(e)].sum = g.score[lane];
+    }
+    __syncwarp();
+    const mark m = g.marks[lane];
+    const bool has = m.candidates > 0;
+    const uint32_t before = __ballot_sync(~0u, has) & ((1u << lane) - 1);
+    if (!has) return;
+    g.survivor[__popc(before)] = make_uint2(m.best, __float_as_uint(1.0f));
+    out.survivors = 1;
+    if (!g.a.state) return;
+    const int64_t row = g.first + lane;
+    const float score = __half2float(__ushort_as_half((unsigned short)m.sum));
+    g.a.state[row] = state_of_score(g.a, m.best >> 16, __ldg(g.a.rows.norm + row), score,
+                                    reference_for(g.a, row));
+}
+
+/* Rows with one candidate among others with several: as if its value were the best, which it is. */
+__device__ __forceinline__ float value_among(const group &g, int i, uint32_t e, const mark &m)
+{
+    return m.candidates > 1 ? value_of(g.a, e >> 16, g.value[i]) : 0.0f;
+}
+
+__device__ __forceinline__ void find_best(const group &g)
+{
+    const int lane = threadIdx.x & 31;
+    for (int i = lane; i < g.count; i += 32) {
+        const uint32_t e = g.candidate[i];
+        mark *m = &g.marks[row_of(e)];
+        atomicMax(&m->best, ordered(value_among(g, i, e, *m)));
+    }
+    __syncwarp();
+    for (int i = lane; i < g.count; i += 32) {
+        const uint32_t e = g.candidate[i];
+        mark *m = &g.marks[row_of(e)];
+        const float below = value_among(g, i, e, *m) - from_ordered(m->best);
+        if (below == 0.0f) atomicMin(&m->column, (int)(e >> 16));
+        if (below < -g.a.cut) continue;
+        atomicAdd(&m->sum, (uint32_t)__float2uint_rn(fgi_exp2(below) * sum_parts));
+        atomicAdd(&m->place, 1);
+    }
+    __syncwarp();
+}
+
+/* From counts to places, in the order of rows. */
+__device__ __forceinline__ void find_places(const group &g)
+{
+    const int lane = threadIdx.x & 31;
+    const int own = is_hard(g.a) ? g.marks[lane].candidates > 0 : g.marks[lane].place;
+    int upto = own;
+    for (int step = 1; step < 32; step *= 2) {
+        const int earlier = __shfl_up_sync(~0u, upto, step);
+        if (lane >= step) upto += earlier;
+    }
+    g.marks[lane].place = upto - own;
+    __syncwarp();
+}
+
+__device__ __forceinline__ void keep_state(const group &g, int i, uint32_t e, const mark &m)
+{
+    if (!g.a.state) return;
+    const int64_t row = g.first + row_of(e);
+    const float score = __half2float(__ushort_as_half(g.score[i]));
+    g.a.state[row] = m.candidates > 1 ? state_of_value(g.a, e >> 16, g.value[i])
+                                      : state_of_score(g.a, e >> 16, __ldg(g.a.rows.norm + row),
+                                                       score, reference_for(g.a, row));
+}
+
+/* Softmax, or the best. */
+__device__ __forceinline__ void end_several(const group &g, told &out)
+{
+    for (int i = threadIdx.x & 31; i < g.count; i += 32) {
+        const uint32_t e = g.candidate[i];
+        mark *at = &g.marks[row_of(e)];
+        const mark m = *at;
+        const float below = value_among(g, i, e, m) - from_ordered(m.best),
+                    sum = (float)m.sum * (1.0f / sum_parts);
+        const bool is_best = (int)(e >> 16) == m.column;
+        if (is_best) keep_state(g, i, e, m);
+        if (is_hard(g.a) ? !is_best : below < -g.a.cut) continue;
+        const float weight = is_hard(g.a) ? 1.0f : __fdividef(fgi_exp2(below), sum);
+        if (!is_hard(g.a))
+            out.entropy += (uint64_t)__float2ull_rn(fmaxf(weight * (log2f(sum) - below), 0.0f) *
+                                                    entropy_parts);
+        g.survivor[atomicAdd(&at->place, 1)] = make_uint2(e, __float_as_uint(weight));
+        out.survivors++;
+    }
+}
+
+/* Nothing comes of a flagged group, but what is known of its rows is made as tight as it can be. */
+template <class T> __device__ __forceinline__ void end_flagged(const group &g)
+{
+    const int lane = threadIdx.x & 31;
+    if (!g.a.state) return;
+    const bool there = g.first + lane < g.a.rows.rows;
+    const uint32_t own = there && !is_loose(g.a) ? g.a.state[g.first + lane] >> 16 : 0;
+    for (int from = 0; from < FGI_SPARSE_GROUP; from += PAIRS) {
+        const int in = from + (lane >> 2);
+        const uint32_t j = __shfl_sync(~0u, own, in);
+        const int64_t row = min(g.first + in, (int64_t)g.a.rows.rows - 1);
+        const float below = below_constant<T>(g.a, row, j);
+        if ((lane & 3) == 0 && g.first + in < g.a.rows.rows)
+            g.a.state[row] = state_of_value(g.a, j, below);
+    }
+}
+
+/* ----------------------------------------------------------------------------------------- the whole warp */
+
+/* All rows of a group that was not flagged. */
+template <class T> __device__ __forceinline__ void end_group(const group &g, told &out)
+{
+    const int lane = threadIdx.x & 31;
+    g.marks[lane] = {0, 0, 0, INT32_MAX, 0};
+    __syncwarp();
+    for (int i = lane; i < g.count; i += 32)
+        atomicAdd(&g.marks[row_of(g.candidate[i])].candidates, 1);
+    __syncwarp();
+    if (__any_sync(~0u, g.marks[lane].candidates > 1)) {
+        find_values<T>(g);
+        find_best(g);
+        find_places(g);
+        end_several(g, out);
+    } else {
+        end_single(g, out);
+    }
+}
+
+template <class T>
+__device__ __forceinline__ void resolve_group(const group &g, fgi_sparse_group *info, told &out)
+{
+    const int lane = threadIdx.x & 31;
+    const bool there = g.first + lane < g.a.rows.rows;
+    const float norm = there ? __ldg(g.a.rows.norm + g.first + lane) : 0.0f;
+    const bool flagged =
+        __any_sync(~0u, info->flagged || (!isnan(norm) && !is_screened(g.a, norm)));
+    if (lane == 0) g.a.flags[g.first / FGI_SPARSE_GROUP] = flagged;
+    if (flagged) {
+        end_flagged<T>(g);
+    } else {
+        const uint32_t bad = __ballot_sync(~0u, isnan(norm));
+        out.bad_rows = __popc(bad);
+        out.rows = __popc(__ballot_sync(~0u, there)) - out.bad_rows;
+        if (bad) out.first_bad_row = (int32_t)g.first + __ffs(bad) - 1;
+        end_group<T>(g, out);
+    }
+    out.survivors = fgi_warp_reduce(out.survivors, fgi_add());
+    out.entropy = fgi_warp_reduce(out.entropy, fgi_add());
+    if (lane == 0) info->survivors = (uint16_t)out.survivors;
+}
+
+__device__ void tell(const fgi_sparse_screen_args &a, const told *tells)
+{
+    unsigned long long rows = 0, bad_rows = 0, survivors = 0, entropy = 0;
+    int32_t first_bad = INT32_MAX;
+    for (int w = 0; w < WARPS; w++) {
+        rows += tells[w].rows, bad_rows += tells[w].bad_rows;
+        survivors += tells[w].survivors, entropy += tells[w].entropy;
+        first_bad = min(first_bad, tells[w].first_bad_row);
+    }
+    atomicAdd((unsigned long long *)&a.told->rows, rows);
+    atomicAdd((unsigned long long *)&a.told->survivors, survivors);
+    if (entropy) atomicAdd((unsigned long long *)&a.told->entropy, entropy);
+    if (bad_rows == 0) return;
+    atomicAdd((unsigned long long *)&a.told->bad_rows, bad_rows);
+    atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + first_bad));
+}
+
+template <class T>
+__global__ void __launch_bounds__(32 * WARPS, 3)
+    resolve(const __grid_constant__ fgi_sparse_screen_args a)
+{
+    __shared__ mark marks[WARPS][FGI_SPARSE_GROUP];
+    __shared__ told tells[WARPS];
+    const int warp = threadIdx.x / 32;
+    const int32_t number = blockIdx.x * WARPS + warp; /* of the group, in the order of rows */
+    const fgi_sparse_streams &s = a.streams;
+    const int32_t stream = number % s.streams, t = number / s.streams;
+    told out = {0, 0, 0, 0, INT32_MAX};
+    if (number < (a.rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP) {
+        fgi_sparse_group *info = s.group + (int64_t)stream * s.groups + t;
+        const int64_t at = (int64_t)stream * s.capacity + info->begin;
+        const group g = {a,
+                         marks[warp],
+                         s.candidate + at,
+                         s.score + at,
+                         a.value + at,
+                         s.survivor + at,
+                         (int64_t)number * FGI_SPARSE_GROUP,
+                         info->candidates};
+        resolve_group<T>(g, info, out);
+    }
+    if (threadIdx.x % 32 == 0) tells[warp] = out;
+    __syncthreads();
+    if (threadIdx.x == 0) tell(a, tells);
+}
+
+} // namespace screening
+
+extern "C" cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t stream)
+{
+    const int32_t groups = (a->rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP;
+    return fgi_with_element(a->rows.exact.dtype, [&](auto element) {
+        screening::resolve<decltype(element)><<<(groups + screening::WARPS - 1) / screening::WARPS,
+                                                32 * screening::WARPS, 0, stream>>>(*a);
+        return cudaGetLastError();
+    });
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sparse_screen.cu - one product gives every component's score for every row; what can matter is kept.
+ *
+ * grid     clusters of 2 blocks, persistent; block: 3 computing warpgroups up to d = 128, else 2; then a loading warp and a
+ *          helping warp for every two computing warps. 640 threads, 96 registers: 104 computing, 80 others
+ * tile     64 rows a computing warpgroup x 256 components; rows stay in shared memory for all components, means stream
+ *          through, each block of a cluster loading half of every tile for both
+ * turns    the computing warpgroups take turns at the tensor cores
+ * stages   4 of 32 KB for the means, 1 for the rows, which come from L2: prefetched a row tile ahead
+ * bytes    2 d a row from HBM; k * d * 2 / (64 or 96 * 2) a row from L2
+ * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 4.1 ms, 640 TFLOP/s, of which the product alone takes 3.2
+ *          (bench/NOTES.md) */
+#include "screen_compute.cuh"
+#include "screen_help.cuh"
+
+#include <math.h> /* ceil, log2 */
+
+namespace screening
+{
+
+template <int CHUNKS>
+__device__ void load(const params &p, const CUtensorMap *rows_map, const CUtensorMap *means_map,
+                     uint32_t smem, barriers bar, uint32_t rank)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    uint32_t turn = 0;
+    for (int t = 0; t < p.tiles_each; t++)
+        for (int ct = 0; ct < p.component_tiles; ct++, turn++) {
+            const uint32_t slot = turn % TERMS_STAGES;
+            fgi_mbar_wait(bar.terms_empty(slot), (turn / TERMS_STAGES & 1) ^ 1);
+            fgi_mbar_expect(bar.terms_full(slot), TERMS_BYTES);
+            fgi_bulk_load(smem + L.terms + slot * TERMS_BYTES, p.terms + (int64_t)ct * TERMS_BYTES,
+                          TERMS_BYTES, bar.terms_full(slot));
+            for (int c = 0; c < CHUNKS; c++) {
+                const uint32_t stage = stage_of(turn * CHUNKS + c);
+                fgi_mbar_wait(bar.empty(stage), phase_of(turn * CHUNKS + c) ^ 1);
+                fgi_mbar_expect(bar.full(stage), STAGE_BYTES);
+                fgi_tma_load_2d_multicast(
+                    smem + L.means + stage * STAGE_BYTES + rank * (STAGE_BYTES / 2), means_map,
+                    bar.full(stage), c * CHUNK, ct * TILE + (int)rank * (TILE / 2), 3);
+            }
+            if (ct != 0) continue;
+            const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * L.tile_rows);
+            for (int group = 0; group < L.groups; group++) {
+                fgi_mbar_wait(bar.rows_empty(group), (t & 1) ^ 1);
+                fgi_mbar_expect(bar.rows_full(group), CHUNKS * ROW_CHUNK_BYTES);
+                for (int c = 0; c < CHUNKS; c++)
+                    fgi_tma_load_2d(smem + L.rows + (group * CHUNKS + c) * ROW_CHUNK_BYTES,
+                                    rows_map, bar.rows_full(group), c * CHUNK,
+                                    row + group * GROUP_ROWS);
+            }
+            if (t + 1 < p.tiles_each)
+                for (int group = 0; group < L.groups; group++)
+                    for (int c = 0; c < CHUNKS; c++)
+                        fgi_tma_prefetch_2d(rows_map, c * CHUNK,
+                                            row + (int32_t)gridDim.x * L.tile_rows +
+                                                group * GROUP_ROWS);
+        }
+}
+
+template <int GOAL, int CHUNKS>
+__global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).threads, 1)
+    screen(const __grid_constant__ CUtensorMap rows_map,
+           const __grid_constant__ CUtensorMap means_map, const __grid_constant__ params p)
+{
+    extern __shared__ uint8_t raw[];
+    constexpr layout L = layout_for(CHUNKS);
+    if (GOAL == BOUND && !is_loose(p.a)) return;
+    const uint32_t smem = (fgi_shared_address(raw) + 1023) & ~1023u;
+    uint8_t *smem_at = raw + (smem - fgi_shared_address(raw));
+    const barriers bar = {smem + L.barriers};
+    if (threadIdx.x == 0) {
+        init_barriers<CHUNKS>(bar);
+        fgi_tma_prefetch_map(&rows_map);
+        fgi_tma_prefetch_map(&means_map);
+        for (int warp = 0; warp < L.workers / 32; warp++)
+            reinterpret_cast<uint32_t *>(smem_at + L.consumed)[warp] = 0;
+    }
+    __syncthreads();
+    fgi_cluster_arrive();
+    fgi_cluster_wait();
+    if (threadIdx.x < L.workers) {
+        if (L.groups == 3) fgi_registers_more<104>();
+        compute<GOAL, CHUNKS>(p, smem_at, smem, bar);
+    } else {
+        if (L.groups == 3) fgi_registers_less<80>();
+        const int warp = (int)(threadIdx.x - L.workers) / 32;
+        if (threadIdx.x == L.workers)
+            load<CHUNKS>(p, &rows_map, &means_map, smem, bar, fgi_cluster_rank());
+        if (GOAL == FIND && warp >= 1 && warp <= L.helpers) help<CHUNKS>(p, smem_at, bar);
+        __syncwarp();
+    }
+    /* neither block may leave while the other still writes to it */
+    fgi_cluster_arrive();
+    fgi_cluster_wait();
+}
+
+/* -------------------------------------------------------------------------------------------------- launching */
+
+typedef CUresult (*encode_fn)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *,
+                              const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
+                              const cuuint32_t *, CUtensorMapInterleave, CUtensorMapSwizzle,
+                              CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
+
+/* A matrix of halves, read in swizzled boxes; what lies outside reads as 0. */
+cudaError_t make_map(CUtensorMap *map, const void *base, int64_t rows, int32_t d, int32_t box_rows)
+{
+    void *f = nullptr;
+    cudaDriverEntryPointQueryResult found;
+    cudaError_t e = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &f, 12000,
+                                                     cudaEnableDefault, &found);
+    if (e != cudaSuccess) return e;
+    if (found != cudaDriverEntryPointSuccess) return cudaErrorSymbolNotFound;
+    const int32_t ld = (d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+    const cuuint64_t size[2] = {(cuuint64_t)d, (cuuint64_t)rows}, stride[1] = {(cuuint64_t)ld * 2};
+    const cuuint32_t box[2] = {CHUNK, (cuuint32_t)box_rows}, step[2] = {1, 1};
+    const CUresult r =
+        ((encode_fn)f)(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<void *>(base), size,
+                       stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    return r == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+template <int GOAL, int CHUNKS>
+cudaError_t launch(const params &p, const CUtensorMap &rows_map, const CUtensorMap &means_map,
+                   cudaStream_t stream)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    params of_goal = p;
+    of_goal.terms = static_cast<const uint8_t *>(GOAL == BOUND ? p.a.model.low : p.a.model.high);
+    const cudaError_t e = cudaFuncSetAttribute(
+        screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize, L.total);
+    if (e != cudaSuccess) return e;
+    screen<GOAL, CHUNKS><<<p.a.grid, L.threads, L.total, stream>>>(rows_map, means_map, of_goal);
+    return cudaGetLastError();
+}
+
+template <int CHUNKS>
+cudaError_t launch_both(const params &p, const CUtensorMap &rows_map, const CUtensorMap &means_map,
+                        cudaStream_t stream)
+{
+    const cudaError_t e = launch<BOUND, CHUNKS>(p, rows_map, means_map, stream);
+    return e == cudaSuccess ? launch<FIND, CHUNKS>(p, rows_map, means_map, stream) : e;
+}
+
+int chunks_of(int32_t d)
+{
+    const int chunks = (d + CHUNK - 1) / CHUNK;
+    return chunks == 3 ? 4 : chunks;
+}
+
+} // namespace screening
+
+using namespace screening;
+
+extern "C" int32_t fgi_sparse_grid(int32_t multiprocessors)
+{
+    return multiprocessors & ~1;
+}
+
+extern "C" int32_t fgi_sparse_wave_rows(int32_t grid, int32_t d)
+{
+    return grid * layout_for(chunks_of(d)).tile_rows;
+}
+
+extern "C" int32_t fgi_sparse_streams_for(int32_t grid, int32_t d)
+{
+    return grid * layout_for(chunks_of(d)).helpers;
+}
+
+extern "C" int64_t fgi_sparse_scratch_bytes(int32_t grid)
+{
+    return (int64_t)grid * MOST_WARPS * QUEUE * (sizeof(uint4) + sizeof(uint32_t));
+}
+
+extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream)
+{
+    const fgi_sparse_model *m = &a->model;
+    CUtensorMap rows_map, means_map;
+    cudaError_t e = make_map(&rows_map, a->rows.plane, a->rows.rows, m->d, GROUP_ROWS);
+    if (e == cudaSuccess) e = make_map(&means_map, m->weights, m->k, m->d, TILE / 2);
+    if (e != cudaSuccess) return e;
+    const int32_t wave = fgi_sparse_wave_rows(a->grid, m->d);
+    params p = {};
+    p.a = *a;
+    p.queue = static_cast<uint4 *>(a->scratch);
+    p.queue_tag = reinterpret_cast<uint32_t *>(p.queue + (int64_t)a->grid * MOST_WARPS * QUEUE);
+    p.tiles_each = (a->rows.rows + wave - 1) / wave;
+    p.component_tiles = (m->k + TILE - 1) / TILE;
+    p.norm_scale = (float)exp2(4.0 - ceil(log2((double)m->d)));
+    switch (chunks_of(m->d)) {
+    case 1: return launch_both<1>(p, rows_map, means_map, stream);
+    case 2: return launch_both<2>(p, rows_map, means_map, stream);
+    case 4: return launch_both<4>(p, rows_map, means_map, stream);
+    default: return cudaErrorInvalidValue;
+    }
+}
