@@ -36,7 +36,7 @@ fgi_graph_effort fgi_graph_effort_for(const fgi_graph *graph, const fgi_coarse *
 
 fg_status fgi_walk_create(fgi_ledger *ledger, int32_t k, int32_t width, fgi_walk *out)
 {
-    fgi_walk w = {.room = width};
+    fgi_walk w = {0};
     fg_status s = fgi_alloc(ledger, k, sizeof *w.seen, &w.seen);
     if (s == FG_OK) s = fgi_alloc(ledger, k, sizeof *w.fresh, &w.fresh);
     if (s == FG_OK) s = fgi_alloc(ledger, width, sizeof *w.steps, &w.steps);

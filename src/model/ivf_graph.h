@@ -7,7 +7,8 @@
  * 2019), in both directions, and every centroid can be reached. A walk keeps the `width` nearest centroids seen so far and
  * follows the edges of the nearest one not yet followed, until there is none left.
  *
- * How wide a walk must be to find the m nearest (997 of 1000 of them) is measured on sample rows when the index is built. Where that would cost as much as comparing all, all are compared. */
+ * How wide a walk must be to find the m nearest (997 of 1000 of them) is measured on sample rows when the index is built.
+ * Where that would cost as much as comparing all, all are compared. */
 #ifndef FGI_IVF_GRAPH_H
 #define FGI_IVF_GRAPH_H
 #include "ivf_coarse.h"
@@ -61,7 +62,6 @@ typedef struct fgi_walk {
     bool *seen;         /* k */
     struct fgi_step *steps;
     int32_t *fresh; /* k */
-    int32_t room;   /* steps */
     int64_t distances;
 } fgi_walk;
 

@@ -18,8 +18,7 @@ typedef struct making {
     int32_t k, d, top;
     int32_t *neighbours; /* k x top, the nearest first; perhaps itself among them */
     float *sqdist;       /* k x top */
-    uint64_t *
-        pairs; /* from << 32 | to; k x OWN_EDGES, UINT64_MAX where there are fewer; then both ways */
+    uint64_t *pairs;     /* from << 32 | to: k x OWN_EDGES, UINT64_MAX for none; then both ways */
     int64_t pair_count;
     bool *reached;
     int32_t *queue;
