@@ -331,9 +331,41 @@ static void a_share_of_nothing_adds_nothing(void **state)
     assert_true(shift[0] == 2 && square[0] == 3);
 }
 
+/* ---- blends */
+
+static void blends_are_sums_of_entries(void **state)
+{
+    (void)state;
+    enum { MOST = 96 };
+    for (int32_t count = 16; count <= MOST; count += 16) {
+        const float *entries = random_floats_at_end(0, FGI_BLEND_TABLE);
+        const float *bias = random_floats_at_end(1, count);
+        const float *weight = random_floats_at_end(2, FGI_BLEND_TERMS * count);
+        uint8_t *index = at_end(3, FGI_BLEND_TERMS * count, 0);
+        for (int32_t i = 0; i < FGI_BLEND_TERMS * count; i++)
+            index[i] = (uint8_t)(i * 37 % FGI_BLEND_TABLE);
+        const fgi_blend blend = {bias, weight, index, count};
+        float out[MOST + 1];
+        fill_canaries(out, MOST + 1);
+        table->blend(entries, &blend, count, out);
+        for (int32_t c = 0; c < count; c++) {
+            double sum = bias[c], magnitude = fabs(sum);
+            for (int32_t t = 0; t < FGI_BLEND_TERMS; t++) {
+                const double term =
+                    (double)weight[t * count + c] * entries[index[t * count + c]];
+                sum += term;
+                magnitude += fabs(term);
+            }
+            assert_near("blend", c, out[c], sum, gamma_bound(FGI_BLEND_TERMS + 1) * magnitude);
+        }
+        assert_canaries(out + count, MOST + 1 - count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blends_are_sums_of_entries),
         cmocka_unit_test(distances_are_sums_of_squares),
         cmocka_unit_test(scans_are_sums_over_rows),
         cmocka_unit_test(distances_carry_what_is_not_finite),

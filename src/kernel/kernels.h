@@ -159,6 +159,15 @@ static inline double fgi_product_error(const fgi_screen *screen, int32_t depth)
     return screen->factor_loss + (depth + 4) * 0x1p-24;
 }
 
+enum { FGI_BLEND_TERMS = 6, FGI_BLEND_TABLE = 64 };
+
+/* Sums of entries of a table of FGI_BLEND_TABLE: term t of sum c stands at [t * stride + c]. */
+typedef struct fgi_blend {
+    const float *bias, *weight;
+    const uint8_t *index; /* below FGI_BLEND_TABLE */
+    int64_t stride;
+} fgi_blend;
+
 typedef struct fgi_kernels {
     const char *isa;
     const fgi_screen *screens; /* the fastest first, the most exact last */
@@ -187,6 +196,11 @@ typedef struct fgi_kernels {
     void (*shares)(const fgi_shares_args *a);
 
     void (*add_moments)(const fgi_moments_args *a);
+
+    /* out[c] = bias[c] + sum over t < FGI_BLEND_TERMS of weight[t][c] * table[index[t][c]]. count is a multiple
+     * of 16. */
+    void (*blend)(const float *table, const fgi_blend *blend, int32_t count,
+                  float *FGI_RESTRICT out);
 
     /* r[row][j] = sum over i < d of scale[j][i] * (x[row][i] - means[j][i])^2: eight terms at a time, then their sums. */
     void (*dense_distances)(const fgi_dense_args *a);

@@ -13,6 +13,7 @@ fg_status fgi_ivf_create(const fgi_params *coarse, fg_dtype dtype, fg_metric met
     fg_status s = fgi_coarse_create(coarse, &ivf->coarse);
     if (s == FG_OK) s = fgi_sets_create(&ivf->sets);
     if (s == FG_OK) s = fgi_alloc_zero(NULL, coarse->k, sizeof *ivf->lists, &ivf->lists);
+    if (s == FG_OK) s = fgi_alloc_zero(NULL, coarse->k, FGI_NEAR * sizeof *ivf->near, &ivf->near);
     if (s != FG_OK)
         fgi_ivf_destroy(ivf);
     else
@@ -25,7 +26,7 @@ void fgi_list_destroy(fgi_list *list)
     if (!list->shared) fgi_free(list->entries);
     fgi_free(list->segments);
     fgi_free(list->others);
-    fgi_free(list->cells);
+    fgi_places_destroy(&list->places);
     *list = (fgi_list){0};
 }
 
@@ -35,6 +36,7 @@ void fgi_ivf_destroy(fg_ivf *ivf)
     for (int32_t l = 0; ivf->lists && l < fgi_ivf_lists(ivf); l++) fgi_list_destroy(&ivf->lists[l]);
     fgi_free(ivf->lists);
     fgi_free(ivf->block);
+    fgi_free(ivf->near);
     fgi_free(ivf->cells);
     fgi_sets_destroy(&ivf->sets);
     fgi_coarse_destroy(&ivf->coarse);
@@ -50,12 +52,13 @@ uint64_t fgi_ivf_bytes(const fg_ivf *ivf)
                     fgi_graph_bytes(&ivf->graph) + fgi_sets_bytes(&ivf->sets) +
                     ivf->entries * (fgi_ivf_row_bytes(ivf) + (int64_t)sizeof(int64_t) + norm_bytes);
     bytes += ivf->sets.count * (int64_t)sizeof *ivf->cells;
+    bytes += fgi_ivf_lists(ivf) * (int64_t)sizeof *ivf->near * FGI_NEAR;
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
         const fgi_list *list = &ivf->lists[l];
         bytes += (int64_t)sizeof *list;
         if (!list->segments) continue;
         bytes += (list->segment_count + (int64_t)1) * (int64_t)sizeof *list->segments +
-                 list->segment_count * (int64_t)sizeof *list->cells +
+                 fgi_places_bytes(&list->places) +
                  list->segments[list->segment_count].others * (int64_t)sizeof *list->others;
     }
     return (uint64_t)bytes;

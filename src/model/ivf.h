@@ -17,6 +17,7 @@
 #include "container.h"
 #include "ivf_cells.h"
 #include "ivf_graph.h"
+#include "ivf_sets.h"
 
 typedef struct fgi_segment {
     int64_t begin;  /* its first entry in the list; it ends where the next begins */
@@ -33,8 +34,8 @@ typedef struct fgi_list {
     bool shared; /* entries lie in the index's block; otherwise in one of the list's own */
     fgi_segment *segments; /* segment_count + 1: the last one only marks the end; NULL: no rows */
     int32_t *others;
-    fgi_cell *cells; /* segment_count: where the rows of each segment lie */
     int32_t segment_count;
+    fgi_places places; /* of the cells at home here */
 } fgi_list;
 
 enum { FGI_CALIBRATION_POINTS = 24 };
@@ -59,9 +60,11 @@ struct fg_ivf {
     fg_dtype dtype;
     fgi_rule rule;
     fgi_sets sets;
-    fgi_cell *cells; /* sets.count; lists have copies, for searches to read in a row */
-    fgi_list *lists; /* coarse.params.k */
-    void *block;     /* entries of those lists that have not changed since all did; may be NULL */
+    int32_t *near;       /* lists x FGI_NEAR: the lists around each */
+    int32_t most_places; /* of a list, in whole groups (fgi_places.stride) */
+    fgi_cell *cells;     /* sets.count; lists have copies of those at home, side by side */
+    fgi_list *lists;     /* coarse.params.k */
+    void *block; /* entries of those lists that have not changed since all did; may be NULL */
     int64_t rows, entries; /* distinct rows; with copies */
     int64_t next_id;       /* above every id so far */
     fgi_calibration calibration;

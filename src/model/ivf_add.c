@@ -7,11 +7,12 @@
  * more. */
 #include "ivf_draft.h"
 #include "ivf_ids.h"
+#include "ivf_locate.h"
 
 #include <math.h>   /* sqrt, isfinite */
 #include <string.h> /* memcpy */
 
-enum { PLACE_ROWS = 8192 /* rows a chunk of the second pass */ };
+enum { PLACE_ROWS = 8192 /* rows a chunk of the second pass */, FACED_CANDIDATES = 10 };
 
 typedef struct adding {
     fg_context *ctx;
@@ -20,26 +21,31 @@ typedef struct adding {
     const int64_t *ids; /* NULL: first_id, first_id + 1, ... */
     int64_t rows, first_id;
     fgi_listener *listener;
-    int32_t top;     /* candidates a row */
-    int32_t *set_of; /* of every row */
+    int32_t top;      /* candidates a row */
+    bool by_distance; /* they come with squared distances */
+    int32_t *set_of;  /* of every row */
     fgi_draft draft;
     int64_t *next; /* parallel to sets.members: the entry of that list for the set's next row */
     float *row, *zeros; /* one row as f32; the centre that a load subtracts */
-    double *mean;       /* of a set's rows */
     fgi_cell *fresh;    /* cells of the sets that change */
 } adding;
 
 /* ------------------------------------------------------------------------- first pass: the sets */
 
-/* The best candidate that was not chosen, -1: none. */
-static int32_t best_other(const fgi_candidates *c, const int32_t *chosen, int32_t count)
+/* Rows of one list face the list in which SOAR would store them too: so they are told apart by the
+ * direction in which they lie. Those of several lists are told apart by these already, and face
+ * none. A mixture's candidates come with responsibilities, not with distances: the next best. */
+static int32_t faced(const adding *a, const fgi_candidates *c, int32_t own)
 {
-    for (int32_t j = 0; j < c->count; j++) {
-        bool taken = false;
-        for (int32_t i = 0; i < count && !taken; i++) taken = chosen[i] == c->lists[j];
-        if (!taken) return c->lists[j];
+    static const fgi_rule soar = {
+        .kind = FG_ASSIGN_SOAR, .max_lists = 2, .strict = true, .threshold = 1};
+    int32_t pair[FGI_MAX_LISTS];
+    if (c->count < 2) return -1;
+    if (a->by_distance) {
+        fgi_rule_choose(&soar, &a->ivf->coarse.params, c, pair);
+        return pair[pair[0] == own];
     }
-    return -1;
+    return c->lists[c->lists[0] == own];
 }
 
 static fg_status choose_sets(void *user, const fg_view *chunk, int64_t first,
@@ -59,19 +65,21 @@ static fg_status choose_sets(void *user, const fg_view *chunk, int64_t first,
         fgi_candidates c = all;
         if (c.count > most) c.count = most;
         const int32_t count = fgi_rule_choose(&a->ivf->rule, coarse, &c, chosen);
-        const int32_t facing = best_other(&all, chosen, count);
+        const int32_t facing = count == 1 ? faced(a, &all, chosen[0]) : -1;
         FG_TRY(fgi_sets_intern(&a->ivf->sets, chosen, count, facing, &a->set_of[first + r]));
     }
     return FG_OK;
 }
 
-/* One candidate more than the rule looks at, negligible or not: rows must face something. */
+/* As many candidates as the rule looks at, and as a row needs to face something. */
 static fg_status assign(adding *a)
 {
     const fgi_params *coarse = &a->ivf->coarse.params;
     const fgi_params params = fgi_rule_params(&a->ivf->rule, coarse);
+    a->by_distance = params.kind == FGI_HARD;
     a->top = fgi_rule_candidates(&a->ivf->rule, coarse->k);
-    if (a->top < coarse->k) a->top++;
+    if (a->top < FACED_CANDIDATES) a->top = FACED_CANDIDATES;
+    if (a->top > coarse->k) a->top = coarse->k;
     const fgi_pass pass = {.params = &params,
                            .rows = {.top = a->top, .exact_rank = true},
                            .consume = choose_sets,
@@ -197,7 +205,6 @@ static fg_status place(adding *a)
     fgi_ledger *ledger = &a->ctx->ledger;
     FG_TRY(fgi_alloc(ledger, d, sizeof *a->row, &a->row));
     FG_TRY(fgi_alloc_zero(ledger, d, sizeof *a->zeros, &a->zeros));
-    FG_TRY(fgi_alloc(ledger, d, sizeof *a->mean, &a->mean));
     if (a->listener) a->listener->now.phase = "add";
     fgi_chunks chunks;
     fg_status s = fgi_chunks_begin(&chunks, ledger, a->source, PLACE_ROWS);
@@ -206,49 +213,14 @@ static fg_status place(adding *a)
     return s;
 }
 
-/* -------------------------------------------------------------------- where rows of a set lie now */
+/* ------------------------------------------------------------------------------------ the cells */
 
-static void mean_of(adding *a, int32_t set, const fgi_list *list, int64_t begin)
-{
-    const int32_t d = fgi_ivf_dims(a->ivf);
-    const int64_t rows = a->draft.rows[set], row_bytes = fgi_ivf_row_bytes(a->ivf);
-    float norm2;
-    fgi_load_args load = {.stride = d,
-                          .count = 1,
-                          .d = d,
-                          .center = a->zeros,
-                          .normalize = a->ivf->metric == FG_METRIC_COSINE,
-                          .x = a->row,
-                          .ldx = d,
-                          .norm2 = &norm2};
-    for (int32_t i = 0; i < d; i++) a->mean[i] = 0;
-    for (int64_t r = 0; r < rows; r++) {
-        load.rows = list->codes + (begin + r) * row_bytes;
-        a->ctx->kernels->load[a->ivf->dtype](&load);
-        for (int32_t i = 0; i < d; i++) a->mean[i] += a->row[i];
-    }
-    for (int32_t i = 0; i < d; i++) a->mean[i] /= (double)rows;
-}
-
-/* Cells of the sets whose rows have changed. */
 static fg_status locate(adding *a)
 {
-    fg_ivf *ivf = a->ivf;
-    const fgi_sets *sets = &ivf->sets;
-    FG_TRY(fgi_grow(NULL, sets->count, sizeof *ivf->cells, &ivf->cells));
-    FG_TRY(fgi_alloc(&a->ctx->ledger, sets->count, sizeof *a->fresh, &a->fresh));
-    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
-        const fgi_list *list = &a->draft.lists[l];
-        for (int32_t i = 0; a->draft.touched[l] && i < list->segment_count; i++) {
-            const fgi_segment *segment = &list->segments[i];
-            const int32_t set = segment->set;
-            const bool changed = a->draft.rows[set] != sets->rows[set];
-            if (!changed || sets->members[sets->begin[set]] != l) continue;
-            mean_of(a, set, list, segment->begin);
-            a->fresh[set] = fgi_cell_fit(&ivf->coarse, sets, set, a->mean);
-        }
-    }
-    return FG_OK;
+    const int32_t sets = a->ivf->sets.count;
+    FG_TRY(fgi_grow(NULL, sets, sizeof *a->ivf->cells, &a->ivf->cells));
+    FG_TRY(fgi_alloc(&a->ctx->ledger, sets, sizeof *a->fresh, &a->fresh));
+    return fgi_locate_sets(a->ctx, a->ivf, &a->draft, a->fresh);
 }
 
 /* Cannot fail: goes with the commit, before it forgets the old numbers of rows. */
@@ -314,7 +286,6 @@ fg_status fgi_ivf_add(fg_context *ctx, fg_ivf *ivf, fg_source *rows, const int64
     fgi_free(a.next);
     fgi_free(a.row);
     fgi_free(a.zeros);
-    fgi_free(a.mean);
     fgi_free(a.fresh);
     return s;
 }

@@ -3,7 +3,7 @@
  * rules; knows no entry. */
 #include "centroids.h"
 #include "em.h"
-#include "ivf.h"
+#include "ivf_locate.h"
 #include "kmeans.h"
 
 #include <math.h> /* exp, fmax, log */
@@ -104,7 +104,8 @@ static fg_status store_rows(fg_context *ctx, fg_source *rows, const fg_ivf_optio
     fg_ivf *ivf;
     FG_TRY(fgi_ivf_create(coarse, rows->dtype, (fg_metric)o->metric, &rule, &ivf));
     fgi_listener listener = fgi_listener_begin(o->progress, o->user);
-    fg_status s = fgi_ivf_add(ctx, ivf, rows, o->ids, &listener);
+    fg_status s = fgi_locate_near(ctx, ivf);
+    if (s == FG_OK) s = fgi_ivf_add(ctx, ivf, rows, o->ids, &listener);
     if (s == FG_OK && o->graph == FG_GRAPH_ALWAYS)
         s = fgi_graph_make(ctx, &ivf->coarse, &ivf->graph);
     if (s == FG_OK && o->graph == FG_GRAPH_ALWAYS)

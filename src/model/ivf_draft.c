@@ -115,7 +115,7 @@ static fg_status alloc_list(fgi_list *list)
     FG_TRY(fgi_alloc(NULL, end.others, sizeof *list->others, &list->others));
     FG_TRY(
         fgi_grow(NULL, list->segment_count + (int64_t)1, sizeof *list->segments, &list->segments));
-    FG_TRY(fgi_alloc(NULL, list->segment_count, sizeof *list->cells, &list->cells));
+    FG_TRY(fgi_places_create(list->segment_count, &list->places));
     list->segment_count = 0;
     return FG_OK;
 }
@@ -146,11 +146,15 @@ void fgi_draft_commit(fg_ivf *ivf, fgi_draft *draft)
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
         if (!draft->touched[l]) continue;
         fgi_list *list = &draft->lists[l];
-        for (int32_t i = 0; i < list->segment_count; i++)
-            list->cells[i] = ivf->cells[list->segments[i].set];
+        for (int32_t i = 0; i < list->segment_count; i++) {
+            const fgi_cell *cell = &ivf->cells[list->segments[i].set];
+            if (cell->home == l) fgi_places_add(&list->places, cell, i);
+        }
         fgi_list_destroy(&ivf->lists[l]);
         ivf->lists[l] = *list;
         draft->lists[l] = (fgi_list){0};
+        if (ivf->lists[l].places.stride > ivf->most_places)
+            ivf->most_places = ivf->lists[l].places.stride;
     }
     if (draft->block) {
         fgi_free(ivf->block);

@@ -8,6 +8,7 @@
  *           i32[members] list numbers of set after set
  *     GRPH  the graph of the centroids (ivf_graph.h), if there is one: fgi_graph_effort[FGI_GRAPH_EFFORTS], i32[k] how
  *           many edges each has, i32[edges] where they lead
+ *     NEAR  i32[k x FGI_NEAR]: the lists around each list (ivf_cells.h)
  *     CELL  fgi_cell[sets]: where the rows of each set lie (ivf_cells.h)
  *     TUNE  fgi_calibration; only if the index is tuned
  *     IDS_  i64[entries]    list after list; in a list by rising set; copies of a segment agree
@@ -31,7 +32,7 @@ typedef struct meta {
 } meta;
 
 _Static_assert(sizeof(meta) == 72, "part of the format");
-_Static_assert(sizeof(fgi_cell) == 28, "part of the format");
+_Static_assert(sizeof(fgi_cell) == 40 && FGI_NEAR == 64, "part of the format");
 _Static_assert(sizeof(fgi_graph_effort) == 8 && FGI_GRAPH_EFFORTS == 12, "part of the format");
 _Static_assert(sizeof(fgi_calibration) == 24 + 24 * FGI_CALIBRATION_POINTS, "part of the format");
 
@@ -73,6 +74,9 @@ static fg_status write_graph(fgi_container_writer *w, const fgi_graph *graph)
 
 static fg_status write_probing(fgi_container_writer *w, const fg_ivf *ivf)
 {
+    FG_TRY(fgi_container_begin(w, "NEAR"));
+    FG_TRY(fgi_container_write(w, ivf->near,
+                               fgi_ivf_lists(ivf) * (int64_t)sizeof *ivf->near * FGI_NEAR));
     FG_TRY(fgi_container_begin(w, "CELL"));
     for (int32_t set = 0; set < ivf->sets.count; set++)
         if (ivf->sets.rows[set] > 0)
@@ -288,6 +292,38 @@ static fg_status read_graph(const loading *f, fg_ivf *ivf)
     return FG_OK;
 }
 
+static fg_status read_near(const loading *f, fg_ivf *ivf)
+{
+    const int64_t count = fgi_ivf_lists(ivf) * (int64_t)FGI_NEAR;
+    const void *data;
+    FG_TRY(
+        fgi_container_get(&f->file, "NEAR", count * (int64_t)sizeof *ivf->near, true, &data, NULL));
+    memcpy(ivf->near, data, (size_t)count * sizeof *ivf->near);
+    for (int64_t i = 0; i < count; i++)
+        FG_TRY(check(f, "NEAR: a list", ivf->near[i], 0, fgi_ivf_lists(ivf) - 1));
+    return FG_OK;
+}
+
+static fg_status check_cell(const loading *f, const fg_ivf *ivf, int32_t set)
+{
+    const fgi_sets *sets = &ivf->sets;
+    const fgi_cell *cell = &ivf->cells[set];
+    bool finite = isfinite(cell->offset), member = false;
+    for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++)
+        member = member || sets->members[m] == cell->home;
+    if (!member)
+        return fgi_fail(FG_FORMAT,
+                        "%s: section CELL: cell %d is at home in list %d, not in its set",
+                        f->file.path, set, cell->home);
+    for (size_t t = 0; t < sizeof cell->near; t++)
+        FG_TRY(check(f, "CELL: a list near home", cell->near[t], 0,
+                     t < FGI_BLEND_TERMS ? FGI_NEAR - 1 : 0));
+    for (int32_t t = 0; t < FGI_BLEND_TERMS; t++) finite = finite && isfinite(cell->weights[t]);
+    if (finite) return FG_OK;
+    return fgi_fail(FG_FORMAT, "%s: section CELL: cell %d has a number that is not finite",
+                    f->file.path, set);
+}
+
 static fg_status read_cells(const loading *f, fg_ivf *ivf)
 {
     const int64_t bytes = f->meta.sets * (int64_t)sizeof(fgi_cell);
@@ -295,18 +331,7 @@ static fg_status read_cells(const loading *f, fg_ivf *ivf)
     FG_TRY(fgi_container_get(&f->file, "CELL", bytes, true, &data, NULL));
     FG_TRY(fgi_alloc(NULL, f->meta.sets, sizeof *ivf->cells, &ivf->cells));
     memcpy(ivf->cells, data, (size_t)bytes);
-    for (int64_t set = 0; set < f->meta.sets; set++) {
-        const fgi_cell *cell = &ivf->cells[set];
-        bool finite = isfinite(cell->offset);
-        for (int32_t i = 0; i < FGI_MOST_ANCHORS; i++) {
-            FG_TRY(check(f, "CELL: a list", cell->lists[i], 0, fgi_ivf_lists(ivf) - 1));
-            finite = finite && isfinite(cell->weights[i]);
-        }
-        if (!finite)
-            return fgi_fail(FG_FORMAT,
-                            "%s: section CELL: cell %lld has a number that is not finite",
-                            f->file.path, (long long)set);
-    }
+    for (int32_t set = 0; set < f->meta.sets; set++) FG_TRY(check_cell(f, ivf, set));
     return FG_OK;
 }
 
@@ -404,6 +429,7 @@ static fg_status read_lists(loading *f, fg_ivf *ivf)
     fgi_draft draft;
     FG_TRY(read_graph(f, ivf));
     FG_TRY(read_sets(f, ivf));
+    FG_TRY(read_near(f, ivf));
     FG_TRY(read_cells(f, ivf));
     FG_TRY(read_calibration(f, ivf));
     FG_TRY(find_entries(f, fgi_ivf_row_bytes(ivf)));

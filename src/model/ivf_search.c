@@ -10,7 +10,7 @@
 
 #include "fit.h"
 #include "ivf_batch.h"
-#include "probe.h"
+#include "ivf_group.h"
 #include "tune.h"
 
 #include <stdatomic.h> /* atomic_llong */
@@ -23,13 +23,14 @@ typedef struct worker {
     fgi_hit *order;         /* probes */
     fgi_hit *hits;          /* n */
     bool *visited;          /* lists */
-    uint64_t *queue;        /* every segment; only for soft probing */
-    int32_t *first;         /* probes + 1; the same */
+    fgi_order ranks;        /* lists */
     int64_t entries;
     int64_t centroids; /* compared with */
     fgi_scan scan;
     fgi_walk walk;   /* only where centroids have a graph, and it pays */
+    fgi_probe probe; /* only for soft probing */
     fgi_batch batch; /* only where several queries go together */
+    fgi_group group; /* the same, for soft probing */
 } worker;
 
 typedef struct searching {
@@ -92,10 +93,16 @@ static void compare_all(const searching *s, worker *w, int64_t number)
     } else {
         fgi_coarse_distance(coarse, s->kernels, w->query, w->keys);
     }
-    fgi_hits_clear(w->order, s->probes);
-    for (int32_t l = 0; l < fgi_ivf_lists(s->ivf); l++)
-        fgi_hits_push(w->order, s->probes, (fgi_hit){w->keys[l], l});
-    fgi_hits_sort(w->order, s->probes);
+    int64_t count = 0;
+    for (int32_t l = 0; l < fgi_ivf_lists(s->ivf); l++) {
+        w->ranks.pairs[count] = fgi_order_pair(w->keys[l], l);
+        count += !isnan(w->keys[l]);
+    }
+    fgi_order_lowest(&w->ranks, count, s->probes);
+    for (int32_t i = 0; i < s->probes; i++)
+        w->order[i] = i < count ? (fgi_hit){fgi_order_key(w->ranks.pairs[i]),
+                                            fgi_order_number(w->ranks.pairs[i])}
+                                : (fgi_hit){INFINITY, INT64_MAX};
 }
 
 /* Puts the lists to visit into order, best first; returns how many. */
@@ -150,28 +157,25 @@ static void search_lists(const searching *s, worker *w, int32_t count)
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
 }
 
-/* Cells of the lists lie between centroids that a walk need not have seen. */
-static void know_cells(const fg_ivf *ivf, worker *w, int32_t count)
+/* The first round, and the choice of the second; returns where that ends. */
+static int64_t probe_softly(const searching *s, worker *w, int32_t count)
 {
-    for (int32_t i = 0; i < count; i++) {
-        const fgi_list *list = &ivf->lists[w->order[i].id];
-        for (int32_t c = 0; c < list->segment_count; c++)
-            for (int32_t a = 0; a < FGI_MOST_ANCHORS; a++)
-                fgi_walk_ensure(&w->walk, list->cells[c].lists[a]);
-    }
+    fgi_probe *probe = &w->probe;
+    probe->sqdist = w->keys;
+    probe->lists = w->order;
+    probe->list_count = count;
+    probe->walk = s->width > 0 ? &w->walk : NULL;
+    fgi_probe_open(probe);
+    fgi_probe_scan(probe, 0, probe->first, &w->scan);
+    const int64_t end = fgi_probe_decide(probe, s->soft, fgi_probe_radius2(&w->scan));
+    w->entries += fgi_probe_rows(probe, end);
+    return end;
 }
 
 static void search_softly(const searching *s, worker *w, int32_t count)
 {
-    fgi_probe probe = {.ivf = s->ivf,
-                       .sqdist = w->keys,
-                       .lists = w->order,
-                       .list_count = count,
-                       .queue = w->queue,
-                       .first = w->first};
-    if (s->width > 0) know_cells(s->ivf, w, count);
-    fgi_probe_begin(&probe, w->visited);
-    w->entries += fgi_probe_walk(&probe, s->soft, &w->scan);
+    const int64_t end = probe_softly(s, w, count);
+    fgi_probe_scan(&w->probe, w->probe.first, end, &w->scan);
 }
 
 static void search_one(void *user, int64_t number, int32_t index)
@@ -209,6 +213,30 @@ static void search_together(void *user, int64_t number, int32_t index)
     }
 }
 
+static void search_group(void *user, int64_t number, int32_t index)
+{
+    const searching *s = user;
+    worker *w = &s->workers[index];
+    const int64_t first = number * s->together, left = s->queries->rows - first;
+    const int32_t count = left < s->together ? (int32_t)left : s->together;
+    w->group.count = 0;
+    for (int32_t q = 0; q < count; q++) {
+        fgi_query_load(s->ivf, s->kernels, s->queries, first + q, s->zeros, w->query);
+        const int32_t lists = rank_lists(s, w, first + q);
+        fgi_group_add(&w->group, w->query);
+        w->scan.query = w->query;
+        w->scan.hits = fgi_group_hits(&w->group, q);
+        const int64_t end = probe_softly(s, w, lists);
+        fgi_group_wish(&w->group, q, &w->probe, end, &w->scan);
+    }
+    fgi_group_scan(&w->group, &w->scan);
+    for (int32_t q = 0; q < count; q++) {
+        fgi_hit *hits = fgi_group_hits(&w->group, q);
+        fgi_hits_sort(hits, s->n);
+        write_hits(s, hits, first + q);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------ all */
 
 static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w)
@@ -217,12 +245,10 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     FG_TRY(fgi_alloc(ledger, d, sizeof *w->query, &w->query));
     if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
+    FG_TRY(fgi_order_create(ledger, lists, &w->ranks));
     FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
     FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
-    if (s->soft) {
-        FG_TRY(fgi_alloc(ledger, fgi_probe_room(s->ivf), sizeof *w->queue, &w->queue));
-        FG_TRY(fgi_alloc(ledger, s->probes + (int64_t)1, sizeof *w->first, &w->first));
-    }
+    if (s->soft) FG_TRY(fgi_probe_create(ledger, s->ivf, s->kernels, s->n, s->probes, &w->probe));
     if (s->width > 0) {
         FG_TRY(fgi_walk_create(ledger, lists, s->width, &w->walk));
         w->walk.graph = &s->ivf->graph;
@@ -231,7 +257,11 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
         w->walk.query = w->query;
         w->walk.keys = w->keys;
     }
-    if (s->together > 1) FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
+    if (s->together > 1 && s->soft)
+        FG_TRY(fgi_group_create(ledger, s->ivf, s->together, s->n,
+                                fgi_probe_room(s->ivf, s->probes), &w->group));
+    if (s->together > 1 && !s->soft)
+        FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
     w->scan = (fgi_scan){.kernels = s->kernels,
                          .ivf = s->ivf,
                          .allow = s->allow,
@@ -250,10 +280,11 @@ static void destroy_workers(searching *s, int32_t count)
         fgi_free(s->workers[i].order);
         fgi_free(s->workers[i].hits);
         fgi_free(s->workers[i].visited);
+        fgi_order_destroy(&s->workers[i].ranks);
         fgi_batch_destroy(&s->workers[i].batch);
+        fgi_group_destroy(&s->workers[i].group);
         fgi_walk_destroy(&s->workers[i].walk);
-        fgi_free(s->workers[i].queue);
-        fgi_free(s->workers[i].first);
+        fgi_probe_destroy(&s->workers[i].probe);
     }
     fgi_free(s->workers);
     fgi_free(s->zeros);
@@ -338,8 +369,7 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
                    .soft = opt->theta > 0 ? &soft : NULL};
     if (s.n < 1) s.n = 1; /* an index without rows */
     if (!s.posterior) s.width = fgi_graph_effort_for(&ivf->graph, &ivf->coarse, s.probes).width;
-    /* how far a query must look when it looks softly, only its own results can tell */
-    s.together = s.soft ? 1 : fgi_batch_room(ivf, s.n, queries->rows, workers);
+    s.together = fgi_batch_room(ivf, s.n, queries->rows, workers);
     atomic_init(&s.bad_query, queries->rows);
     fg_status status = create_workers(&ctx->ledger, &s, workers);
     if (status == FG_OK) {
@@ -352,8 +382,8 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
     }
     if (status == FG_OK) {
         if (s.together > 1)
-            fgi_pool_each(ctx->pool, (queries->rows + s.together - 1) / s.together, search_together,
-                          &s);
+            fgi_pool_each(ctx->pool, (queries->rows + s.together - 1) / s.together,
+                          s.soft ? search_group : search_together, &s);
         else
             fgi_pool_each(ctx->pool, queries->rows, search_one, &s);
         if (stats) sum_stats(&s, workers, stats);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ivf_sets.h - where rows are stored: distinct sets of lists, each together with the list that its
- * rows face, the best one that does not hold them. So the rows of one list and one set lie on one
- * side of it. Each has a number and a count of its rows. Knows numbers of lists; knows no row. */
+/* ivf_sets.h - where rows are stored: distinct sets of lists. A set of one list comes together with
+ * a list that its rows face, so that the rows of a set lie on one side; those of several lists lie
+ * between these, and face none (-1). Each set has a number and a count of its rows. Knows numbers of
+ * lists; knows no row. */
 #ifndef FGI_IVF_SETS_H
 #define FGI_IVF_SETS_H
 #include "memory.h"

@@ -1,112 +1,138 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe.c - a queue of cells and the rule that ends it. Knows lists and cells; knows no batch of
- * queries. */
+/* probe.c - two rounds of cells. Knows lists and cells; knows no batch of queries. */
 #include "probe.h"
 
-#include <math.h>   /* INFINITY, log1p */
-#include <string.h> /* memcpy */
+#include <float.h> /* FLT_MAX */
+#include <math.h>  /* INFINITY, expm1, fmin, isinf, log1p */
 
-int64_t fgi_probe_room(const fg_ivf *ivf)
+enum {
+    OPEN_ROWS = 128, /* a result wanted */
+    FIRST_ROWS = 5,
+    LISTS_A_LOOK = 4 /* that are added before the bound is lowered again */
+};
+
+/* ------------------------------------------------------------------------------------------- room */
+
+int64_t fgi_probe_room(const fg_ivf *ivf, int32_t lists)
 {
-    int64_t room = 0;
-    for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) room += ivf->lists[l].segment_count;
-    return room;
+    const int64_t room = lists * (int64_t)ivf->most_places;
+    return room < ivf->sets.count ? room : ivf->sets.count;
 }
 
-static void sink(uint64_t *queue, int32_t count, int64_t at)
+fg_status fgi_probe_create(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_kernels *kernels,
+                           int32_t n, int32_t lists, fgi_probe *out)
 {
-    const uint64_t item = queue[at];
-    for (;;) {
-        int64_t child = 2 * at + 1;
-        if (child >= count) break;
-        child += child + 1 < count && queue[child + 1] < queue[child];
-        if (queue[child] >= item) break;
-        queue[at] = queue[child];
-        at = child;
+    fgi_probe p = {.kernels = kernels, .ivf = ivf, .n = n};
+    const int64_t all = fgi_probe_room(ivf, lists), most = ivf->most_places;
+    const int64_t selected = most + FGI_SELECT_SLACK;
+    fg_status s = fgi_alloc(ledger, all, sizeof *p.stops, &p.stops);
+    if (s == FG_OK) s = fgi_order_create(ledger, all, &p.order);
+    if (s == FG_OK) s = fgi_alloc(ledger, all, sizeof *p.before, &p.before);
+    if (s == FG_OK) s = fgi_alloc(ledger, most, sizeof *p.key, &p.key);
+    if (s == FG_OK) s = fgi_alloc(ledger, selected, sizeof *p.row, &p.row);
+    if (s == FG_OK) s = fgi_alloc(ledger, selected, sizeof *p.index, &p.index);
+    if (s == FG_OK)
+        *out = p;
+    else
+        fgi_probe_destroy(&p);
+    return s;
+}
+
+void fgi_probe_destroy(fgi_probe *probe)
+{
+    fgi_free(probe->stops);
+    fgi_order_destroy(&probe->order);
+    fgi_free(probe->before);
+    fgi_free(probe->key);
+    fgi_free(probe->row);
+    fgi_free(probe->index);
+    *probe = (fgi_probe){0};
+}
+
+/* ---------------------------------------------------------------------------------- cells of a list */
+
+static void add_stop(fgi_probe *probe, int32_t list, int32_t segment, float sqdist)
+{
+    const fgi_segment *s = &probe->ivf->lists[list].segments[segment];
+    const float e = sqdist > 0 ? sqdist : 0; /* NaN, where distances overflow, becomes 0 */
+    probe->order.pairs[probe->count++] = fgi_order_pair(e, (int32_t)probe->added);
+    probe->stops[probe->added++] = (fgi_stop){list, segment, s->begin, s[1].begin - s->begin};
+}
+
+/* The cells at home in a list, but for those beyond the bound. */
+static void add_cells(fgi_probe *probe, int32_t number)
+{
+    const fgi_places *places = &probe->ivf->lists[number].places;
+    const int32_t *near = probe->ivf->near + (int64_t)number * FGI_NEAR;
+    const float own = probe->sqdist[number];
+    const fgi_blend blend = {places->bias, places->weights, places->near, places->stride};
+    float table[FGI_NEAR];
+    if (places->count == 0) return;
+    for (int32_t i = 0; probe->walk && i < FGI_NEAR; i++) fgi_walk_ensure(probe->walk, near[i]);
+    for (int32_t i = 0; i < FGI_NEAR; i++) table[i] = own - probe->sqdist[near[i]];
+    probe->kernels->blend(table, &blend, places->stride, probe->key);
+    if (isinf(probe->bound)) { /* also those whose e overflows */
+        for (int32_t c = 0; c < places->count; c++)
+            add_stop(probe, number, places->segments[c], own - probe->key[c]);
+        return;
     }
-    queue[at] = item;
-}
-
-static bool queued_before(const fgi_list *list, const fgi_segment *segment, const bool *visited)
-{
-    for (int32_t o = segment->others; o < segment[1].others; o++)
-        if (visited[list->others[o]]) return true;
-    return false;
-}
-
-/* Floats that are not negative are in the order of their bits. */
-static uint64_t pack(float sqdist, int32_t number)
-{
-    uint32_t bits;
-    memcpy(&bits, &sqdist, sizeof bits);
-    return (uint64_t)bits << 32 | (uint32_t)number;
-}
-
-static float unpack(uint64_t item)
-{
-    const uint32_t bits = (uint32_t)(item >> 32);
-    float sqdist;
-    memcpy(&sqdist, &bits, sizeof sqdist);
-    return sqdist;
-}
-
-static void queue_list(fgi_probe *probe, int32_t rank, const bool *visited)
-{
-    const fgi_list *list = &probe->ivf->lists[probe->lists[rank].id];
-    const int32_t first = probe->first[rank];
-    for (int32_t i = 0; i < list->segment_count; i++)
-        if (!queued_before(list, &list->segments[i], visited))
-            probe->queue[probe->count++] =
-                pack(fgi_cell_sqdist(&list->cells[i], probe->sqdist), first + i);
-    probe->first[rank + 1] = first + list->segment_count;
-}
-
-void fgi_probe_begin(fgi_probe *probe, bool *visited)
-{
-    probe->count = 0;
-    probe->first[0] = 0;
-    for (int32_t i = 0; i < probe->list_count; i++) {
-        queue_list(probe, i, visited);
-        visited[probe->lists[i].id] = true;
+    const int32_t found = probe->kernels->select(
+        probe->key, places->stride, (float)(own - probe->bound), 0, probe->row, probe->index);
+    for (int32_t c = 0; c < found; c++) {
+        const int32_t at = probe->index[c];
+        add_stop(probe, number, places->segments[at], own - probe->key[at]);
     }
-    for (int32_t i = 0; i < probe->list_count; i++) visited[probe->lists[i].id] = false;
-    for (int32_t at = probe->count / 2 - 1; at >= 0; at--) sink(probe->queue, probe->count, at);
-    probe->nearest = probe->count > 0 ? unpack(probe->queue[0]) : 0;
 }
 
-/* The list that has the cell of this number: the last that begins at or before it. */
-static int32_t rank_of(const fgi_probe *probe, int32_t number)
+int64_t fgi_probe_rows(const fgi_probe *probe, int64_t end)
 {
-    int32_t low = 0, high = probe->list_count;
-    while (high - low > 1) {
-        const int32_t middle = low + (high - low) / 2;
-        if (probe->first[middle] <= number)
-            low = middle;
-        else
-            high = middle;
+    return end > 0 ? probe->before[end - 1] + fgi_probe_stop(probe, end - 1)->rows : 0;
+}
+
+static float sqdist_at(const fgi_probe *probe, int64_t at)
+{
+    return fgi_order_key(probe->order.pairs[at]);
+}
+
+/* Puts the stops from the place `begin` on into order. */
+static void sort_stops(fgi_probe *probe, int64_t begin)
+{
+    const fgi_order rest = {probe->order.pairs + begin, probe->order.spare, probe->order.ends};
+    fgi_order_lowest(&rest, probe->count - begin, probe->count - begin);
+    int64_t rows = fgi_probe_rows(probe, begin);
+    for (int64_t i = begin; i < probe->count; i++) {
+        probe->before[i] = rows;
+        rows += fgi_probe_stop(probe, i)->rows;
     }
-    return low;
 }
 
-bool fgi_probe_next(fgi_probe *probe, fgi_stop *out)
+/* --------------------------------------------------------------------------------------- the rounds */
+
+void fgi_probe_open(fgi_probe *probe)
 {
-    if (probe->count == 0) return false;
-    const uint64_t item = probe->queue[0];
-    const int32_t number = (int32_t)(uint32_t)item, rank = rank_of(probe, number);
-    *out = (fgi_stop){unpack(item), (int32_t)probe->lists[rank].id, number - probe->first[rank]};
-    probe->queue[0] = probe->queue[--probe->count];
-    if (probe->count > 0) sink(probe->queue, probe->count, 0);
-    return true;
+    int64_t rows = 0;
+    probe->count = probe->added = probe->first = probe->opened = 0;
+    probe->bound = INFINITY;
+    while (probe->opened < probe->list_count && rows < OPEN_ROWS * (int64_t)probe->n) {
+        const int32_t list = (int32_t)probe->lists[probe->opened++].id;
+        add_cells(probe, list);
+        rows += probe->ivf->lists[list].count;
+    }
+    sort_stops(probe, 0);
+    probe->nearest = probe->count > 0 ? sqdist_at(probe, 0) : 0;
+    while (probe->first < probe->count &&
+           probe->before[probe->first] < FIRST_ROWS * (int64_t)probe->n)
+        probe->first++;
 }
 
-double fgi_probe_effort(int64_t rows, int32_t n)
+double fgi_probe_effort(const fgi_probe *probe, int64_t at)
 {
-    return log1p((double)rows / n);
+    return log1p((double)probe->before[at] / probe->n);
 }
 
-double fgi_probe_margin(const fgi_probe *probe, const fgi_stop *stop, double r2)
+double fgi_probe_margin(const fgi_probe *probe, int64_t at, double r2)
 {
-    const double beyond = (double)stop->sqdist - probe->nearest;
+    const double beyond = (double)sqdist_at(probe, at) - probe->nearest;
     return beyond > 0 ? beyond / r2 : 0; /* r2 = 0: nothing can be better */
 }
 
@@ -118,17 +144,103 @@ double fgi_probe_radius2(const fgi_scan *scan)
     return key > -1 ? 2 + 2 * key : 0; /* of unit vectors, from minus their cosine */
 }
 
-int64_t fgi_probe_walk(fgi_probe *probe, const fgi_probe_rule *rule, fgi_scan *scan)
+/* --------------------------------------------------------------------------------- the second round */
+
+/* The first bound is what the effort so far leaves for the margin. */
+static void set_bound(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
 {
-    int64_t entries = 0;
-    fgi_stop stop;
-    while (fgi_probe_next(probe, &stop)) {
-        const double margin = fgi_probe_margin(probe, &stop, fgi_probe_radius2(scan));
-        if (fgi_probe_effort(entries, scan->n) + rule->steepness * margin > rule->theta) break;
-        const fgi_list *list = &probe->ivf->lists[stop.list];
-        const fgi_segment *segment = &list->segments[stop.segment];
-        fgi_scan_run(scan, list, segment->begin, segment[1].begin);
-        entries += segment[1].begin - segment->begin;
+    const double left = rule->theta - log1p((double)fgi_probe_rows(probe, probe->first) / probe->n);
+    const double reach = left / rule->steepness * r2; /* of e, beyond e_0 */
+    if (!(reach < FLT_MAX)) return;
+    fgi_probe_bins *bins = &probe->bins;
+    probe->bound = left < 0 ? -1 : probe->nearest + reach;
+    bins->width = reach / FGI_PROBE_BINS;
+    bins->inverse_width = reach > 0 ? 1 / bins->width : 0;
+    for (int32_t b = 0; b < FGI_PROBE_BINS; b++) {
+        const double limit = probe->n * expm1(rule->theta - rule->steepness * b * bins->width / r2);
+        bins->limits[b] = limit < 0x1p62 ? (int64_t)limit : INT64_MAX;
+        bins->rows[b] = 0;
     }
-    return entries;
+}
+
+/* Rows of the stops from `begin` on go into their bins. Rows that are nearer than a cell can only become more, so
+ * the first bin with too many before it bounds what can pass; one more makes up for rounding. */
+static void lower_bound(fgi_probe *probe, int64_t begin)
+{
+    fgi_probe_bins *bins = &probe->bins;
+    for (int64_t i = begin; i < probe->count; i++) {
+        const double bin = (sqdist_at(probe, i) - probe->nearest) * bins->inverse_width;
+        if (bin < FGI_PROBE_BINS)
+            bins->rows[bin > 0 ? (int32_t)bin : 0] += fgi_probe_stop(probe, i)->rows;
+    }
+    int64_t before = fgi_probe_rows(probe, probe->first);
+    for (int32_t b = 0; b < FGI_PROBE_BINS; b++) {
+        if (before > bins->limits[b]) {
+            probe->bound = fmin(probe->bound, probe->nearest + (b + 1) * bins->width);
+            return;
+        }
+        before += bins->rows[b];
+    }
+}
+
+void fgi_probe_widen(fgi_probe *probe)
+{
+    const bool bounded = !isinf(probe->bound);
+    if (bounded) lower_bound(probe, probe->first);
+    while (probe->count > probe->first && sqdist_at(probe, probe->count - 1) > probe->bound)
+        probe->count--;
+    for (int32_t i = probe->opened, until; i < probe->list_count; i = until) {
+        const int64_t known = probe->count;
+        until = probe->list_count - i < LISTS_A_LOOK ? probe->list_count : i + LISTS_A_LOOK;
+        for (int32_t l = i; l < until; l++) add_cells(probe, (int32_t)probe->lists[l].id);
+        if (bounded) lower_bound(probe, known);
+    }
+    sort_stops(probe, probe->first);
+}
+
+/* The first stop from `first` on that does not pass: the rule's left side rises. */
+static int64_t last_stop(const fgi_probe *probe, const fgi_probe_rule *rule, double r2)
+{
+    int64_t low = probe->first, high = probe->count;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        const double score =
+            fgi_probe_effort(probe, middle) + rule->steepness * fgi_probe_margin(probe, middle, r2);
+        if (score > rule->theta)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* The first page of a cell's rows: the scan itself fetches what follows. */
+static void fetch(const fg_ivf *ivf, const fgi_stop *stop)
+{
+#ifdef __GNUC__
+    enum { PAGE = 4096, LINE = 64 };
+    const int64_t row_bytes = fgi_ivf_row_bytes(ivf);
+    const int64_t bytes = stop->rows < PAGE / row_bytes ? stop->rows * row_bytes : PAGE;
+    const unsigned char *rows = ivf->lists[stop->list].codes + stop->begin * row_bytes;
+    for (int64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(rows + b);
+#else
+    (void)ivf, (void)stop;
+#endif
+}
+
+void fgi_probe_scan(const fgi_probe *probe, int64_t begin, int64_t end, fgi_scan *scan)
+{
+    enum { AHEAD = 1 };
+    for (int64_t i = begin; i < end; i++) {
+        const fgi_stop *stop = fgi_probe_stop(probe, i);
+        if (i + AHEAD < end) fetch(probe->ivf, fgi_probe_stop(probe, i + AHEAD));
+        fgi_scan_run(scan, &probe->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
+    }
+}
+
+int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
+{
+    set_bound(probe, rule, r2);
+    fgi_probe_widen(probe);
+    return last_stop(probe, rule, r2);
 }

@@ -1,62 +1,105 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe.h - soft probing: which cells of which lists one query looks into, and when it stops. Knows
- * lists and cells; knows no batch of queries.
+/* probe.h - soft probing: which cells of which lists one query looks into. Knows lists and cells; knows
+ * no batch of queries.
  *
- * The unit is a cell: the rows of one list that share a set of lists (ivf_sets.h). A query takes the
- * cells of its nearest lists in the order of e = |q - a|^2, a being the cell's place (ivf_cells.h), and
- * stops before the first one with
+ * The unit is a cell: the rows of one set, scanned where they are at home (ivf_cells.h). Cells are
+ * taken in the order of e = |q - a|^2, a being the cell's place, in two rounds:
  *
- *     log(1 + rows / n) + steepness (e - e_0) / r^2  >  theta
+ *   1. Of the nearest lists that hold OPEN_ROWS rows for each result wanted, those cells that come first, until
+ *      FIRST_ROWS rows for each result are scanned. Now r is known, the distance of the n-th best
+ *      row so far, and e_0, the e of the first cell.
+ *   2. Of the cells that are left in all the lists to look at, those with
  *
- * where `rows` have been scanned so far, e_0 is the first cell's e, and r the distance of the n-th best row so
- * far. The left side never falls from cell to cell. Its first term bounds the effort, its second
- * says how far outside of what can still matter a cell lies: easy queries stop early, hard ones go
- * on. theta sets the recall; infinity scans everything. */
+ *          log(1 + rows / n) + steepness (e - e_0) / r^2  <=  theta
+ *
+ *      where `rows` is the number of rows in cells before it. The left side never falls from cell to
+ *      cell: its first term bounds the effort, its second says how far outside of what can still matter a cell
+ *      lies. Easy queries stop early, hard ones go on.
+ *
+ * r shrinks no more in the second round, which costs nothing (bench/NOTES.md), and so all of it is decided at
+ * once: cells that are too far are dropped as soon as they are seen. theta sets the recall; infinity scans
+ * everything. */
 #ifndef FGI_PROBE_H
 #define FGI_PROBE_H
 #include "ivf_scan.h"
+#include "order.h"
 
 typedef struct fgi_probe_rule {
     double steepness, theta;
 } fgi_probe_rule;
 
-/* A cell that is due. */
+/* A cell that the query may look into. */
 typedef struct fgi_stop {
-    float sqdist; /* e */
     int32_t list, segment;
+    int64_t begin, rows; /* entries of the list */
 } fgi_stop;
 
+enum { FGI_PROBE_BINS = 128 };
+
+/* How many rows there are in cells about as far as that, and how many may be nearer if the rule is to let such a
+ * cell pass. */
+typedef struct fgi_probe_bins {
+    double width, inverse_width;
+    int64_t rows[FGI_PROBE_BINS], limits[FGI_PROBE_BINS];
+} fgi_probe_bins;
+
 typedef struct fgi_probe {
+    const fgi_kernels *kernels;
     const fg_ivf *ivf;
-    const float *sqdist;  /* from the query to every centroid */
-    const fgi_hit *lists; /* that it looks at, the nearest first */
+    int32_t n;            /* results wanted */
+    const float *sqdist;  /* from the query to every centroid; lent, as is what follows */
+    const fgi_hit *lists; /* that the query looks at, the nearest first */
     int32_t list_count;
-    uint64_t *queue; /* a heap, the nearest on top: the bits of e above the cell's number; room for
-                        every segment of the index */
-    int32_t *first;  /* list_count + 1: number of each list's first cell */
-    int32_t count;
-    float nearest; /* e_0 */
+    fgi_walk
+        *walk; /* to ask for distances to centroids that it has not seen; NULL: all are known */
+    fgi_stop *stops; /* as they were added */
+    int64_t added;
+    fgi_order order;      /* e and number of stops, in the order in which they are taken */
+    int64_t *before;      /* rows of the stops that are taken before */
+    int64_t count;        /* of those two */
+    int64_t first;        /* stops of the first round */
+    int32_t opened;       /* lists whose cells have been added */
+    double nearest;       /* e_0 */
+    double bound;         /* no cell with e beyond it passes */
+    fgi_probe_bins bins;  /* from e_0 to the first bound */
+    float *key;           /* of the cells of one list */
+    int32_t *row, *index; /* what is selected of them; rows are of no use here */
 } fgi_probe;
 
-/* How many places a queue may need. */
-int64_t fgi_probe_room(const fg_ivf *ivf);
+/* How many cells so many lists have at most. */
+int64_t fgi_probe_room(const fg_ivf *ivf, int32_t lists);
 
-/* Queues the cells of the lists; everything above `count` has been set. A cell that several of them
- * hold is queued once, in the nearest. visited (of every list) is false before and after. */
-void fgi_probe_begin(fgi_probe *probe, bool *visited);
+/* Room for those. ivf, kernels and n are set; what is lent stays the caller's to set. */
+fg_status fgi_probe_create(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_kernels *kernels,
+                           int32_t n, int32_t lists, fgi_probe *out);
+void fgi_probe_destroy(fgi_probe *probe); /* also of a zeroed one */
 
-/* The next cell; false: there is none. */
-bool fgi_probe_next(fgi_probe *probe, fgi_stop *out);
+/* Stops of the first round, and beyond: all cells of the lists it opens, in order. */
+void fgi_probe_open(fgi_probe *probe);
 
-/* The rule's two terms for a cell, the second without the steepness. r2: infinity while fewer than n
- * rows are known. */
-double fgi_probe_effort(int64_t rows, int32_t n);
-double fgi_probe_margin(const fgi_probe *probe, const fgi_stop *stop, double r2);
+/* Adds the cells of the other lists, puts the stops beyond the first round in order. */
+void fgi_probe_widen(fgi_probe *probe);
+
+static inline const fgi_stop *fgi_probe_stop(const fgi_probe *probe, int64_t at)
+{
+    return &probe->stops[fgi_order_number(probe->order.pairs[at])];
+}
+
+/* The two terms of the rule for the stop with this place in the order, the second without the steepness. r2:
+ * infinity while fewer than n rows are known. */
+double fgi_probe_effort(const fgi_probe *probe, int64_t at);
+double fgi_probe_margin(const fgi_probe *probe, int64_t at, double r2);
 
 /* r^2 of a scan: what its worst result's key says, as a squared distance. */
 double fgi_probe_radius2(const fgi_scan *scan);
 
-/* Walks until the rule says stop; returns the entries scanned. */
-int64_t fgi_probe_walk(fgi_probe *probe, const fgi_probe_rule *rule, fgi_scan *scan);
+/* Decides on the second round after the first, which is scanned; returns where it ends. */
+int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2);
+
+/* Rows of the stops before the place `end`. */
+int64_t fgi_probe_rows(const fgi_probe *probe, int64_t end);
+
+/* Scans the stops with the places begin .. end - 1. */
+void fgi_probe_scan(const fgi_probe *probe, int64_t begin, int64_t end, fgi_scan *scan);
 
 #endif

@@ -2,71 +2,74 @@
 /* tune.c - tries every probing rule on sample queries, and keeps the cheapest. Knows probes; knows
  * no file.
  *
- * Each query walks through every cell of every list. Under a steepness, a cell is scanned if and only if
- * its score (probe.h) is at most theta. So a true result is found from the theta on that is its
- * cell's score, and the cell's rows cost from there on too. Sums over the queries of a fold, at the thetas
- * of a grid, tell recall and cost of any rule on it; between two of them they are interpolated. All
- * sums are of integers: they do not depend on the threads.
+ * Each query goes through the first round of a search, and then through all other cells in their order,
+ * scanning none: under a steepness, a cell is scanned if and only if its score (probe.h) is at most
+ * theta. So a true result is found from the theta on that is its cell's score, and the cell's rows
+ * cost from there on too. Sums over the queries, at the thetas of a grid, tell recall and cost of any rule
+ * on it; between two of them they are interpolated. All sums are of integers: they do not depend
+ * on the threads.
  *
- * Later a query looks only at the lists up to a rank, beyond which hardly any true result lay. */
+ * Of rules with the same recall the one is kept that takes the least time, not that with the fewest distances: the
+ * rows scanned, and ROWS_A_CELL for each cell.
+ *
+ * Later a query looks only at the lists up to a rank, beyond which few true results lay. Those count as not
+ * found. */
 #include "tune.h"
 
-#include "fit.h"
 #include "ivf_search.h"
 #include "probe.h"
-#include "random.h"
+#include "tune_sample.h"
 
 #include <math.h>   /* ceil, fmax, fmin, sqrt */
-#include <string.h> /* memcpy, memset */
+#include <string.h> /* memset */
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_SAMPLE = 1000, LEAST_QUERIES = 20 };
-enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9, BLOCK_QUERIES = 64 };
+enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9 };
+enum { ROWS_A_CELL = 2 /* that are scanned in the time it takes to come to a cell */ };
 enum { LEAST_MISSES = 5 /* what a recall leaves unfound in the sample, to be measurable */ };
 #define STEP_SIZE 0.04
 
-static const double steepnesses[STEEPNESSES] = {0, 1, 2, 3, 4, 6, 8, 12, 20};
+static const double steepnesses[STEEPNESSES] = {0.5, 1, 2, 3, 4, 6, 8, 12, 20};
 
-/* What is found and scanned at a step and not before; after summing up, also before. */
+/* What is scanned at a step and not before; after summing up, also before. */
 typedef struct counts {
-    int64_t found, entries;
+    int64_t entries, cells;
 } counts;
 
 typedef struct fold {
-    int64_t queries;
     counts at[STEEPNESSES][STEPS + 1]; /* the last one: beyond the grid */
 } fold;
 
-/* One cell of a walk, with what was known before it was scanned. */
-typedef struct visit {
-    fgi_stop stop;
-    int64_t entries;
-    double effort, margin;
-} visit;
+/* A true result: the list it is in, as the query ranks them, and from which step on it is found. */
+typedef struct result {
+    int32_t rank, steps[STEEPNESSES];
+} result;
+
+/* What a steepness gives the queries of a part, as means over them, at every step. */
+typedef struct profile {
+    double recall[STEPS + 1], entries[STEPS + 1], cells[STEPS + 1];
+} profile;
 
 typedef struct walker {
     float *query, *sqdist;
     fgi_hit *order, *hits;
-    uint64_t *queue;
-    int32_t *first;
-    visit *visits;
-    int32_t *useful; /* visits that changed the hits */
-    bool *visited;
-    int32_t *rank;   /* of every list */
-    int64_t *needed; /* of every rank: true results whose list has it */
-    fold *folds;     /* FOLDS */
+    fgi_probe probe;
+    int32_t *stop_of; /* of every set: its place among the stops */
+    int32_t *rank;    /* of every list */
+    fold *folds;      /* FOLDS */
 } walker;
 
 typedef struct tuning {
     fg_context *ctx;
     const fg_ivf *ivf;
-    const fg_view *queries;
-    int64_t first;      /* of the block of queries at hand */
-    const int64_t *own; /* each query's own id among the rows; NULL: none */
+    fgi_sample sample;
     int32_t n, workers;
     float *zeros;
     walker *walkers;
-    int32_t *steps; /* queries x STEEPNESSES x n: from which step on a true result is found */
-    fold *folds;    /* FOLDS sums, then their total */
+    result *results;  /* queries x n */
+    fold *folds;      /* FOLDS */
+    profile *scratch; /* the one at hand */
+    int64_t *held;    /* of every rank of lists: true results */
 } tuning;
 
 /* ------------------------------------------------------------------------------------ one query */
@@ -87,246 +90,240 @@ static void rank_lists(const tuning *t, walker *w)
     for (int32_t l = 0; l < lists; l++) w->rank[w->order[l].id] = l;
 }
 
-/* Scans everything; returns the number of visits and, of them, the useful ones. */
-static int32_t walk(const tuning *t, walker *w, fgi_probe *probe, int32_t *useful)
+/* The first round of a search, and the order of all that is left; returns r^2. */
+static double look(const tuning *t, walker *w)
 {
     fgi_scan scan = {.kernels = t->ctx->kernels,
                      .ivf = t->ivf,
                      .query = w->query,
                      .hits = w->hits,
-                     .n = t->n + (t->own != NULL)};
+                     .n = t->n + (t->sample.own != NULL)};
     fgi_hits_clear(w->hits, scan.n);
-    visit v = {0};
-    int32_t count = 0;
-    *useful = 0;
-    while (fgi_probe_next(probe, &v.stop)) {
-        const fgi_list *list = &t->ivf->lists[v.stop.list];
-        const fgi_segment *segment = &list->segments[v.stop.segment];
-        const fgi_hit worst = w->hits[0];
-        v.effort = fgi_probe_effort(v.entries, t->n);
-        v.margin = fgi_probe_margin(probe, &v.stop, fgi_probe_radius2(&scan));
-        w->visits[count] = v;
-        fgi_scan_run(&scan, list, segment->begin, segment[1].begin);
-        if (fgi_hit_empty(worst) || worst.id != w->hits[0].id) w->useful[(*useful)++] = count;
-        v.entries += segment[1].begin - segment->begin;
-        count++;
+    w->probe.sqdist = w->sqdist;
+    w->probe.lists = w->order;
+    w->probe.list_count = fgi_ivf_lists(t->ivf);
+    fgi_probe_open(&w->probe);
+    fgi_probe_scan(&w->probe, 0, w->probe.first, &scan);
+    fgi_probe_widen(&w->probe);
+    return fgi_probe_radius2(&scan);
+}
+
+/* From which steps on the stop is scanned, under each steepness. */
+static void steps_of(const walker *w, int64_t at, double r2, int32_t *steps)
+{
+    const bool asked = at >= w->probe.first;
+    const double effort = asked ? fgi_probe_effort(&w->probe, at) : 0;
+    const double margin = asked ? fgi_probe_margin(&w->probe, at, r2) : 0;
+    for (int32_t s = 0; s < STEEPNESSES; s++) steps[s] = step_of(effort + steepnesses[s] * margin);
+}
+
+static void find_results(const tuning *t, walker *w, int64_t query, double r2)
+{
+    for (int64_t i = 0; i < w->probe.count; i++) {
+        const fgi_stop *stop = fgi_probe_stop(&w->probe, i);
+        w->stop_of[t->ivf->lists[stop->list].segments[stop->segment].set] = (int32_t)i;
     }
-    fgi_hits_sort(w->hits, scan.n);
-    return count;
-}
-
-static bool holds(const tuning *t, const visit *v, int64_t id)
-{
-    const fgi_list *list = &t->ivf->lists[v->stop.list];
-    const fgi_segment *segment = &list->segments[v->stop.segment];
-    for (int64_t i = segment->begin; i < segment[1].begin; i++)
-        if (list->ids[i] == id) return true;
-    return false;
-}
-
-/* The true results, without the query itself, become visits: written over `useful`, n of them. */
-static void find_results(const tuning *t, walker *w, int64_t own, int32_t useful, int32_t *found)
-{
-    int32_t count = 0;
-    for (int32_t i = 0; count < t->n; i++) {
-        if (w->hits[i].id == own) continue;
-        int32_t u = 0;
-        while (u < useful - 1 && !holds(t, &w->visits[w->useful[u]], w->hits[i].id)) u++;
-        found[count++] = w->useful[u];
+    for (int64_t i = query * t->n; i < (query + 1) * t->n; i++) {
+        const int32_t at = w->stop_of[t->sample.sets[i]];
+        t->results[i].rank = w->rank[fgi_probe_stop(&w->probe, at)->list];
+        steps_of(w, at, r2, t->results[i].steps);
     }
 }
 
-static void count_walk(const tuning *t, walker *w, int32_t visits, int64_t query)
+/* Stops side by side count as one until the rows have grown by a GRAIN-th: costs need no more. */
+static void count_cost(const walker *w, double r2, fold *f)
 {
-    fold *f = &w->folds[query % FOLDS];
-    f->queries++;
-    int32_t *steps = t->steps + query * STEEPNESSES * t->n;
-    for (int32_t s = 0; s < STEEPNESSES; s++) {
-        int32_t done = 0; /* true results met, whose places are in `useful`, STEPS beyond the end */
-        for (int32_t i = 0; i < t->n; i++) steps[s * t->n + i] = STEPS;
-        for (int32_t c = 0; c < visits; c++) {
-            const visit *v = &w->visits[c];
-            const int32_t step = step_of(v->effort + steepnesses[s] * v->margin);
-            if (step == STEPS) break; /* and so are all that follow */
-            const fgi_segment *segment = &t->ivf->lists[v->stop.list].segments[v->stop.segment];
-            f->at[s][step].entries += segment[1].begin - segment->begin;
-            for (int32_t i = 0; i < t->n && done < t->n; i++)
-                if (w->useful[i] == c) {
-                    steps[s * t->n + i] = step;
-                    f->at[s][step].found++;
-                    done++;
-                }
+    enum { GRAIN = 64 };
+    const fgi_probe *p = &w->probe;
+    int32_t steps[STEEPNESSES];
+    for (int64_t i = 0, end; i < p->count; i = end) {
+        const int64_t until = i < p->first ? p->first : p->count;
+        int64_t rows = 0;
+        for (end = i; end < until && (end == i || rows * GRAIN <= p->before[i]); end++)
+            rows += fgi_probe_stop(p, end)->rows;
+        steps_of(w, i, r2, steps);
+        for (int32_t s = 0; s < STEEPNESSES; s++) {
+            f->at[s][steps[s]].entries += rows;
+            f->at[s][steps[s]].cells += end - i;
         }
     }
 }
 
-static void tune_one(void *user, int64_t item, int32_t index)
+static void tune_one(void *user, int64_t query, int32_t index)
 {
     tuning *t = user;
     walker *w = &t->walkers[index];
-    const int64_t query = t->first + item;
-    if (!fgi_query_load(t->ivf, t->ctx->kernels, t->queries, query, t->zeros, w->query)) return;
+    fgi_query_load(t->ivf, t->ctx->kernels, &t->sample.queries, query, t->zeros, w->query);
     rank_lists(t, w);
-    fgi_probe probe = {.ivf = t->ivf,
-                       .sqdist = w->sqdist,
-                       .lists = w->order,
-                       .list_count = fgi_ivf_lists(t->ivf),
-                       .queue = w->queue,
-                       .first = w->first};
-    fgi_probe_begin(&probe, w->visited);
-    int32_t useful;
-    const int32_t visits = walk(t, w, &probe, &useful);
-    int32_t *found = w->useful + fgi_probe_room(t->ivf); /* the n places behind */
-    find_results(t, w, t->own ? t->own[query] : -1, useful, found);
-    for (int32_t i = 0; i < t->n; i++) {
-        w->useful[i] = found[i];
-        w->needed[w->rank[w->visits[found[i]].stop.list]]++;
-    }
-    count_walk(t, w, visits, query);
+    const double r2 = look(t, w);
+    find_results(t, w, query, r2);
+    count_cost(w, r2, &w->folds[query % FOLDS]);
 }
 
 /* --------------------------------------------------------------------------- recall and its cost */
 
-/* A rule on the grid: between step - 1 and step, `share` of the way. */
+/* Some of the queries: one fold, or all but one, or all (fold FOLDS left out). */
+typedef struct part {
+    int32_t fold;
+    bool others;
+} part;
+
+static bool has(part p, int64_t query)
+{
+    return (query % FOLDS == p.fold) != p.others;
+}
+
+static void trace(const tuning *t, part p, int32_t steepness, int32_t lists, profile *out)
+{
+    int64_t queries = 0;
+    memset(out, 0, sizeof *out);
+    for (int64_t q = 0; q < t->sample.queries.rows; q++) {
+        if (!has(p, q)) continue;
+        queries++;
+        for (int64_t i = q * t->n; i < (q + 1) * t->n; i++)
+            if (t->results[i].rank < lists) out->recall[t->results[i].steps[steepness]]++;
+    }
+    for (int32_t f = 0; f < FOLDS; f++)
+        for (int32_t g = 0; has(p, f) && g <= STEPS; g++) {
+            out->entries[g] += (double)t->folds[f].at[steepness][g].entries;
+            out->cells[g] += (double)t->folds[f].at[steepness][g].cells;
+        }
+    double *sums[] = {out->recall, out->entries, out->cells};
+    for (int32_t i = 0; i < 3; i++) {
+        for (int32_t g = 1; g <= STEPS; g++) sums[i][g] += sums[i][g - 1];
+        for (int32_t g = 0; g <= STEPS; g++) sums[i][g] /= (double)queries * (i == 0 ? t->n : 1);
+    }
+}
+
+/* Between two steps everything is taken as straight. */
+static double value_at(const double *values, double position)
+{
+    const int32_t step = (int32_t)ceil(position);
+    if (step == 0) return values[0];
+    return values[step] - (step - position) * (values[step] - values[step - 1]);
+}
+
+/* The position, in steps, where the recall is reached; STEPS if nowhere. */
+static double reach(const profile *p, double recall)
+{
+    int32_t step = 0;
+    while (step < STEPS && p->recall[step] < recall) step++;
+    if (step == 0 || p->recall[step] < recall) return step;
+    return step - (p->recall[step] - recall) / (p->recall[step] - p->recall[step - 1]);
+}
+
 typedef struct choice {
-    int32_t steepness, step;
-    double share;
+    int32_t steepness;
+    double position;
 } choice;
 
-typedef struct outcome {
-    double recall, entries;
-} outcome;
-
-static outcome outcome_at(const fold *f, int32_t n, int32_t steepness, int32_t step)
+/* The steepness that reaches the recall in the least time, counted in rows scanned. */
+static choice cheapest(const tuning *t, part p, int32_t lists, double recall, profile *scratch)
 {
-    const counts *c = &f->at[steepness][step];
-    return (outcome){(double)c->found / ((double)f->queries * n),
-                     (double)c->entries / (double)f->queries};
-}
-
-static outcome outcome_of(const fold *f, int32_t n, const choice *c)
-{
-    const outcome high = outcome_at(f, n, c->steepness, c->step);
-    if (c->step == 0) return high;
-    const outcome low = outcome_at(f, n, c->steepness, c->step - 1);
-    return (outcome){low.recall + c->share * (high.recall - low.recall),
-                     low.entries + c->share * (high.entries - low.entries)};
-}
-
-static choice reach(const fold *f, int32_t n, int32_t steepness, double recall)
-{
-    choice c = {.steepness = steepness, .share = 1};
-    while (c.step < STEPS && outcome_at(f, n, steepness, c.step).recall < recall) c.step++;
-    if (c.step == 0 || c.step == STEPS) return c;
-    const double low = outcome_at(f, n, steepness, c.step - 1).recall;
-    c.share = (recall - low) / (outcome_at(f, n, steepness, c.step).recall - low);
-    return c;
-}
-
-/* The steepness that reaches the recall at the least cost. */
-static choice cheapest(const fold *f, int32_t n, double recall)
-{
-    choice best = reach(f, n, 0, recall);
-    for (int32_t s = 1; s < STEEPNESSES; s++) {
-        const choice c = reach(f, n, s, recall);
-        if (outcome_of(f, n, &c).entries < outcome_of(f, n, &best).entries) best = c;
+    choice best = {0};
+    double least = INFINITY;
+    for (int32_t s = 0; s < STEEPNESSES; s++) {
+        trace(t, p, s, lists, scratch);
+        const double position = reach(scratch, recall);
+        const double cost =
+            value_at(scratch->entries, position) + ROWS_A_CELL * value_at(scratch->cells, position);
+        if (cost >= least) continue;
+        least = cost;
+        best = (choice){s, position};
     }
     return best;
 }
 
-static double theta_of(const choice *c)
+static double theta_of(double position)
 {
-    return c->step == 0 ? STEP_SIZE / 2 : (c->step - 1 + c->share) * STEP_SIZE;
-}
-
-static void add_fold(fold *to, const fold *from)
-{
-    to->queries += from->queries;
-    for (int32_t s = 0; s < STEEPNESSES; s++)
-        for (int32_t g = 0; g <= STEPS; g++) {
-            to->at[s][g].found += from->at[s][g].found;
-            to->at[s][g].entries += from->at[s][g].entries;
-        }
-}
-
-static void sum_up(fold *f)
-{
-    for (int32_t s = 0; s < STEEPNESSES; s++)
-        for (int32_t g = 1; g <= STEPS; g++) {
-            f->at[s][g].found += f->at[s][g - 1].found;
-            f->at[s][g].entries += f->at[s][g - 1].entries;
-        }
+    return position > 0 ? position * STEP_SIZE : STEP_SIZE / 2;
 }
 
 /* ----------------------------------------------------------------------------------- the outcome */
 
-/* So many that a fiftieth of what the recall may miss lies beyond them: most of that would not be
- * found anyway. */
+static const part everyone = {.fold = FOLDS, .others = true};
+
+/* So many that a tenth of what the recall may miss lies beyond them. */
 static int32_t lists_needed(const tuning *t, double recall)
 {
     const int32_t lists = fgi_ivf_lists(t->ivf);
-    const int64_t all = t->queries->rows * t->n;
-    const double beyond = 0.02 * (1 - recall) * (double)all;
-    int64_t held = 0;
+    const int64_t all = t->sample.queries.rows * t->n;
+    const double beyond = 0.1 * (1 - recall) * (double)all;
+    int64_t *held = t->held;
+    memset(held, 0, (size_t)lists * sizeof *held);
+    for (int64_t i = 0; i < all; i++) held[t->results[i].rank]++;
+    int64_t left = all;
     for (int32_t rank = 0; rank < lists; rank++) {
-        for (int32_t i = 0; i < t->workers; i++) held += t->walkers[i].needed[rank];
-        if ((double)(all - held) <= beyond) return rank + 1;
+        left -= held[rank];
+        if ((double)left <= beyond) return rank + 1;
     }
     return lists;
 }
 
 static double most_recall(const tuning *t)
 {
-    return 1 - (double)LEAST_MISSES / ((double)t->queries->rows * t->n);
+    return 1 - (double)LEAST_MISSES / ((double)t->sample.queries.rows * t->n);
 }
 
-static fgi_calibration calibrate(const tuning *t, int32_t steepness)
+static void calibrate(const tuning *t, int32_t steepness, fgi_calibration *out)
 {
     static const double recalls[FGI_CALIBRATION_POINTS] = {
         0.3,  0.4,  0.5,  0.6,  0.7,  0.75, 0.8,   0.85, 0.875,  0.9,   0.91,   0.92,
         0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999};
-    const fold *all = &t->folds[FOLDS];
-    fgi_calibration c = {
-        .n = t->n, .queries = t->queries->rows, .steepness = steepnesses[steepness]};
+    *out = (fgi_calibration){
+        .n = t->n, .queries = t->sample.queries.rows, .steepness = steepnesses[steepness]};
     for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
-        c.points[i].recall = fmin(recalls[i], most_recall(t));
-        const choice rule = reach(all, t->n, steepness, c.points[i].recall);
-        c.points[i].theta = theta_of(&rule);
-        c.points[i].lists = lists_needed(t, c.points[i].recall);
+        const double recall = fmin(recalls[i], most_recall(t));
+        const int32_t lists = lists_needed(t, recall);
+        trace(t, everyone, steepness, lists, t->scratch);
+        double theta = theta_of(reach(t->scratch, recall));
+        if (i > 0) theta = fmax(theta, out->points[i - 1].theta); /* more lists need less theta */
+        out->points[i] =
+            (struct fgi_calibration_point){.recall = recall, .theta = theta, .lists = lists};
     }
-    return c;
 }
 
+typedef struct outcome {
+    double recall, entries;
+} outcome;
+
 /* Each fold by the rule that the others choose. */
-static outcome judge(const tuning *t, double target, fold *others)
+static outcome judge(const tuning *t, double target, int32_t lists, profile *scratch)
 {
     outcome sum = {0};
     for (int32_t f = 0; f < FOLDS; f++) {
-        memset(others, 0, sizeof *others);
-        for (int32_t o = 0; o < FOLDS; o++)
-            if (o != f) add_fold(others, &t->folds[o]);
-        const choice rule = cheapest(others, t->n, target);
-        const outcome got = outcome_of(&t->folds[f], t->n, &rule);
-        sum.recall += got.recall / FOLDS;
-        sum.entries += got.entries / FOLDS;
+        const choice rule = cheapest(t, (part){f, true}, lists, target, scratch);
+        trace(t, (part){f, false}, rule.steepness, lists, scratch);
+        sum.recall += value_at(scratch->recall, rule.position) / FOLDS;
+        sum.entries += value_at(scratch->entries, rule.position) / FOLDS;
     }
     return sum;
 }
 
 /* Of the mean of recall over queries, at the rule. */
-static double recall_error(const tuning *t, const choice *rule)
+static double recall_error(const tuning *t, const choice *rule, int32_t lists)
 {
-    const double queries = (double)t->queries->rows;
+    const double queries = (double)t->sample.queries.rows;
     double sum = 0, squares = 0;
-    for (int64_t q = 0; q < t->queries->rows; q++) {
-        const int32_t *steps = t->steps + (q * STEEPNESSES + rule->steepness) * t->n;
+    for (int64_t q = 0; q < t->sample.queries.rows; q++) {
         int32_t found = 0;
-        for (int32_t i = 0; i < t->n; i++) found += steps[i] <= rule->step;
+        for (int64_t i = q * t->n; i < (q + 1) * t->n; i++)
+            found += t->results[i].rank < lists &&
+                     t->results[i].steps[rule->steepness] <= rule->position;
         sum += (double)found / t->n;
         squares += (double)found * found / ((double)t->n * t->n);
     }
     const double mean = sum / queries;
     return sqrt(fmax(squares / queries - mean * mean, 0) / (queries - 1));
+}
+
+static void add_fold(fold *to, const fold *from)
+{
+    for (int32_t s = 0; s < STEEPNESSES; s++)
+        for (int32_t g = 0; g <= STEPS; g++) {
+            to->at[s][g].entries += from->at[s][g].entries;
+            to->at[s][g].cells += from->at[s][g].cells;
+        }
 }
 
 static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration *calibration,
@@ -335,72 +332,23 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration
     if (opt->recall > most_recall(t))
         return fgi_fail(FG_ARGUMENT,
                         "recall is %g; %lld sample queries tell nothing above %.5g: take more",
-                        opt->recall, (long long)t->queries->rows, most_recall(t));
-    fold *others;
-    FG_TRY(fgi_alloc(&t->ctx->ledger, 1, sizeof *others, &others));
-    for (int32_t f = 0; f < FOLDS; f++) {
+                        opt->recall, (long long)t->sample.queries.rows, most_recall(t));
+    for (int32_t f = 0; f < FOLDS; f++)
         for (int32_t i = 0; i < t->workers; i++) add_fold(&t->folds[f], &t->walkers[i].folds[f]);
-        sum_up(&t->folds[f]);
-        add_fold(&t->folds[FOLDS], &t->folds[f]);
-    }
-    const choice rule = cheapest(&t->folds[FOLDS], t->n, opt->recall);
     const int32_t lists = lists_needed(t, opt->recall);
-    const outcome expected = judge(t, opt->recall, others);
-    fgi_free(others);
-    *calibration = calibrate(t, rule.steepness);
+    const choice rule = cheapest(t, everyone, lists, opt->recall, t->scratch);
+    const outcome expected = judge(t, opt->recall, lists, t->scratch);
+    calibrate(t, rule.steepness, calibration);
     *report = (fg_tune_report){
         .struct_size = sizeof *report,
-        .queries = t->queries->rows,
+        .queries = t->sample.queries.rows,
         .recall = expected.recall,
-        .recall_error = recall_error(t, &rule),
+        .recall_error = recall_error(t, &rule, lists),
         .dco = fgi_graph_effort_for(&t->ivf->graph, &t->ivf->coarse, lists).cost + expected.entries,
         .steepness = steepnesses[rule.steepness],
-        .theta = theta_of(&rule),
+        .theta = theta_of(rule.position),
         .lists = lists,
         .most_recall = calibration->points[FGI_CALIBRATION_POINTS - 1].recall};
-    return FG_OK;
-}
-
-/* ------------------------------------------------------------------------------------ the sample */
-
-/* Rows of the index, spread evenly over its lists. */
-typedef struct own_rows {
-    const fg_ivf *ivf;
-    uint64_t seed;
-    int64_t count, taken, passed; /* rows wanted, taken, gone by */
-    unsigned char *codes;
-    int64_t *ids;
-} own_rows;
-
-static int64_t next_taken(const own_rows *o)
-{
-    const double place =
-        (double)o->taken + fgi_random_uniform(o->seed, FGI_STREAM_TUNE, (uint64_t)o->taken);
-    return (int64_t)(place / (double)o->count * (double)o->ivf->rows);
-}
-
-static void take(void *user, const fgi_list *list, int64_t begin, int64_t count, int32_t set)
-{
-    (void)set;
-    own_rows *o = user;
-    const int64_t row_bytes = fgi_ivf_row_bytes(o->ivf);
-    while (o->taken < o->count && next_taken(o) < o->passed + count) {
-        const int64_t at = begin + next_taken(o) - o->passed;
-        memcpy(o->codes + o->taken * row_bytes, list->codes + at * row_bytes, (size_t)row_bytes);
-        o->ids[o->taken++] = list->ids[at];
-    }
-    o->passed += count;
-}
-
-static fg_status sample_rows(const fg_ivf *ivf, const fg_tune_options *opt, fgi_ledger *ledger,
-                             own_rows *out)
-{
-    *out = (own_rows){.ivf = ivf,
-                      .seed = opt->seed,
-                      .count = opt->sample_rows < ivf->rows ? opt->sample_rows : ivf->rows};
-    FG_TRY(fgi_alloc(ledger, out->count, (size_t)fgi_ivf_row_bytes(ivf), &out->codes));
-    FG_TRY(fgi_alloc(ledger, out->count, sizeof *out->ids, &out->ids));
-    fgi_ivf_each_row(ivf, take, out);
     return FG_OK;
 }
 
@@ -410,18 +358,13 @@ static fg_status create_walker(const tuning *t, walker *w)
 {
     fgi_ledger *ledger = &t->ctx->ledger;
     const int32_t lists = fgi_ivf_lists(t->ivf);
-    const int64_t room = fgi_probe_room(t->ivf);
     FG_TRY(fgi_alloc(ledger, fgi_ivf_dims(t->ivf), sizeof *w->query, &w->query));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->sqdist, &w->sqdist));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->order, &w->order));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->rank, &w->rank));
-    FG_TRY(fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited));
-    FG_TRY(fgi_alloc_zero(ledger, lists, sizeof *w->needed, &w->needed));
     FG_TRY(fgi_alloc(ledger, t->n + (int64_t)1, sizeof *w->hits, &w->hits));
-    FG_TRY(fgi_alloc(ledger, room, sizeof *w->queue, &w->queue));
-    FG_TRY(fgi_alloc(ledger, lists + (int64_t)1, sizeof *w->first, &w->first));
-    FG_TRY(fgi_alloc(ledger, room, sizeof *w->visits, &w->visits));
-    FG_TRY(fgi_alloc(ledger, room + 2 * (int64_t)t->n, sizeof *w->useful, &w->useful));
+    FG_TRY(fgi_alloc(ledger, t->ivf->sets.count, sizeof *w->stop_of, &w->stop_of));
+    FG_TRY(fgi_probe_create(ledger, t->ivf, t->ctx->kernels, t->n, lists, &w->probe));
     return fgi_alloc_zero(ledger, FOLDS, sizeof *w->folds, &w->folds);
 }
 
@@ -429,9 +372,11 @@ static fg_status create(tuning *t)
 {
     fgi_ledger *ledger = &t->ctx->ledger;
     FG_TRY(fgi_alloc_zero(ledger, fgi_ivf_dims(t->ivf), sizeof *t->zeros, &t->zeros));
-    FG_TRY(fgi_alloc(ledger, t->queries->rows, STEEPNESSES * (size_t)t->n * sizeof *t->steps,
-                     &t->steps));
-    FG_TRY(fgi_alloc_zero(ledger, FOLDS + 1, sizeof *t->folds, &t->folds));
+    FG_TRY(
+        fgi_alloc(ledger, t->sample.queries.rows, (size_t)t->n * sizeof *t->results, &t->results));
+    FG_TRY(fgi_alloc_zero(ledger, FOLDS, sizeof *t->folds, &t->folds));
+    FG_TRY(fgi_alloc(ledger, 1, sizeof *t->scratch, &t->scratch));
+    FG_TRY(fgi_alloc(ledger, fgi_ivf_lists(t->ivf), sizeof *t->held, &t->held));
     FG_TRY(fgi_alloc_zero(ledger, t->workers, sizeof *t->walkers, &t->walkers));
     for (int32_t i = 0; i < t->workers; i++) FG_TRY(create_walker(t, &t->walkers[i]));
     return FG_OK;
@@ -441,35 +386,16 @@ static void destroy(tuning *t)
 {
     for (int32_t i = 0; t->walkers && i < t->workers; i++) {
         walker *w = &t->walkers[i];
-        void *blocks[] = {w->query, w->sqdist, w->order,  w->rank,   w->visited, w->needed,
-                          w->hits,  w->queue,  w->visits, w->useful, w->folds,   w->first};
+        void *blocks[] = {w->query, w->sqdist, w->order, w->rank, w->hits, w->stop_of, w->folds};
         for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) fgi_free(blocks[b]);
+        fgi_probe_destroy(&w->probe);
     }
     fgi_free(t->zeros);
-    fgi_free(t->steps);
+    fgi_free(t->results);
     fgi_free(t->folds);
+    fgi_free(t->scratch);
+    fgi_free(t->held);
     fgi_free(t->walkers);
-}
-
-static fg_status check_queries(const tuning *t)
-{
-    for (int64_t q = 0; q < t->queries->rows; q++)
-        if (!fgi_query_load(t->ivf, t->ctx->kernels, t->queries, q, t->zeros, t->walkers[0].query))
-            return fgi_fail(FG_NUMERIC,
-                            "query %lld holds NaN, infinity%s or a value too large for f32",
-                            (long long)q, t->ivf->metric == FG_METRIC_COSINE ? ", only zeros" : "");
-    return FG_OK;
-}
-
-static fg_status walk_all(tuning *t, fgi_listener *listener)
-{
-    const int64_t rows = t->queries->rows;
-    for (; t->first < rows; t->first += BLOCK_QUERIES) {
-        const int64_t left = rows - t->first;
-        FG_TRY(fgi_listener_step(listener, t->first, rows));
-        fgi_pool_each(t->ctx->pool, left < BLOCK_QUERIES ? left : BLOCK_QUERIES, tune_one, t);
-    }
-    return fgi_listener_step(listener, rows, rows);
 }
 
 /* Fills in the defaults and checks. */
@@ -493,14 +419,14 @@ static fg_status resolve(const fg_ivf *ivf, fg_tune_options *o)
 static fg_status tune_on(tuning *t, const fg_tune_options *opt, fgi_calibration *calibration,
                          fg_tune_report *report)
 {
-    if (t->queries->rows < LEAST_QUERIES)
+    if (t->sample.queries.rows < LEAST_QUERIES)
         return fgi_fail(FG_ARGUMENT, "there are %lld sample queries; tuning takes %d at least",
-                        (long long)t->queries->rows, LEAST_QUERIES);
+                        (long long)t->sample.queries.rows, LEAST_QUERIES);
     fgi_listener listener = fgi_listener_begin(opt->progress, opt->user);
     listener.now.phase = "tune";
+    FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &listener, &t->sample));
     fg_status s = create(t);
-    if (s == FG_OK) s = check_queries(t);
-    if (s == FG_OK) s = walk_all(t, &listener);
+    if (s == FG_OK) fgi_pool_each(t->ctx->pool, t->sample.queries.rows, tune_one, t);
     if (s == FG_OK) s = conclude(t, opt, calibration, report);
     destroy(t);
     return s;
@@ -511,26 +437,12 @@ fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
 {
     fg_tune_options o = *opt;
     FG_TRY(resolve(ivf, &o));
-    own_rows own = {0};
-    fg_view view = {0};
-    fg_status s = FG_OK;
-    if (!queries) s = sample_rows(ivf, &o, &ctx->ledger, &own);
-    if (!queries)
-        view = (fg_view){.data = own.codes,
-                         .rows = own.count,
-                         .cols = fgi_ivf_dims(ivf),
-                         .dtype = (int16_t)ivf->dtype};
-    tuning t = {.ctx = ctx,
-                .ivf = ivf,
-                .queries = queries ? queries : &view,
-                .own = own.ids,
-                .n = o.n,
-                .workers = fgi_pool_threads(ctx->pool)};
+    tuning t = {.ctx = ctx, .ivf = ivf, .n = o.n, .workers = fgi_pool_threads(ctx->pool)};
+    FG_TRY(fgi_sample_create(ctx, ivf, queries, &o, &t.sample));
     fgi_calibration calibration;
     fg_tune_report told;
-    if (s == FG_OK) s = tune_on(&t, &o, &calibration, &told);
-    fgi_free(own.codes);
-    fgi_free(own.ids);
+    const fg_status s = tune_on(&t, &o, &calibration, &told);
+    fgi_sample_destroy(&t.sample);
     if (s != FG_OK) return s;
     ivf->calibration = calibration;
     if (report) *report = told;

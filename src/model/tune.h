@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tune.h - finds which theta gives which recall. Knows probes; knows no file.
  *
- * Sample queries walk through all cells, once. What a rule of any steepness and theta would have
- * found and scanned follows from the order in which that happened, so all rules are tried at the cost
- * of one exhaustive search. */
+ * For sample queries the true results are found, and all cells put in order, once. What a rule of any
+ * steepness and theta would find and scan follows from that order, so all rules are tried at the
+ * cost of little more than one exhaustive search. */
 #ifndef FGI_TUNE_H
 #define FGI_TUNE_H
 #include "ivf.h"

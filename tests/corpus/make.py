@@ -138,7 +138,7 @@ def graph(efforts=((1, 1), (2, 2)), degrees=(1, 1), edges=(1, 0)):
 
 def index_file(
     sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=100, entries=None,
-    facing=None, cell=(0, 1, 0, 0.75, 0.25, 0.0, -1.5), tune=None, graph=None,
+    facing=None, home=None, near=(1, 0), cell=(0, 1, 2, 3, 4, 5, 0, 0), offset=-1.5, tune=None, graph=None,
 ):  # fmt: skip
     """Two lists in two dimensions. Sets: (rows, lists)."""
     lists = [[], []]
@@ -166,7 +166,14 @@ def index_file(
             + b"".join(struct.pack("<i", face) for face in facing or faced)
             + b"".join(struct.pack(f"<{len(members)}i", *members) for _, members in sets),
         ),
-        (b"CELL", struct.pack("<3i4f", *cell) * len(sets)),
+        (b"NEAR", struct.pack("<i", near[0]) * 64 + struct.pack("<i", near[1]) * 64),
+        (
+            b"CELL",
+            b"".join(
+                struct.pack("<i8B7f", (members or [0])[0] if home is None else home, *cell, 0.25, *[0.0] * 5, offset)
+                for _, members in sets
+            ),
+        ),
         (b"IDS_", struct.pack(f"<{len(stored)}q", *stored)),
         (b"CODE", b"".join(struct.pack(f"<2{element}", id % 7, id % 5) for id in stored)),
     ]
@@ -213,8 +220,11 @@ def ivf():
     yield "graph-width-after-the-last", index_file(sets, graph=graph(efforts=((0, 0), (2, 2))))
     yield "facing-itself", index_file(sets, facing=[0, -1, 0])
     yield "facing-nothing-there", index_file(sets, facing=[1, 2, 0])
-    yield "cell-out-of-range", index_file(sets, cell=(0, 2, 0, 0.75, 0.25, 0.0, -1.5))
-    yield "cell-infinite", index_file(sets, cell=(0, 1, 0, 0.75, 0.25, 0.0, float("inf")))
+    yield "cell-out-of-range", index_file(sets, cell=(0, 64, 0, 0, 0, 0, 0, 0))
+    yield "cell-with-more-terms", index_file(sets, cell=(0, 0, 0, 0, 0, 0, 1, 0))
+    yield "cell-infinite", index_file(sets, offset=float("inf"))
+    yield "cell-at-home-elsewhere", index_file(sets, home=1)
+    yield "near-out-of-range", index_file(sets, near=(1, 2))
     yield "copies-differ", index_file(sets, ids=[0, 1, 2, 10, 11, 10, 12, 20])
 
 

@@ -186,6 +186,21 @@ FGI_INLINE void vec_write_same(int32_t value, int32_t *to)
     _mm256_storeu_si256((__m256i *)(void *)to, _mm256_set1_epi32(value));
 }
 
+/* Stays in memory: registers hold 8 entries each, and there are 16. */
+typedef struct vec_table {
+    const float *entries;
+} vec_table;
+
+FGI_INLINE vec_table vec_table_load(const float *from)
+{
+    return (vec_table){from};
+}
+
+FGI_INLINE vec_f32 vec_lookup(const vec_table *table, const uint8_t *index)
+{
+    return _mm256_i32gather_ps(table->entries, _mm256_cvtepu8_epi32(load_8x8(index, LANES)), 4);
+}
+
 FGI_INLINE vec_f64 wide_low(vec_f32 a)
 {
     return _mm256_cvtps_pd(_mm256_castps256_ps128(a));

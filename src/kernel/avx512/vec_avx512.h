@@ -153,6 +153,25 @@ FGI_INLINE void vec_write_same(int32_t value, int32_t *to)
     _mm512_storeu_si512(to, _mm512_set1_epi32(value));
 }
 
+typedef struct vec_table {
+    __m512 part[4];
+} vec_table;
+
+FGI_INLINE vec_table vec_table_load(const float *from)
+{
+    return (vec_table){{_mm512_loadu_ps(from), _mm512_loadu_ps(from + 16),
+                        _mm512_loadu_ps(from + 32), _mm512_loadu_ps(from + 48)}};
+}
+
+/* Two registers are one table to the permutation, so there are two answers; bit 5 chooses. */
+FGI_INLINE vec_f32 vec_lookup(const vec_table *table, const uint8_t *index)
+{
+    const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)index));
+    const __m512 low = _mm512_permutex2var_ps(table->part[0], at, table->part[1]);
+    const __m512 high = _mm512_permutex2var_ps(table->part[2], at, table->part[3]);
+    return _mm512_mask_mov_ps(low, _mm512_test_epi32_mask(at, _mm512_set1_epi32(32)), high);
+}
+
 FGI_INLINE vec_f64 wide_low(vec_f32 a)
 {
     return _mm512_cvtps_pd(_mm512_castps512_ps256(a));

@@ -209,6 +209,23 @@ FGI_INLINE vec_f64 wide_half(float32x4_t a)
     return pair_f64(vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a));
 }
 
+typedef struct vec_table {
+    const float *entries;
+} vec_table;
+
+FGI_INLINE vec_table vec_table_load(const float *from)
+{
+    return (vec_table){from};
+}
+
+/* One by one: there is no gather. */
+FGI_INLINE vec_f32 vec_lookup(const vec_table *table, const uint8_t *index)
+{
+    float lanes[LANES];
+    for (int l = 0; l < LANES; l++) lanes[l] = table->entries[index[l]];
+    return pair_f32(vld1q_f32(lanes), vld1q_f32(lanes + 4));
+}
+
 FGI_INLINE vec_f64 wide_low(vec_f32 a)
 {
     return wide_half(a.val[0]);

@@ -50,6 +50,8 @@ void fgi_evaluate_ref(const float *distance, const int32_t *index, int32_t count
                       const double *offset, const double *scale, double *FGI_RESTRICT value);
 void fgi_shares_ref(const fgi_shares_args *a);
 void fgi_add_moments_ref(const fgi_moments_args *a);
+void fgi_blend_ref(const float *table, const fgi_blend *blend, int32_t count,
+                   float *FGI_RESTRICT out);
 void fgi_dense_distances_ref(const fgi_dense_args *a);
 void fgi_dense_shares_ref(const fgi_dense_shares_args *a);
 void fgi_dense_moments_ref(const fgi_dense_args *a, double *shift, double *square);

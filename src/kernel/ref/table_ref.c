@@ -17,6 +17,7 @@ const fgi_kernels fgi_kernels_ref = {
     .evaluate = fgi_evaluate_ref,
     .shares = fgi_shares_ref,
     .add_moments = fgi_add_moments_ref,
+    .blend = fgi_blend_ref,
     .dense_distances = fgi_dense_distances_ref,
     .dense_shares = fgi_dense_shares_ref,
     .dense_moments = fgi_dense_moments_ref,

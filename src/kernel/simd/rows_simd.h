@@ -5,8 +5,8 @@
  * Four rows go side by side, one vector of sums each: enough independent additions to keep the units
  * busy. A lone row takes all four places, so that a sum's bits depend on its query and row alone.
  *
- * What lies one page ahead is fetched meanwhile: the processor's own prefetching stops at the end of a page, and
- * lists are seldom in its caches. */
+ * What lies one page ahead is fetched meanwhile, where it is to be scanned too: the processor's own prefetching
+ * stops at the end of a page, and lists are seldom in its caches. */
 #ifndef FGI_ROWS_SIMD_H
 #define FGI_ROWS_SIMD_H
 
@@ -81,7 +81,8 @@ FGI_INLINE void scan_rows(const float *query, const row_scan *scan, int32_t d, f
             const int64_t at = r + c < scan->count ? r + c : scan->count - 1;
             four.row[c] = scan->rows + (scan->index ? scan->index[at] : at) * row_bytes;
         }
-        if (!scan->index) fetch_ahead(four.row[0], 4 * row_bytes);
+        if (!scan->index && (scan->count - r) * row_bytes > AHEAD_BYTES)
+            fetch_ahead(four.row[0], 4 * row_bytes);
         sum_rows(&four, scan->count - r, out + r, kind);
     }
 }

@@ -10,6 +10,7 @@
 #include "evaluate_simd.h"
 #include "shares_simd.h"
 #include "moments_simd.h"
+#include "blend_simd.h"
 #include "dense_simd.h"
 
 const fgi_kernels FGI_TABLE = {
@@ -28,6 +29,7 @@ const fgi_kernels FGI_TABLE = {
     .evaluate = evaluate,
     .shares = shares,
     .add_moments = add_moments,
+    .blend = blend_table,
     .dense_distances = dense_distances,
     .dense_shares = dense_shares,
     .dense_moments = dense_moments,

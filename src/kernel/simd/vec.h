@@ -8,6 +8,7 @@
  *     vec_store  the first n lanes
  *     vec_keep   the first n lanes, 0 in the others
  *     vec_sum4   four sums over lanes, each by the same tree of additions
+ *     vec_lookup entries of a table of 64, by LANES numbers of one byte
  *     wide_...   the same in f64
  * n is LANES in loops and less in tails: written as a constant, it costs nothing. */
 #ifndef FGI_VEC_H
