@@ -159,16 +159,22 @@ static fg_gmm *make_mixture(const workload *job, const double *means)
 
 /* --------------------------------------------------------------------------------------- one fit */
 
-/* When each pass came to its end. */
+enum { MOST_PHASES = 8 };
+
+/* When each pass, and each phase, came to its end. */
 typedef struct passes {
-    int64_t step;
-    int32_t count;
+    const char *phase[MOST_PHASES];
+    double phase_end[MOST_PHASES];
+    int32_t phases, count;
     double first_end, end[MOST_RUNS + 1]; /* of the first look at the rows; of iterations */
 } passes;
 
 static int note_time(void *user, const fg_progress *now)
 {
     passes *p = user;
+    const bool same = p->phases && !strcmp(p->phase[p->phases - 1], now->phase);
+    if (!same && p->phases < MOST_PHASES) p->phase[p->phases++] = now->phase;
+    p->phase_end[p->phases - 1] = now->seconds;
     if (now->rows != now->rows_total || now->rows == 0) return 0;
     if (now->step == 0)
         p->first_end = now->seconds;
@@ -216,7 +222,7 @@ static void fit(fg_context *ctx, const workload *job, fg_source *rows, const dou
                               .tol = -1,
                               .tol_relative = -1,
                               .start = from,
-                              .progress = job->fit_iterations ? NULL : note_time,
+                              .progress = note_time,
                               .user = &out->passes};
     expect_ok(fg_gmm_fit(ctx, rows, &o, &gmm, &out->report));
     fg_gmm_destroy(gmm);
@@ -260,7 +266,9 @@ static void measure(fg_context *ctx, const workload *job, fg_source *rows, const
             ms[r] = 1e3 * (fgi_seconds() - begin);
         }
         print_times("fit_ms", ms, job->runs);
-        printf("\"init_ms\": %.4f, ", 1e3 * f.report.seconds_init);
+        for (int32_t i = 0; i < f.passes.phases; i++)
+            printf("\"%s_ms\": %.4f, ", f.passes.phase[i],
+                   1e3 * (f.passes.phase_end[i] - (i ? f.passes.phase_end[i - 1] : 0.0)));
     } else {
         for (int32_t r = 0; r < job->runs; r++) {
             fit(ctx, job, rows, start, &f);

@@ -52,12 +52,20 @@ static bool is_served(fg_dtype dtype)
            dtype == FG_U8 || dtype == FG_F64;
 }
 
+/* Rows that travel together: as many chunks as fill a buffer, unless rows have something to tell after each chunk. */
+static int64_t rows_at_once(const fgi_cuda_strategy *strategy, const fgi_cuda_task *task)
+{
+    const int64_t rows = strategy->chunk_rows(task);
+    const int64_t fit = FGI_CUDA_PINNED_BYTES / (rows * fgi_cuda_pitch_bytes(task->dtype, task->d));
+    return fit > 1 && !task->rows.top && !task->rows.log_density ? fit * rows : rows;
+}
+
 int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec)
 {
     const fgi_cuda_backend *cuda = (const fgi_cuda_backend *)backend;
     if (!is_served(spec->dtype)) return 1; /* begin says so */
     const fgi_cuda_task task = task_of(cuda, spec);
-    return worker_for(cuda, &task)->strategy->chunk_rows(&task);
+    return rows_at_once(worker_for(cuda, &task)->strategy, &task);
 }
 
 /* -------------------------------------------------------------------------------------------- begin */
@@ -95,12 +103,12 @@ static void carve_all(fgi_cuda_backend *cuda, fgi_cuda_carver *c)
 static fg_status make_room(fgi_cuda_backend *cuda)
 {
     const fgi_cuda_strategy *strategy = cuda->worker->strategy;
-    const int64_t chunk_bytes =
-        strategy->chunk_rows(&cuda->task) * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
+    const int64_t window_bytes =
+        rows_at_once(strategy, &cuda->task) * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
     fgi_cuda_carver count = {0};
     carve_all(cuda, &count);
     FG_TRY(fgi_cuda_reserve(&cuda->workspace, count.used));
-    FG_TRY(fgi_cuda_store_begin(&cuda->store, cuda->held, chunk_bytes));
+    FG_TRY(fgi_cuda_store_begin(&cuda->store, cuda->held, window_bytes));
     fgi_cuda_carver carver = {.data = cuda->workspace.data};
     carve_all(cuda, &carver);
     return strategy->prepare ? strategy->prepare(cuda->worker) : FG_OK;
@@ -153,19 +161,34 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
 
 /* ---------------------------------------------------------------------------------- absorb and end */
 
+fg_status fgi_cuda_absorb_rows(fgi_cuda_backend *cuda, const void *raw, int64_t first, int64_t rows)
+{
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
+    const int64_t most = strategy->chunk_rows(&cuda->task);
+    const int64_t pitch_bytes = fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
+    cudaError_t e = cudaSuccess;
+    for (int64_t at = 0; at < rows && e == cudaSuccess; at += most) {
+        const fgi_cuda_chunk chunk = {
+            .raw = (const char *)raw + at * pitch_bytes,
+            .first = first + at,
+            .rows = (int32_t)(rows - at < most ? rows - at : most),
+        };
+        e = strategy->absorb(cuda->worker, &chunk, cuda->computing);
+    }
+    return fgi_cuda_status(e, "starting kernels");
+}
+
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t first,
                           const fgi_row_results *results)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
-    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
-    fgi_cuda_chunk chunk = {.first = first};
-    FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, cuda->computing, &chunk));
-    FG_TRY(fgi_cuda_status(strategy->absorb(cuda->worker, &chunk, cuda->computing),
-                           "starting kernels"));
+    const void *raw;
+    FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &raw));
+    FG_TRY(fgi_cuda_absorb_rows(cuda, raw, first, view->rows));
     FG_TRY(fgi_cuda_store_used(&cuda->store, cuda->computing));
     const fgi_row_request *want = &cuda->task.rows;
     if (!results || (!want->top && !want->log_density)) return FG_OK;
-    cudaError_t e = strategy->tell(cuda->worker, results, cuda->computing);
+    cudaError_t e = cuda->worker->strategy->tell(cuda->worker, results, cuda->computing);
     if (e == cudaSuccess) e = cudaStreamSynchronize(cuda->computing); /* the caller wants it now */
     return fgi_cuda_status(e, "computing rows");
 }

@@ -45,6 +45,10 @@ fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, in
 /* Clears a slot and begins a pass with its parameters. */
 cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slot);
 
+/* Takes rows on the device through the pass, a chunk at a time. first: number of the first one. */
+fg_status fgi_cuda_absorb_rows(fgi_cuda_backend *cuda, const void *raw, int64_t first,
+                               int64_t rows);
+
 /* A pass has been completed. lost: it has lost rows, so the next ones find them more crowded. */
 void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost);
 

@@ -7,8 +7,6 @@
 #include "cuda_model.h"
 #include "cuda_transfer.h"
 
-#include <math.h> /* log2 */
-
 enum {
     SCORES_BYTES = 16 << 20, /* of a piece */
     ROWS_BYTES = 4 << 20,    /* of its rows in f32 */
@@ -124,7 +122,7 @@ static cudaError_t absorb_piece(dense_worker *w, const fgi_cuda_rows *rows, int6
         .model = w->model,
         .rows = *rows,
         .scores = w->scores,
-        .cut = 26.0 + log2((double)w->model.k),
+        .cut = fgi_cuda_cut(w->model.k),
         .keep = w->task.stats,
         .top = want->top,
         .exact_rank = want->exact_rank,

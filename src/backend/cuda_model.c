@@ -2,11 +2,18 @@
 /* cuda_model.c - the shape of a model on a device. Knows the padding that kernels want; knows no value. */
 #include "cuda_model.h"
 
+#include <math.h> /* log2 */
+
 enum { HALF_BYTES = 2 };
 
 int64_t fgi_cuda_padded(int64_t count, int64_t unit)
 {
     return (count + unit - 1) / unit * unit;
+}
+
+double fgi_cuda_cut(int32_t k)
+{
+    return 26.0 + log2((double)k);
 }
 
 void fgi_cuda_carve_model(fgi_cuda_carver *c, const fgi_cuda_task *task, fgi_cuda_model *m)

@@ -7,6 +7,9 @@
 /* Up to a whole number of units. */
 int64_t fgi_cuda_padded(int64_t count, int64_t unit);
 
+/* log2 of the largest ratio of responsibilities that still matters: what is left out sums to less than 2^-26 of a row. */
+double fgi_cuda_cut(int32_t k);
+
 /* Takes all of the model's arrays but the centre, one behind the other. */
 void fgi_cuda_carve_model(fgi_cuda_carver *carver, const fgi_cuda_task *task,
                           fgi_cuda_model *model);

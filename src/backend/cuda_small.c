@@ -55,6 +55,7 @@ static void small_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_
     w->loaded = false;
     fgi_cuda_carve_model(c, task, &a->model);
     a->each = task->stats_kind == FGI_DIAGONAL;
+    a->cut = (float)fgi_cuda_cut(task->k);
     a->part_doubles = fgi_stats_doubles(task->stats_kind, task->k, task->d);
     a->parts = fgi_cuda_carve(c, FGI_CUDA_SMALL_PARTS * a->part_doubles, sizeof(double));
     a->totals = fgi_cuda_carve(c, FGI_CUDA_SMALL_PARTS, sizeof *a->totals);

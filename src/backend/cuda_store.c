@@ -59,36 +59,35 @@ bool fgi_cuda_store_holds(const fgi_cuda_store *store, const void *source, fg_dt
 
 /* -------------------------------------------------------------------------------------------- pass */
 
-fg_status fgi_cuda_store_begin(fgi_cuda_store *store, bool held, int64_t chunk_bytes)
+fg_status fgi_cuda_store_begin(fgi_cuda_store *store, bool held, int64_t view_bytes)
 {
-    store->chunks = 0;
-    store->half_bytes = chunk_bytes;
-    return held ? FG_OK : fgi_cuda_reserve(&store->window, 2 * (size_t)chunk_bytes);
+    store->views = 0;
+    store->half_bytes = view_bytes;
+    return held ? FG_OK : fgi_cuda_reserve(&store->window, 2 * (size_t)view_bytes);
 }
 
-fg_status fgi_cuda_store_bring(fgi_cuda_store *store, bool held, const fg_view *chunk,
-                               cudaStream_t computing, fgi_cuda_chunk *out)
+fg_status fgi_cuda_store_bring(fgi_cuda_store *store, bool held, const fg_view *rows, int64_t first,
+                               cudaStream_t computing, const void **raw)
 {
     const cudaStream_t copying = store->transfer.stream;
-    const int at = (int)(store->chunks % 2);
-    char *to = held ? (char *)store->block.data + out->first * store->pitch_bytes
+    const int at = (int)(store->views % 2);
+    char *to = held ? (char *)store->block.data + first * store->pitch_bytes
                     : (char *)store->window.data + at * store->half_bytes;
-    out->raw = to;
-    out->rows = (int32_t)chunk->rows;
-    if (held && out->first + chunk->rows <= store->filled) return FG_OK;
-    FGI_ASSERT(!held || out->first <= store->filled);
+    *raw = to;
+    if (held && first + rows->rows <= store->filled) return FG_OK;
+    FGI_ASSERT(!held || first <= store->filled);
     if (!held)
         FG_TRY(fgi_cuda_status(cudaStreamWaitEvent(copying, store->used[at], 0), "copying rows"));
-    FG_TRY(fgi_cuda_send(&store->transfer, chunk, to));
+    FG_TRY(fgi_cuda_send(&store->transfer, rows, to));
     cudaError_t e = cudaEventRecord(store->arrived[at], copying);
     if (e == cudaSuccess) e = cudaStreamWaitEvent(computing, store->arrived[at], 0);
-    if (e == cudaSuccess && held) store->filled = out->first + chunk->rows;
+    if (e == cudaSuccess && held) store->filled = first + rows->rows;
     return fgi_cuda_status(e, "copying rows");
 }
 
 fg_status fgi_cuda_store_used(fgi_cuda_store *store, cudaStream_t computing)
 {
-    const int at = (int)(store->chunks++ % 2);
+    const int at = (int)(store->views++ % 2);
     return fgi_cuda_status(cudaEventRecord(store->used[at], computing), "copying rows");
 }
 

@@ -13,9 +13,9 @@ typedef struct fgi_cuda_store {
     fgi_cuda_block block;
     int64_t rows, filled, pitch_bytes;
     fg_dtype dtype;
-    /* chunk i of a pass lies in half i % 2 of the window */
+    /* the i-th view of a pass lies in half i % 2 of the window */
     fgi_cuda_block window;
-    int64_t half_bytes, chunks;
+    int64_t half_bytes, views;
     cudaEvent_t arrived[2], used[2];
 } fgi_cuda_store;
 
@@ -29,18 +29,18 @@ void fgi_cuda_store_release(fgi_cuda_store *store);
 /* Whether these rows are held, or will be once a pass has brought them. */
 bool fgi_cuda_store_holds(const fgi_cuda_store *store, const void *source, fg_dtype dtype);
 
-/* Begins a pass over chunks of so many bytes at most. */
-fg_status fgi_cuda_store_begin(fgi_cuda_store *store, bool held, int64_t chunk_bytes);
+/* Begins a pass over rows that come in views of so many bytes at most. */
+fg_status fgi_cuda_store_begin(fgi_cuda_store *store, bool held, int64_t view_bytes);
 
-/* Brings a chunk: it lies there when the computing stream goes on. The caller may have the view back when this
- * returns. */
-fg_status fgi_cuda_store_bring(fgi_cuda_store *store, bool held, const fg_view *chunk,
-                               cudaStream_t computing, fgi_cuda_chunk *out);
+/* Brings rows, the first of which has the number `first`: they lie at *raw when the computing stream goes on. The caller
+ * may have the view back when this returns. */
+fg_status fgi_cuda_store_bring(fgi_cuda_store *store, bool held, const fg_view *rows, int64_t first,
+                               cudaStream_t computing, const void **raw);
 
 /* All rows have been brought: room for bringing is given back if they are held. */
 fg_status fgi_cuda_store_end(fgi_cuda_store *store, bool held);
 
-/* The computing stream has been given all that reads the last chunk. */
+/* The computing stream has been given all that reads the rows brought last. */
 fg_status fgi_cuda_store_used(fgi_cuda_store *store, cudaStream_t computing);
 
 #endif

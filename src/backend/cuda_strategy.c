@@ -3,6 +3,7 @@
 #include "cuda_strategy.h"
 
 const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES] = {
+    &fgi_cuda_one_component,
     &fgi_cuda_small_models,
     &fgi_cuda_sparse,
     &fgi_cuda_dense,

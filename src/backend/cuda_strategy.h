@@ -73,11 +73,11 @@ struct fgi_cuda_worker {
     const fgi_cuda_strategy *strategy;
 };
 
-extern const fgi_cuda_strategy fgi_cuda_small_models, fgi_cuda_sparse,
+extern const fgi_cuda_strategy fgi_cuda_one_component, fgi_cuda_small_models, fgi_cuda_sparse,
     fgi_cuda_dense;
 
 /* All there are, the best first; the last one serves every task. */
-enum { FGI_CUDA_STRATEGIES = 3 };
+enum { FGI_CUDA_STRATEGIES = 4 };
 extern const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES];
 
 #endif

@@ -99,7 +99,7 @@ static fg_status send_piece(fgi_cuda_transfer *t, const fg_view *piece, int64_t 
 fg_status fgi_cuda_send(fgi_cuda_transfer *t, const fg_view *rows, void *to)
 {
     const int64_t pitch_bytes = fgi_cuda_pitch_bytes((fg_dtype)rows->dtype, rows->cols);
-    const int64_t fit = PINNED_BYTES / pitch_bytes, most = fit > 0 ? fit : 1;
+    const int64_t fit = FGI_CUDA_PINNED_BYTES / pitch_bytes, most = fit > 0 ? fit : 1;
     for (int64_t done = 0; done < rows->rows; done += most) {
         const int64_t left = rows->rows - done;
         const fg_view piece = fgi_view_rows(rows, done, left < most ? left : most);

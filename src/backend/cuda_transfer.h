@@ -8,6 +8,9 @@
 
 #include <cuda_runtime_api.h> /* cudaStream_t */
 
+/* Of each of two buffers: packed by 8 threads it keeps a link of 55 GB/s busy; 4 MB do not (30 GB/s). */
+enum { FGI_CUDA_PINNED_BYTES = 16 << 20 };
+
 typedef struct fgi_cuda_transfer {
     fgi_pool *pool;
     cudaStream_t stream;

@@ -52,24 +52,6 @@ fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
                            "preparing a pass");
 }
 
-static cudaError_t absorb_held(fgi_cuda_backend *cuda)
-{
-    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
-    const fgi_cuda_store *store = &cuda->store;
-    const int64_t chunk_rows = strategy->chunk_rows(&cuda->task);
-    cudaError_t e = cudaSuccess;
-    for (int64_t first = 0; first < store->rows && e == cudaSuccess; first += chunk_rows) {
-        const int64_t left = store->rows - first;
-        const fgi_cuda_chunk chunk = {
-            .raw = (const char *)store->block.data + first * store->pitch_bytes,
-            .first = first,
-            .rows = (int32_t)(left < chunk_rows ? left : chunk_rows),
-        };
-        e = strategy->absorb(cuda->worker, &chunk, cuda->computing);
-    }
-    return e == cudaSuccess ? strategy->finish(cuda->worker, cuda->computing) : e;
-}
-
 /* Gives the device one more turn. */
 static fg_status begin_turn(fgi_cuda_backend *cuda)
 {
@@ -92,8 +74,9 @@ static fg_status begin_turn(fgi_cuda_backend *cuda)
         .states = to->states,
         .report = (fgi_cuda_report *)turns->reports.data + at,
     };
-    cudaError_t e = fgi_cuda_begin_slot(cuda, from);
-    if (e == cudaSuccess) e = absorb_held(cuda);
+    FG_TRY(fgi_cuda_status(fgi_cuda_begin_slot(cuda, from), "starting kernels"));
+    FG_TRY(fgi_cuda_absorb_rows(cuda, cuda->store.block.data, 0, cuda->store.rows));
+    cudaError_t e = cuda->worker->strategy->finish(cuda->worker, cuda->computing);
     if (e == cudaSuccess) e = fgi_cuda_update(&update, cuda->computing);
     if (e == cudaSuccess) e = cudaEventRecord(turns->reported[at], cuda->computing);
     return fgi_cuda_status(e, "starting kernels");

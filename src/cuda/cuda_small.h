@@ -21,6 +21,7 @@ typedef struct fgi_cuda_small_args {
     int64_t first;      /* number of the first one */
     int32_t each;       /* squares of every dimension: diagonal statistics */
     int32_t add;        /* to the parts; else they are written */
+    float cut;          /* log2 of the largest ratio of responsibilities that still matters */
     int64_t part_doubles;    /* of one part: as in fgi_stats */
     double *parts;
     fgi_cuda_totals *totals; /* of each part */

@@ -41,7 +41,7 @@ template <int DIMS> struct block_memory {
 
 /* What a thread has found of whole rows. */
 struct tally {
-    double objective;
+    double objective, dropped;
     long long good, skipped, survivors, bad;
 };
 
@@ -146,9 +146,13 @@ __device__ void find_responsibilities(const fgi_cuda_small_args &a, int32_t firs
         if (best < other) best = other;
     }
     float share[OWN], sum = 0.0f;
+    int left_out = 0;
 #pragma unroll
     for (int q = 0; q < OWN; q++) {
-        share[q] = hard ? (own + 8 * q == best.j ? 1.0f : 0.0f) : exp2f((float)(value[q] - best.value));
+        const float difference = (float)(value[q] - best.value);
+        const bool kept = hard ? own + 8 * q == best.j : difference >= -a.cut;
+        share[q] = kept ? exp2f(difference) : 0.0f; /* of the best one: 1 */
+        left_out += !kept && own + 8 * q < a.model.k;
         sum += share[q];
     }
 #pragma unroll
@@ -161,6 +165,7 @@ __device__ void find_responsibilities(const fgi_cuda_small_args &a, int32_t firs
         survivors += kept != 0.0f;
     }
     found.survivors += survivors;
+    if (usable && !hard) found.dropped += left_out * exp2f(-a.cut);
     if (own != 0 || first + r >= a.rows.rows) return;
     if (usable) {
         found.objective += hard ? best.value : ln_2 * (best.value + log2f(sum));
@@ -254,6 +259,7 @@ template <int DIMS, bool EACH> __device__ void write_sums(const fgi_cuda_small_a
 __device__ void add_totals(fgi_cuda_totals *to, const tally &found, bool add)
 {
     const double objective = fgi_block_reduce<THREADS>(found.objective, fgi_add());
+    const double dropped = fgi_block_reduce<THREADS>(found.dropped, fgi_add());
     const long long good = fgi_block_reduce<THREADS>(found.good, fgi_add());
     const long long skipped = fgi_block_reduce<THREADS>(found.skipped, fgi_add());
     const long long survivors = fgi_block_reduce<THREADS>(found.survivors, fgi_add());
@@ -263,6 +269,7 @@ __device__ void add_totals(fgi_cuda_totals *to, const tally &found, bool add)
     all.first_bad_row = -1;
     if (add) all = *to;
     all.objective += objective;
+    all.dropped += dropped;
     all.rows += good;
     all.rows_skipped += skipped;
     all.survivors += survivors;
@@ -329,7 +336,7 @@ __global__ void __launch_bounds__(MERGE_THREADS)
     __shared__ double slice_sum[SLICES][32];
     if (blockIdx.x == gridDim.x - 1) {
         const fgi_cuda_totals t = a.totals[threadIdx.x];
-        const tally found = {t.objective, t.rows, t.rows_skipped, t.survivors,
+        const tally found = {t.objective, t.dropped, t.rows, t.rows_skipped, t.survivors,
                              t.first_bad_row < 0 ? INT64_MAX : (long long)t.first_bad_row};
         add_totals(totals, found, true);
         return;
