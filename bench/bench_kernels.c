@@ -3,6 +3,7 @@
  * Knows the kernel table; knows no pass.
  *
  *     bench_kernels [--json] [ISA ...]      (default: every instruction set this CPU has)
+ *     bench_kernels --peak                  GFLOP/s of multiply-adds of one core, at most
  *
  * A case's value is compared with the reference kernel's before it is timed. Times are medians of RUNS. */
 #include "clock.h"
@@ -447,6 +448,10 @@ int main(int argc, char **argv)
 {
     static const char *const all[] = {"amx", "avx512", "avx2", "neon", "ref"};
     bool json = false, named = false, right = true;
+    if (argc == 2 && !strcmp(argv[1], "--peak")) {
+        printf("%.1f\n", 1e-9 * fma_peak(fgi_kernels_pick(NULL)->isa));
+        return 0;
+    }
     arena a = create_arena();
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--json")) json = true;
