@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One iteration on this machine's GPU: ours beside IBM's Flash-GMM and two hard k-means, in one run.
+
+    gpu.py BENCH_GPU --peers DIR [--runs R] [--output FILE] [SHAPE ...]        SHAPE is N x K x D: 1000000x1024x128
+
+Rows are on the device, of one distribution for all: near K means of variance 1, noise 0.7, starts a little off. First ours
+is checked: the log-likelihood of two iterations on the GPU against the CPU's. Then every shape is timed by everybody that
+serves it; ours in both precisions. BENCH_GPU is the program built from bench/bench_gpu.c; DIR holds the peers' sources
+(bench/gpu_peers.py). Needs PyTorch, Triton.
+"""
+import argparse
+import json
+import subprocess
+import sys
+
+import gpu_peers
+import measure
+
+SHAPES = ["10000000x1024x128", "1000000x1024x128", "1000000x4096x128", "1000000x16384x128", "1000000x1024x64",
+          "1000000x1024x256", "500000x1024x768", "500000x4096x384", "200000x1024x1536", "100000x1024x128"]
+
+
+def ours(bench_gpu, *arguments):
+    done = subprocess.run([bench_gpu, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{bench_gpu} {' '.join(map(str, arguments))}\n{done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def time_ours(bench_gpu, runs, n, k, d):
+    for covariance in ("hard", "spherical", "diagonal"):
+        for precision in ("default", "fast"):
+            for row in ours(bench_gpu, "--covariance", covariance, "--precision", precision, "--runs", runs, n, k, d):
+                yield {"who": f"flashgmm {precision}", "covariance": covariance, "n": n, "k": k, "d": d, **row}
+
+
+def share(row, ceilings):
+    """Of the measured f16 product rate, counting one product for hard clustering and two for soft."""
+    products = 2 if row["covariance"] == "hard" else 4
+    return products * row["n"] * row["k"] * row["d"] / row["ms"] * 1e-9 / ceilings["f16_tflops"]
+
+
+def show(rows, ceilings):
+    print(f"{'':22} {'covariance':10} {'ms':>9} {'of f16 rate':>12}  times the best peer of its kind")
+    for row in rows:
+        if "ms" not in row:
+            print(f"{row['who']:22} {row['covariance']:10} {row['failed'][:60]}")
+            continue
+        soft = [r["ms"] for r in rows if "ms" in r and not r["who"].startswith("flashgmm")
+                and (r["covariance"] == "hard") == (row["covariance"] == "hard")]
+        ratio = f"{min(soft) / row['ms']:.2f}" if soft and row["who"].startswith("flashgmm") else ""
+        print(f"{row['who']:22} {row['covariance']:10} {measure.digits(row['ms']):>9} {share(row, ceilings):>12.2f}  {ratio}",
+              flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench_gpu")
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--output")
+    parser.add_argument("shapes", nargs="*", metavar="SHAPE", default=SHAPES)
+    options = parser.parse_args()
+    ceilings = gpu_peers.ceilings()
+    results = [{**gpu_peers.device(), **ceilings}]
+    print(json.dumps(results[0]), flush=True)
+    results += ours(options.bench_gpu, "--check")
+    print(json.dumps(results[-1]), flush=True)
+    for shape in options.shapes:
+        n, k, d = map(int, shape.split("x"))
+        print(f"\n{shape}", flush=True)
+        rows = list(time_ours(options.bench_gpu, options.runs, n, k, d)) + list(gpu_peers.measure(options.peers, n, k, d))
+        show(rows, ceilings)
+        results += rows
+        if options.output:
+            measure.write_rows(results, options.output)
+
+
+if __name__ == "__main__":
+    main()
