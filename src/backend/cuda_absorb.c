@@ -4,13 +4,18 @@
 #include "cuda_backend.h"
 #include "cuda_device.h"
 
-enum { PASSES_CROWDED = 16 /* what is crowded now may be so no longer a little later */ };
+enum {
+    PASSES_CROWDED = 16, /* what is crowded now may be so no longer a little later */
+    VIEW_BYTES = 16 << 20
+};
 
 /* ------------------------------------------------------------------------------------------- choice */
 
 static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *spec)
 {
-    const bool held = fgi_cuda_store_holds(&cuda->store, spec->source, spec->dtype);
+    const fgi_cuda_store *store = &cuda->store;
+    const bool follows = fgi_cuda_store_follows(store, spec->source, spec->dtype);
+    const bool held = fgi_cuda_store_holds(store, spec->source, spec->dtype);
     return (fgi_cuda_task){
         .kind = spec->params->kind,
         .stats_kind = spec->stats_kind,
@@ -24,7 +29,8 @@ static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *
         .capability = cuda->capability,
         .multiprocessors = cuda->multiprocessors,
         .crowding = cuda->crowding,
-        .held_rows = held ? cuda->store.rows : 0,
+        .source_rows = follows ? store->rows : 0,
+        .held_rows = held ? store->rows : 0,
     };
 }
 
@@ -52,11 +58,11 @@ static bool is_served(fg_dtype dtype)
            dtype == FG_U8 || dtype == FG_F64;
 }
 
-/* Rows that travel together: as many chunks as fill a buffer, unless rows have something to tell after each chunk. */
+/* Rows that travel together, unless they have something to tell after each chunk. */
 static int64_t rows_at_once(const fgi_cuda_strategy *strategy, const fgi_cuda_task *task)
 {
     const int64_t rows = strategy->chunk_rows(task);
-    const int64_t fit = FGI_CUDA_PINNED_BYTES / (rows * fgi_cuda_pitch_bytes(task->dtype, task->d));
+    const int64_t fit = VIEW_BYTES / (rows * fgi_cuda_pitch_bytes(task->dtype, task->d));
     return fit > 1 && !task->rows.top && !task->rows.log_density ? fit * rows : rows;
 }
 
@@ -151,7 +157,8 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
                         "rows of type %s cannot be clustered; use f32, f16, bf16, i8, u8 or f64",
                         fg_dtype_text(spec->dtype));
     fg_status s = fgi_cuda_prepare(cuda, spec, 1);
-    if (s == FG_MEMORY && cuda->held) { /* better slowly than not at all: these rows will pass by */
+    if (s == FG_MEMORY &&
+        cuda->task.source_rows) { /* better slowly than not at all: nothing is kept */
         backend->ops->release(backend);
         s = fgi_cuda_prepare(cuda, spec, 1);
     }

@@ -35,26 +35,32 @@ void fgi_cuda_store_release(fgi_cuda_store *store)
 {
     if (store->block.bytes > KEPT_BYTES) fgi_cuda_release(&store->block);
     store->source = NULL;
+    store->has_room = false;
     store->filled = 0;
 }
 
 void fgi_cuda_store_hold(fgi_cuda_store *store, const fgi_hold *rows)
 {
     fgi_cuda_store_release(store);
+    store->source = rows->source;
+    store->rows = rows->rows;
+    store->dtype = rows->dtype;
     store->pitch_bytes = fgi_cuda_pitch_bytes(rows->dtype, rows->cols);
     const uint64_t room = fgi_cuda_free_bytes() / 8 * 7; /* a pass needs some too */
     if (store->pitch_bytes == 0 || (uint64_t)rows->rows > room / (uint64_t)store->pitch_bytes)
         return;
     const size_t bytes = (size_t)rows->rows * (size_t)store->pitch_bytes;
-    if (fgi_cuda_reserve(&store->block, bytes) != FG_OK) return;
-    store->source = rows->source;
-    store->rows = rows->rows;
-    store->dtype = rows->dtype;
+    store->has_room = fgi_cuda_reserve(&store->block, bytes) == FG_OK;
+}
+
+bool fgi_cuda_store_follows(const fgi_cuda_store *store, const void *source, fg_dtype dtype)
+{
+    return store->source && store->source == source && store->dtype == dtype;
 }
 
 bool fgi_cuda_store_holds(const fgi_cuda_store *store, const void *source, fg_dtype dtype)
 {
-    return store->source && store->source == source && store->dtype == dtype;
+    return store->has_room && fgi_cuda_store_follows(store, source, dtype);
 }
 
 /* -------------------------------------------------------------------------------------------- pass */

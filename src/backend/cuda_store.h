@@ -8,8 +8,9 @@
 
 typedef struct fgi_cuda_store {
     fgi_cuda_transfer transfer;
-    /* what is held of a source, from its first row on */
-    const void *source; /* NULL: nothing */
+    /* the source that passes will come back to, and what is held of it, from its first row on */
+    const void *source; /* NULL: none */
+    bool has_room;      /* else nothing is held: rows pass by each time */
     fgi_cuda_block block;
     int64_t rows, filled, pitch_bytes;
     fg_dtype dtype;
@@ -22,11 +23,12 @@ typedef struct fgi_cuda_store {
 fg_status fgi_cuda_store_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_store *out);
 void fgi_cuda_store_close(fgi_cuda_store *store); /* also after a failed open */
 
-/* Makes room for rows, if there is as much and something to spare; else nothing is held, and rows pass by. */
+/* Follows a source: makes room for its rows, if there is as much and something to spare. */
 void fgi_cuda_store_hold(fgi_cuda_store *store, const fgi_hold *rows);
 void fgi_cuda_store_release(fgi_cuda_store *store);
 
-/* Whether these rows are held, or will be once a pass has brought them. */
+/* Whether passes will come back to these rows; whether they are held, or will be once a pass has brought them. */
+bool fgi_cuda_store_follows(const fgi_cuda_store *store, const void *source, fg_dtype dtype);
 bool fgi_cuda_store_holds(const fgi_cuda_store *store, const void *source, fg_dtype dtype);
 
 /* Begins a pass over rows that come in views of so many bytes at most. */

@@ -17,9 +17,9 @@ typedef struct fgi_cuda_task {
     int32_t precision;  /* fg_precision */
     int32_t capability; /* of the device: ten times the major version, and the minor */
     int32_t multiprocessors;
-    int32_t crowding; /* 0; one more for each time that a strategy has lost rows, of late */
-    int64_t
-        held_rows; /* all rows of the source, if they stay on the device from pass to pass; else 0 */
+    int32_t crowding;    /* 0; one more for each time that a strategy has lost rows, of late */
+    int64_t source_rows; /* all rows of the source, if passes will come back to them; else 0 */
+    int64_t held_rows;   /* the same, if they stay on the device until then */
 } fgi_cuda_task;
 
 /* Consecutive rows of a source, on the device, at fgi_cuda_pitch_bytes. */
@@ -44,7 +44,8 @@ typedef struct fgi_cuda_worker fgi_cuda_worker;
 typedef struct fgi_cuda_strategy {
     const char *name;
     bool (*serves)(const fgi_cuda_task *task);
-    /* Rows of a chunk, all but the last one; follows from the task, held_rows apart: so do the bits of every sum. */
+    /* Rows of a chunk, all but the last one; follows from the task, source_rows and held_rows apart: so do the bits of
+     * every sum. */
     int64_t (*chunk_rows)(const fgi_cuda_task *task);
     /* A worker serves all passes of a backend; it begins with host memory alone. */
     fg_status (*create)(fgi_ledger *ledger, fgi_cuda_worker **out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuda_transfer.c - packs rows into two pinned buffers in turn. Knows the link and threads; knows no pass. */
+/* cuda_transfer.c - packs rows into pinned buffers in turn. Knows the link and threads; knows no pass. */
 #include "cuda_transfer.h"
 
 #include "cuda_device.h"
@@ -8,12 +8,10 @@
 #include <string.h> /* memcpy */
 
 enum {
-    PINNED_BYTES =
-        16
-        << 20, /* of each buffer: packed by 8 threads it keeps a link of 55 GB/s busy; 4 MB do not */
-    KEPT_BYTES = 4 << 20, /* not worth the time to take them anew */
-    PACK_BYTES = 1 << 18, /* that one thread packs at a time */
-    UNIT_BYTES = 16       /* what a device reads at once */
+    PINNED_BYTES = 8 << 20, /* of a buffer */
+    KEPT_BYTES = 1 << 20,   /* not worth the time to take them anew */
+    PACK_BYTES = 1 << 18,   /* that one thread packs at a time */
+    UNIT_BYTES = 16         /* what a device reads at once */
 };
 
 int64_t fgi_cuda_pitch_bytes(fg_dtype dtype, int32_t cols)
@@ -26,7 +24,7 @@ fg_status fgi_cuda_transfer_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_tr
 {
     *out = (fgi_cuda_transfer){.pool = pool};
     cudaError_t e = cudaStreamCreateWithFlags(&out->stream, cudaStreamNonBlocking);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < FGI_CUDA_BUFFERS; i++) {
         out->pinned[i] = (fgi_cuda_block){.pinned = true, .ledger = ledger};
         if (e == cudaSuccess) e = cudaEventCreateWithFlags(&out->sent[i], cudaEventDisableTiming);
     }
@@ -35,7 +33,7 @@ fg_status fgi_cuda_transfer_open(fgi_pool *pool, fgi_ledger *ledger, fgi_cuda_tr
 
 void fgi_cuda_transfer_close(fgi_cuda_transfer *transfer)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < FGI_CUDA_BUFFERS; i++) {
         fgi_cuda_release(&transfer->pinned[i]);
         if (transfer->sent[i]) (void)cudaEventDestroy(transfer->sent[i]);
     }
@@ -85,7 +83,7 @@ static void pack_rows(fgi_pool *pool, const fg_view *rows, int64_t pitch_bytes, 
 static fg_status send_piece(fgi_cuda_transfer *t, const fg_view *piece, int64_t pitch_bytes,
                             char *to)
 {
-    const int at = (int)(t->sends++ % 2);
+    const int at = (int)(t->sends++ % FGI_CUDA_BUFFERS);
     const size_t bytes = (size_t)(piece->rows * pitch_bytes);
     FG_TRY(fgi_cuda_status(cudaEventSynchronize(t->sent[at]), "copying rows"));
     FG_TRY(fgi_cuda_reserve(&t->pinned[at], bytes));
@@ -99,7 +97,7 @@ static fg_status send_piece(fgi_cuda_transfer *t, const fg_view *piece, int64_t 
 fg_status fgi_cuda_send(fgi_cuda_transfer *t, const fg_view *rows, void *to)
 {
     const int64_t pitch_bytes = fgi_cuda_pitch_bytes((fg_dtype)rows->dtype, rows->cols);
-    const int64_t fit = FGI_CUDA_PINNED_BYTES / pitch_bytes, most = fit > 0 ? fit : 1;
+    const int64_t fit = PINNED_BYTES / pitch_bytes, most = fit > 0 ? fit : 1;
     for (int64_t done = 0; done < rows->rows; done += most) {
         const int64_t left = rows->rows - done;
         const fg_view piece = fgi_view_rows(rows, done, left < most ? left : most);
@@ -111,7 +109,7 @@ fg_status fgi_cuda_send(fgi_cuda_transfer *t, const fg_view *rows, void *to)
 fg_status fgi_cuda_send_end(fgi_cuda_transfer *t)
 {
     const fg_status s = fgi_cuda_status(cudaStreamSynchronize(t->stream), "copying rows");
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FGI_CUDA_BUFFERS; i++)
         if (t->pinned[i].bytes > KEPT_BYTES) fgi_cuda_release(&t->pinned[i]);
     return s;
 }
