@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of searches beside FAISS's IndexIVFFlat: hard lists over the same centroids, the same probes, the same
-threads; a batch of queries, and queries one by one.
+"""Speed of searches beside FAISS's IndexIVFFlat over the same centroids with the same threads, a batch of queries, and
+queries one by one: hard lists at the same probes, and soft probing at the same recall.
 
-    search_speed.py LIBFLASHGMM.so DATA_FOLDER [--output FILE] [--runs N] [--sets NAME,...]
+    search_speed.py LIBFLASHGMM.so DATA_FOLDER [--output FILE] [--runs N] [--sets NAME,...] [--threads N,...]
+                    [--what probes,recall]
 
-DATA_FOLDER holds sift-photos_{base,query}.bvecs and glove-100_{base,query}.fvecs. First the results are compared; then
-both are timed in turn, so that a change of the machine's pace meets both alike. A ratio above 1 says that we are
+DATA_FOLDER holds sift-photos_{base,query}.bvecs and glove-100_{base,query}.fvecs. At the same probes, results are
+compared first. At the same recall, soft probing is tuned on 1500 queries and measured on 1000 others, and FAISS's
+seconds are interpolated between the two numbers of probes whose recalls enclose the one that we got. Both
+are timed in turn, so that a change of the machine's pace meets both alike. A ratio above 1 says that we are
 faster; it is the median over the runs of FAISS's CPU seconds to ours (and of seconds on the clock, which other
 programs on the machine disturb). FAISS holds rows as f32 whatever their type; we hold them as they are, so
 there is a set of bytes, and the same one as f32. Needs numpy and faiss.
@@ -29,13 +32,16 @@ import measure
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 import client
 
-RESULTS, QUERIES, SINGLES, PROBES, THREADS = 10, 1000, 300, (1, 4, 16, 64), (1, 2)
+RESULTS, QUERIES, SAMPLE, SINGLES, PROBES = 10, 1000, 1500, 300, (1, 4, 16, 64)
+RECALLS = (0.9, 0.95, 0.99)
 SETS = {
     # name: file, element type, metric, lists
     "glove": ("glove-100_{}.fvecs", np.float32, client.L2, 256),
     "glove-cosine": ("glove-100_{}.fvecs", np.float32, client.COSINE, 256),
     "sift-u8": ("sift-photos_{}.bvecs", np.uint8, client.L2, 512),
     "sift-f32": ("sift-photos_{}.bvecs", np.float32, client.L2, 512),
+    "sift-u8-1024": ("sift-photos_{}.bvecs", np.uint8, client.L2, 1024),
+    "sift-f32-1024": ("sift-photos_{}.bvecs", np.float32, client.L2, 1024),
 }
 
 
@@ -53,10 +59,13 @@ class Ours:
         options = client.sized(client.SearchOptions, n=RESULTS)
         return options, views, [c.byref(x) for x in (views[0], options, *views[1:])]
 
-    def prepare(self, probes, threads):
+    def prepare(self, threads, probes=0, recall=0.0):
         self.context = self.library.make_context(threads)
         for options, _, _ in (self.batch, self.single):
-            options.probes = probes
+            options.probes, options.recall = probes, recall
+
+    def finish(self):
+        self.library.so.fg_context_destroy(self.context)
 
     def search_batch(self):
         _, views, arguments = self.batch
@@ -82,7 +91,7 @@ class Theirs:
         self.pointers = [faiss.swig_ptr(queries[i : i + 1]) for i in range(SINGLES)]
         self.scores, self.ids = np.empty((1, RESULTS), np.float32), np.empty((1, RESULTS), np.int64)
 
-    def prepare(self, probes, threads):
+    def prepare(self, threads, probes):
         self.index.nprobe = probes
         faiss.omp_set_num_threads(threads)
 
@@ -123,28 +132,82 @@ def compare(ours, theirs, runs, count):
             "ratio_clock": round(middle(b[1] / a[1] for a, b in pairs), 3)}
 
 
+def time_both(args, ours, theirs):
+    return {"batch": compare(ours.search_batch, theirs.search_batch, args.runs, QUERIES),
+            "single": compare(ours.search_singles, theirs.search_singles, args.runs, SINGLES)}
+
+
+def same_probes(args, ours, theirs):
+    for threads in args.threads:
+        for probes in PROBES:
+            ours.prepare(threads, probes=probes)
+            theirs.prepare(threads, probes)
+            expect_same(ours, theirs)
+            yield {"threads": threads, "probes": probes, **time_both(args, ours, theirs)}
+            ours.finish()
+
+
+def recall_of(ids, truth):
+    return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(ids, truth)]) / RESULTS)
+
+
+def enclosing_probes(theirs, truth, recall):
+    """The fewest probes that reach the recall, and their recall and that of one less."""
+    below = 0.0
+    for probes in range(1, theirs.index.nlist + 1):
+        theirs.prepare(os.cpu_count(), probes)
+        reached = recall_of(theirs.search_batch()[0], truth)
+        if reached >= recall:
+            return probes, below, reached
+        below = reached
+
+
+def same_recall(args, ours, theirs, truth):
+    for threads in args.threads:
+        for target in RECALLS:
+            ours.prepare(threads, recall=target)
+            recall = recall_of(ours.search_batch()[0], truth)
+            probes, below, reached = enclosing_probes(theirs, truth, recall)
+            share = (recall - below) / (reached - below)
+            times = []
+            for count in (max(probes - 1, 1), probes):
+                theirs.prepare(threads, count)
+                times.append(time_both(args, ours, theirs))
+            ours.finish()
+            row = {"threads": threads, "target": target, "recall": round(recall, 4), "faiss_probes": probes,
+                   "faiss_recalls": [round(below, 4), round(reached, 4)]}
+            for way in ("batch", "single"):
+                low, high = (t[way] for t in times)
+                row[way] = {key: round(low[key] + share * (high[key] - low[key]), 3) for key in low}
+            yield row
+
+
 def measure_set(args, library, name):
     file, dtype, metric, lists = SETS[name]
     base, queries = (client.read_vecs(pathlib.Path(args.data) / file.format(x)) for x in ("base", "query"))
-    base, queries = base.astype(dtype), np.ascontiguousarray(queries[:QUERIES].astype(dtype))
+    order = np.random.default_rng(1).permutation(len(queries))  # neighbours in the file are alike
+    queries = np.ascontiguousarray(queries[order].astype(dtype))
+    base, sample, queries = base.astype(dtype), queries[QUERIES : QUERIES + SAMPLE], queries[:QUERIES]
     trained = library.build(base, lists=lists, metric=metric, kmeans_iter=10)
     centroids = library.centroids(trained, lists, base.shape[1])
     library.destroy(trained)
     index = library.build(base, metric=metric, centroids=c.pointer(client.View(centroids)))
     ours = Ours(library, index, queries)
-    theirs = Theirs(client.as_compared(base, metric), centroids, metric, client.as_compared(queries, metric))
-    for threads in THREADS:
-        for probes in PROBES:
-            ours.prepare(probes, threads)
-            theirs.prepare(probes, threads)
-            expect_same(ours, theirs)
-            row = {"set": name, "K": lists, "threads": threads, "probes": probes,
-                   "batch": compare(ours.search_batch, theirs.search_batch, args.runs, QUERIES),
-                   "single": compare(ours.search_singles, theirs.search_singles, args.runs, SINGLES)}
-            print(f"{name:12} {threads} threads {probes:3} probes: batch {row['batch']['ratio_cpu']:5.2f} "
-                  f"single {row['single']['ratio_cpu']:5.2f} (CPU time; FAISS = 1)", flush=True)
-            library.so.fg_context_destroy(ours.context)
-            yield row
+    compared = client.as_compared(base, metric), client.as_compared(queries, metric)
+    theirs = Theirs(compared[0], centroids, metric, compared[1])
+    rows = []
+    if "probes" in args.what:
+        rows.append(same_probes(args, ours, theirs))
+    if "recall" in args.what:
+        library.tune(index, sample, RESULTS, 0.95)
+        exact = faiss.IndexFlatL2(base.shape[1]) if metric == client.L2 else faiss.IndexFlatIP(base.shape[1])
+        exact.add(compared[0])
+        rows.append(same_recall(args, ours, theirs, exact.search(compared[1], RESULTS)[1]))
+    for row in (row for some in rows for row in some):
+        way = f"{row['probes']:3} probes" if "probes" in row else f"recall {row['recall']:.4f}"
+        print(f"{name:14} {row['threads']} threads {way}: batch {row['batch']['ratio_cpu']:5.2f} "
+              f"single {row['single']['ratio_cpu']:5.2f} (CPU time; FAISS = 1)", flush=True)
+        yield {"set": name, "K": lists, **row}
     library.destroy(index)
 
 
@@ -155,6 +218,8 @@ def main():
     parser.add_argument("--output", help="JSON lines")
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
+    parser.add_argument("--what", default="probes,recall")
     args = parser.parse_args()
     library = client.Library(args.library)
     rows = [row for name in args.sets.split(",") for row in measure_set(args, library, name)]

@@ -55,7 +55,15 @@ class IvfOptions(c.Structure):
 class SearchOptions(c.Structure):
     _fields_ = [
         ("struct_size", c.c_size_t), ("n", c.c_int32), ("probes", c.c_int32),
-        ("order", c.c_int32), ("reserved", c.c_int32), LATER,
+        ("order", c.c_int32), ("reserved", c.c_int32), ("allow", c.c_void_p),
+        ("allow_bits", c.c_int64), ("recall", c.c_double), LATER,
+    ]  # fmt: skip
+
+
+class TuneOptions(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_size_t), ("n", c.c_int32), ("reserved", c.c_int32),
+        ("recall", c.c_double), ("sample_rows", c.c_int64), ("seed", c.c_uint64), LATER,
     ]  # fmt: skip
 
 
@@ -111,6 +119,12 @@ class Library:
             c.byref(View(ids)), c.byref(View(scores)), c.byref(stats),
         )  # fmt: skip
         return ids, scores, stats
+
+    def tune(self, index, queries, n, recall):
+        """queries None: rows of the index."""
+        view = c.byref(View(queries)) if queries is not None else None
+        options = sized(TuneOptions, n=n, recall=recall)
+        self.call("fg_ivf_tune", self.context, index, view, c.byref(options), None)
 
     def export(self, index, path, probes):
         self.call("fg_ivf_export_faiss", index, str(path).encode(), probes)

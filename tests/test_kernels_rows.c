@@ -340,10 +340,12 @@ static void blends_are_sums_of_entries(void **state)
     for (int32_t count = 16; count <= MOST; count += 16) {
         const float *entries = random_floats_at_end(0, FGI_BLEND_TABLE);
         const float *bias = random_floats_at_end(1, count);
-        const float *weight = random_floats_at_end(2, FGI_BLEND_TERMS * count);
+        uint16_t *weight = at_end(2, FGI_BLEND_TERMS * count * (int64_t)sizeof *weight, 0);
         uint8_t *index = at_end(3, FGI_BLEND_TERMS * count, 0);
         for (int32_t i = 0; i < FGI_BLEND_TERMS * count; i++)
             index[i] = (uint8_t)(i * 37 % FGI_BLEND_TABLE);
+        for (int32_t i = 0; i < FGI_BLEND_TERMS * count; i++)
+            weight[i] = fgi_f16_of_f32(2 * random_float((uint64_t)i));
         const fgi_blend blend = {bias, weight, index, count};
         float out[MOST + 1];
         fill_canaries(out, MOST + 1);
@@ -352,7 +354,7 @@ static void blends_are_sums_of_entries(void **state)
             double sum = bias[c], magnitude = fabs(sum);
             for (int32_t t = 0; t < FGI_BLEND_TERMS; t++) {
                 const double term =
-                    (double)weight[t * count + c] * entries[index[t * count + c]];
+                    (double)fgi_f32_of_f16(weight[t * count + c]) * entries[index[t * count + c]];
                 sum += term;
                 magnitude += fabs(term);
             }

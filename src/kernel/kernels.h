@@ -163,8 +163,9 @@ enum { FGI_BLEND_TERMS = 6, FGI_BLEND_TABLE = 64 };
 
 /* Sums of entries of a table of FGI_BLEND_TABLE: term t of sum c stands at [t * stride + c]. */
 typedef struct fgi_blend {
-    const float *bias, *weight;
-    const uint8_t *index; /* below FGI_BLEND_TABLE */
+    const float *bias;
+    const uint16_t *weight; /* f16 */
+    const uint8_t *index;   /* below FGI_BLEND_TABLE */
     int64_t stride;
 } fgi_blend;
 

@@ -11,6 +11,7 @@
  * less than LEAST_SHARE is left adds nothing that f32 can tell. */
 #include "ivf_cells.h"
 
+#include "half.h"
 #include "ivf_hits.h"
 
 #include <math.h> /* INFINITY, isfinite, sqrt */
@@ -181,7 +182,7 @@ void fgi_places_add(fgi_places *places, const fgi_cell *cell, int32_t segment)
     places->segments[at] = segment;
     places->bias[at] = -cell->offset;
     for (int32_t t = 0; t < FGI_BLEND_TERMS; t++) {
-        places->weights[(int64_t)t * places->stride + at] = cell->weights[t];
+        places->weights[(int64_t)t * places->stride + at] = fgi_f16_of_f32(cell->weights[t]);
         places->near[(int64_t)t * places->stride + at] = cell->near[t];
     }
 }

@@ -61,8 +61,9 @@ typedef struct fgi_places {
     int32_t stride;    /* a multiple of 16: places that there are; unused ones have bias -inf */
     int32_t *segments; /* of the list */
     float *bias;
-    float *weights; /* FGI_BLEND_TERMS x stride */
-    uint8_t *near;  /* the same */
+    uint16_t *
+        weights; /* FGI_BLEND_TERMS x stride, as f16: half the memory to read, and an order needs no more */
+    uint8_t *near; /* the same */
 } fgi_places;
 
 /* No cells yet, and room for so many. */

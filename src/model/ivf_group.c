@@ -42,12 +42,11 @@ int32_t fgi_group_add(fgi_group *group, const float *query)
     return group->count++;
 }
 
-void fgi_group_wish(fgi_group *group, int32_t query, const fgi_probe *probe, int64_t end,
-                    fgi_scan *scan)
+void fgi_group_wish(fgi_group *group, int32_t query, const fgi_probe *probe, fgi_scan *scan)
 {
-    if (group->wish_room - group->wish_count < end - probe->first) fgi_group_scan(group, scan);
-    for (int64_t i = probe->first; i < end; i++)
-        group->wishes[group->wish_count++] = (fgi_wish){query, *fgi_probe_stop(probe, i)};
+    if (group->wish_room - group->wish_count < probe->count) fgi_group_scan(group, scan);
+    for (int64_t i = 0; i < probe->count; i++)
+        group->wishes[group->wish_count++] = (fgi_wish){query, probe->stops[i]};
 }
 
 static void sort_wishes(fgi_group *g)

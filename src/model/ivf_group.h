@@ -36,10 +36,9 @@ static inline fgi_hit *fgi_group_hits(const fgi_group *group, int32_t query)
 /* One more query (d), with empty hits; returns its number. */
 int32_t fgi_group_add(fgi_group *group, const float *query);
 
-/* The query waits for the stops of its probe beyond the first round, up to `end`. May scan what others wait for; of `scan`, query and
- * hits are set then, the rest is as in a scan of one. */
-void fgi_group_wish(fgi_group *group, int32_t query, const fgi_probe *probe, int64_t end,
-                    fgi_scan *scan);
+/* The query waits for the second round of its probe. May scan what others wait for; of `scan`, query and hits are
+ * set then, the rest is as in a scan of one. */
+void fgi_group_wish(fgi_group *group, int32_t query, const fgi_probe *probe, fgi_scan *scan);
 
 /* Scans all that is waited for. */
 void fgi_group_scan(fgi_group *group, fgi_scan *scan);

@@ -157,8 +157,8 @@ static void search_lists(const searching *s, worker *w, int32_t count)
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
 }
 
-/* The first round, and the choice of the second; returns where that ends. */
-static int64_t probe_softly(const searching *s, worker *w, int32_t count)
+/* The first round, and the choice of the second. */
+static void probe_softly(const searching *s, worker *w, int32_t count)
 {
     fgi_probe *probe = &w->probe;
     probe->sqdist = w->keys;
@@ -166,16 +166,14 @@ static int64_t probe_softly(const searching *s, worker *w, int32_t count)
     probe->list_count = count;
     probe->walk = s->width > 0 ? &w->walk : NULL;
     fgi_probe_open(probe);
-    fgi_probe_scan(probe, 0, probe->first, &w->scan);
-    const int64_t end = fgi_probe_decide(probe, s->soft, fgi_probe_radius2(&w->scan));
-    w->entries += fgi_probe_rows(probe, end);
-    return end;
+    fgi_probe_scan_first(probe, &w->scan);
+    w->entries += fgi_probe_decide(probe, s->soft, fgi_probe_radius2(&w->scan));
 }
 
 static void search_softly(const searching *s, worker *w, int32_t count)
 {
-    const int64_t end = probe_softly(s, w, count);
-    fgi_probe_scan(&w->probe, w->probe.first, end, &w->scan);
+    probe_softly(s, w, count);
+    fgi_probe_scan_second(&w->probe, &w->scan);
 }
 
 static void search_one(void *user, int64_t number, int32_t index)
@@ -226,8 +224,8 @@ static void search_group(void *user, int64_t number, int32_t index)
         fgi_group_add(&w->group, w->query);
         w->scan.query = w->query;
         w->scan.hits = fgi_group_hits(&w->group, q);
-        const int64_t end = probe_softly(s, w, lists);
-        fgi_group_wish(&w->group, q, &w->probe, end, &w->scan);
+        probe_softly(s, w, lists);
+        fgi_group_wish(&w->group, q, &w->probe, &w->scan);
     }
     fgi_group_scan(&w->group, &w->scan);
     for (int32_t q = 0; q < count; q++) {

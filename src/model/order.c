@@ -16,7 +16,8 @@ fg_status fgi_order_create(fgi_ledger *ledger, int64_t room, fgi_order *out)
     fg_status s = fgi_alloc(ledger, room, sizeof *o.pairs, &o.pairs);
     if (s == FG_OK) s = fgi_alloc(ledger, room, sizeof *o.spare, &o.spare);
     if (s == FG_OK)
-        s = fgi_alloc(ledger, (room < MOST_PILES ? room : MOST_PILES) + 2, sizeof *o.ends, &o.ends);
+        s = fgi_alloc(ledger, (2 * room < MOST_PILES ? 2 * room : MOST_PILES) + 2, sizeof *o.ends,
+                      &o.ends);
     if (s == FG_OK)
         *out = o;
     else
@@ -63,7 +64,7 @@ static int32_t shift_for(uint64_t low, uint64_t high, int64_t piles)
 void fgi_order_lowest(const fgi_order *order, int64_t count, int64_t want)
 {
     uint64_t *pairs = order->pairs, low = UINT64_MAX, high = 0;
-    const int64_t piles = count < MOST_PILES ? count + 1 : MOST_PILES;
+    const int64_t piles = 2 * count < MOST_PILES ? 2 * count + 1 : MOST_PILES;
     int32_t *ends = order->ends;
     for (int64_t i = 0; i < count; i++) {
         low = pairs[i] < low ? pairs[i] : low;
@@ -73,16 +74,9 @@ void fgi_order_lowest(const fgi_order *order, int64_t count, int64_t want)
     const int32_t shift = shift_for(low, high, piles);
     memset(ends, 0, (size_t)(piles + 1) * sizeof *ends);
     for (int64_t i = 0; i < count; i++) ends[((pairs[i] - low) >> shift) + 1]++;
-    int64_t used = 0; /* piles that hold the lowest */
-    while (used < piles && ends[used] < want) {
-        ends[used + 1] += ends[used];
-        used++;
-    }
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t pile = (int64_t)((pairs[i] - low) >> shift);
-        if (pile < used) order->spare[ends[pile]++] = pairs[i];
-    }
-    for (int64_t p = 0, at = 0; p < used; at = ends[p++])
+    for (int64_t p = 0; p < piles; p++) ends[p + 1] += ends[p];
+    for (int64_t i = 0; i < count; i++) order->spare[ends[(pairs[i] - low) >> shift]++] = pairs[i];
+    for (int64_t p = 0, at = 0; p < piles && at < want; at = ends[p++])
         sort_pile(order->spare + at, ends[p] - at);
-    memcpy(pairs, order->spare, (size_t)(want < count ? want : count) * sizeof *pairs);
+    memcpy(pairs, order->spare, (size_t)count * sizeof *pairs);
 }

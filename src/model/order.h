@@ -39,7 +39,7 @@ static inline float fgi_order_key(uint64_t pair)
     return key;
 }
 
-/* Brings the lowest `want` of `count` pairs to their front, in order. */
+/* Brings the lowest `want` of `count` pairs to their front, in order; the others come behind. */
 void fgi_order_lowest(const fgi_order *order, int64_t count, int64_t want);
 
 #endif

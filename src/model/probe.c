@@ -2,13 +2,14 @@
 /* probe.c - two rounds of cells. Knows lists and cells; knows no batch of queries. */
 #include "probe.h"
 
-#include <float.h> /* FLT_MAX */
-#include <math.h>  /* INFINITY, expm1, fmin, isinf, log1p */
+#include <float.h>  /* FLT_MAX */
+#include <math.h>   /* INFINITY, expm1, fmin, isinf, log1p */
+#include <string.h> /* memset */
 
 enum {
     OPEN_ROWS = 128, /* a result wanted */
     FIRST_ROWS = 5,
-    LISTS_A_LOOK = 4 /* that are added before the bound is lowered again */
+    LISTS_A_LOOK = 8 /* that are added before the bound is lowered again */
 };
 
 /* ------------------------------------------------------------------------------------------- room */
@@ -26,6 +27,7 @@ fg_status fgi_probe_create(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_kern
     const int64_t all = fgi_probe_room(ivf, lists), most = ivf->most_places;
     const int64_t selected = most + FGI_SELECT_SLACK;
     fg_status s = fgi_alloc(ledger, all, sizeof *p.stops, &p.stops);
+    if (s == FG_OK) s = fgi_alloc(ledger, all, sizeof *p.chosen, &p.chosen);
     if (s == FG_OK) s = fgi_order_create(ledger, all, &p.order);
     if (s == FG_OK) s = fgi_alloc(ledger, all, sizeof *p.before, &p.before);
     if (s == FG_OK) s = fgi_alloc(ledger, most, sizeof *p.key, &p.key);
@@ -41,6 +43,7 @@ fg_status fgi_probe_create(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_kern
 void fgi_probe_destroy(fgi_probe *probe)
 {
     fgi_free(probe->stops);
+    fgi_free(probe->chosen);
     fgi_order_destroy(&probe->order);
     fgi_free(probe->before);
     fgi_free(probe->key);
@@ -84,7 +87,7 @@ static void add_cells(fgi_probe *probe, int32_t number)
     }
 }
 
-int64_t fgi_probe_rows(const fgi_probe *probe, int64_t end)
+static int64_t rows_before(const fgi_probe *probe, int64_t end)
 {
     return end > 0 ? probe->before[end - 1] + fgi_probe_stop(probe, end - 1)->rows : 0;
 }
@@ -94,13 +97,14 @@ static float sqdist_at(const fgi_probe *probe, int64_t at)
     return fgi_order_key(probe->order.pairs[at]);
 }
 
-/* Puts the stops from the place `begin` on into order. */
-static void sort_stops(fgi_probe *probe, int64_t begin)
+/* Puts the first `want` of the stops from the place `begin` on into order. */
+static void sort_stops(fgi_probe *probe, int64_t begin, int64_t want)
 {
     const fgi_order rest = {probe->order.pairs + begin, probe->order.spare, probe->order.ends};
-    fgi_order_lowest(&rest, probe->count - begin, probe->count - begin);
-    int64_t rows = fgi_probe_rows(probe, begin);
-    for (int64_t i = begin; i < probe->count; i++) {
+    const int64_t count = probe->count - begin, sorted = want < count ? want : count;
+    fgi_order_lowest(&rest, count, sorted);
+    int64_t rows = rows_before(probe, begin);
+    for (int64_t i = begin; i < begin + sorted; i++) {
         probe->before[i] = rows;
         rows += fgi_probe_stop(probe, i)->rows;
     }
@@ -118,10 +122,10 @@ void fgi_probe_open(fgi_probe *probe)
         add_cells(probe, list);
         rows += probe->ivf->lists[list].count;
     }
-    sort_stops(probe, 0);
+    const int64_t most = FIRST_ROWS * (int64_t)probe->n; /* no cell is empty */
+    sort_stops(probe, 0, most);
     probe->nearest = probe->count > 0 ? sqdist_at(probe, 0) : 0;
-    while (probe->first < probe->count &&
-           probe->before[probe->first] < FIRST_ROWS * (int64_t)probe->n)
+    while (probe->first < probe->count && probe->first < most && probe->before[probe->first] < most)
         probe->first++;
 }
 
@@ -149,7 +153,7 @@ double fgi_probe_radius2(const fgi_scan *scan)
 /* The first bound is what the effort so far leaves for the margin. */
 static void set_bound(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
 {
-    const double left = rule->theta - log1p((double)fgi_probe_rows(probe, probe->first) / probe->n);
+    const double left = rule->theta - log1p((double)rows_before(probe, probe->first) / probe->n);
     const double reach = left / rule->steepness * r2; /* of e, beyond e_0 */
     if (!(reach < FLT_MAX)) return;
     fgi_probe_bins *bins = &probe->bins;
@@ -173,7 +177,7 @@ static void lower_bound(fgi_probe *probe, int64_t begin)
         if (bin < FGI_PROBE_BINS)
             bins->rows[bin > 0 ? (int32_t)bin : 0] += fgi_probe_stop(probe, i)->rows;
     }
-    int64_t before = fgi_probe_rows(probe, probe->first);
+    int64_t before = rows_before(probe, probe->first);
     for (int32_t b = 0; b < FGI_PROBE_BINS; b++) {
         if (before > bins->limits[b]) {
             probe->bound = fmin(probe->bound, probe->nearest + (b + 1) * bins->width);
@@ -187,15 +191,19 @@ void fgi_probe_widen(fgi_probe *probe)
 {
     const bool bounded = !isinf(probe->bound);
     if (bounded) lower_bound(probe, probe->first);
-    while (probe->count > probe->first && sqdist_at(probe, probe->count - 1) > probe->bound)
-        probe->count--;
+    int64_t kept = probe->first;
+    for (int64_t i = kept; i < probe->count; i++) {
+        probe->order.pairs[kept] = probe->order.pairs[i];
+        kept += sqdist_at(probe, i) <= probe->bound;
+    }
+    probe->count = kept;
     for (int32_t i = probe->opened, until; i < probe->list_count; i = until) {
         const int64_t known = probe->count;
         until = probe->list_count - i < LISTS_A_LOOK ? probe->list_count : i + LISTS_A_LOOK;
         for (int32_t l = i; l < until; l++) add_cells(probe, (int32_t)probe->lists[l].id);
         if (bounded) lower_bound(probe, known);
     }
-    sort_stops(probe, probe->first);
+    sort_stops(probe, probe->first, probe->count);
 }
 
 /* The first stop from `first` on that does not pass: the rule's left side rises. */
@@ -221,20 +229,51 @@ static void fetch(const fg_ivf *ivf, const fgi_stop *stop)
     enum { PAGE = 4096, LINE = 64 };
     const int64_t row_bytes = fgi_ivf_row_bytes(ivf);
     const int64_t bytes = stop->rows < PAGE / row_bytes ? stop->rows * row_bytes : PAGE;
-    const unsigned char *rows = ivf->lists[stop->list].codes + stop->begin * row_bytes;
+    const fgi_list *list = &ivf->lists[stop->list];
+    const unsigned char *rows = list->codes + stop->begin * row_bytes;
     for (int64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(rows + b);
+    if (list->inverse_norms) __builtin_prefetch(list->inverse_norms + stop->begin);
 #else
     (void)ivf, (void)stop;
 #endif
 }
 
-void fgi_probe_scan(const fgi_probe *probe, int64_t begin, int64_t end, fgi_scan *scan)
+static void scan_stop(const fgi_probe *probe, const fgi_stop *stop, fgi_scan *scan)
 {
-    enum { AHEAD = 1 };
-    for (int64_t i = begin; i < end; i++) {
-        const fgi_stop *stop = fgi_probe_stop(probe, i);
-        if (i + AHEAD < end) fetch(probe->ivf, fgi_probe_stop(probe, i + AHEAD));
-        fgi_scan_run(scan, &probe->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
+    fgi_scan_run(scan, &probe->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
+}
+
+void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan)
+{
+    for (int64_t i = 0; i < probe->first; i++) {
+        if (i + 1 < probe->first) fetch(probe->ivf, fgi_probe_stop(probe, i + 1));
+        scan_stop(probe, fgi_probe_stop(probe, i), scan);
+    }
+}
+
+void fgi_probe_scan_second(const fgi_probe *probe, fgi_scan *scan)
+{
+    for (int64_t i = 0; i < probe->count; i++) {
+        if (i + 1 < probe->count) fetch(probe->ivf, &probe->stops[i + 1]);
+        scan_stop(probe, &probe->stops[i], scan);
+    }
+}
+
+/* The stops with the places `first` .. end - 1 take the front, as runs in the order of memory. */
+static void make_runs(fgi_probe *probe, int64_t end)
+{
+    fgi_stop *stops = probe->stops;
+    memset(probe->chosen, 0, (size_t)probe->added * sizeof *probe->chosen);
+    for (int64_t i = probe->first; i < end; i++)
+        probe->chosen[fgi_order_number(probe->order.pairs[i])] = true;
+    probe->count = 0;
+    for (int64_t i = 0; i < probe->added; i++) {
+        if (!probe->chosen[i]) continue;
+        fgi_stop *last = probe->count > 0 ? &stops[probe->count - 1] : NULL;
+        if (last && last->list == stops[i].list && last->begin + last->rows == stops[i].begin)
+            last->rows += stops[i].rows;
+        else
+            stops[probe->count++] = stops[i];
     }
 }
 
@@ -242,5 +281,7 @@ int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2
 {
     set_bound(probe, rule, r2);
     fgi_probe_widen(probe);
-    return last_stop(probe, rule, r2);
+    const int64_t end = last_stop(probe, rule, r2), rows = rows_before(probe, end);
+    make_runs(probe, end);
+    return rows;
 }

@@ -53,6 +53,7 @@ typedef struct fgi_probe {
     fgi_walk
         *walk; /* to ask for distances to centroids that it has not seen; NULL: all are known */
     fgi_stop *stops; /* as they were added */
+    bool *chosen;    /* of those: for the second round */
     int64_t added;
     fgi_order order;      /* e and number of stops, in the order in which they are taken */
     int64_t *before;      /* rows of the stops that are taken before */
@@ -93,13 +94,14 @@ double fgi_probe_margin(const fgi_probe *probe, int64_t at, double r2);
 /* r^2 of a scan: what its worst result's key says, as a squared distance. */
 double fgi_probe_radius2(const fgi_scan *scan);
 
-/* Decides on the second round after the first, which is scanned; returns where it ends. */
+/* Scans the first round. */
+void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan);
+
+/* Decides on the second round after the first; returns the rows of both. The second consists of the stops
+ * 0 .. count - 1 then: runs of cells side by side, list by list. */
 int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2);
 
-/* Rows of the stops before the place `end`. */
-int64_t fgi_probe_rows(const fgi_probe *probe, int64_t end);
-
-/* Scans the stops with the places begin .. end - 1. */
-void fgi_probe_scan(const fgi_probe *probe, int64_t begin, int64_t end, fgi_scan *scan);
+/* Scans the second round. */
+void fgi_probe_scan_second(const fgi_probe *probe, fgi_scan *scan);
 
 #endif

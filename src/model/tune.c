@@ -103,7 +103,7 @@ static double look(const tuning *t, walker *w)
     w->probe.lists = w->order;
     w->probe.list_count = fgi_ivf_lists(t->ivf);
     fgi_probe_open(&w->probe);
-    fgi_probe_scan(&w->probe, 0, w->probe.first, &scan);
+    fgi_probe_scan_first(&w->probe, &scan);
     fgi_probe_widen(&w->probe);
     return fgi_probe_radius2(&scan);
 }

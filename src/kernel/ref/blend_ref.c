@@ -9,7 +9,7 @@ void fgi_blend_ref(const float *table, const fgi_blend *blend, int32_t count,
         double sum = blend->bias[c];
         for (int32_t t = 0; t < FGI_BLEND_TERMS; t++) {
             const int64_t at = t * blend->stride + c;
-            sum += (double)blend->weight[at] * table[blend->index[at]];
+            sum += fgi_element(blend->weight, at, FG_F16) * table[blend->index[at]];
         }
         out[c] = (float)sum;
     }

@@ -13,7 +13,7 @@ static void blend_table(const float *table, const fgi_blend *blend, int32_t coun
         FGI_UNROLL
         for (int t = 0; t < FGI_BLEND_TERMS; t++) {
             const int64_t at = t * blend->stride + c;
-            const vec_f32 weight = vec_load(blend->weight + at, LANES, FG_F32);
+            const vec_f32 weight = vec_load(blend->weight + at, LANES, FG_F16);
             sum = vec_fma(weight, vec_lookup(&entries, blend->index + at), sum);
         }
         vec_store(out + c, LANES, sum);
