@@ -13,7 +13,8 @@ static const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
  * alone, those of tiny variance, is no worse for the rows of the others. */
 static const double most_margin = 16.0, most_counted = 32.0;
 
-/* And it serves centroids while so few of them, on average, are as near to each other as its margin. */
+/* And it serves while so few components, on average, are as near to each other as its margins: always for centroids,
+ * for mixtures while no margin is beyond what is counted. */
 enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
 
 /* Where more means than this would be packed for rows to which most components matter, they do not matter to any. */
@@ -177,40 +178,61 @@ static void find_margins(const fgi_params *p, const bounds *b, expansion *e, fgi
     plan->margin_slope /= total;
 }
 
-static double sqdist(const fgi_cpu_plan *plan, int32_t j, int32_t other)
-{
-    const float *a = plan->means + (int64_t)j * plan->ld;
-    const float *b = plan->means + (int64_t)other * plan->ld;
-    float sum = 0.0f;
-    for (int32_t i = 0; i < plan->d; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
-    return sum;
-}
+/* Pairs of a component, as a row at its mean, with all others. */
+typedef struct spacing {
+    int32_t *row, *component; /* k */
+    float *distance;          /* k */
+} spacing;
 
-/* How many centroids a row at a centroid could not tell from it, on average over a few. */
-static double neighbours(const fgi_params *p, const bounds *b, const fgi_cpu_plan *plan)
+/* How many components a row at the mean of one could not tell from it, on average over a few. */
+static double neighbours(const fgi_kernels *kernels, const fgi_cpu_plan *plan, const spacing *to,
+                         double reach)
 {
-    const int32_t sample = p->k < SPACING_SAMPLE ? p->k : SPACING_SAMPLE;
+    const int32_t k = plan->k, sample = k < SPACING_SAMPLE ? k : SPACING_SAMPLE;
     int64_t count = 0;
     for (int32_t s = 0; s < sample; s++) {
-        const int32_t j = (int32_t)((int64_t)s * p->k / sample);
-        const double margin = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
-        for (int32_t other = 0; other < p->k; other++)
-            count += other != j && sqdist(plan, j, other) < 2.0 * margin;
+        const int32_t j = (int32_t)((int64_t)s * k / sample);
+        for (int32_t other = 0; other < k; other++) {
+            to->row[other] = j;
+            to->component[other] = other;
+        }
+        kernels->distances(&(fgi_distances_args){
+            .pairs = {.count = k, .row = to->row, .component = to->component},
+            .x = plan->means,
+            .means = plan->means,
+            .scale = plan->scale,
+            .ldx = plan->ld,
+            .ld = plan->ld,
+            .d = plan->d,
+            .out = to->distance,
+        });
+        for (int32_t other = 0; other < k; other++) {
+            const double fall = plan->h[other] * to->distance[other] + plan->offset[j];
+            count += other != j && fall - plan->offset[other] < reach;
+        }
     }
     return (double)count / sample;
 }
 
+/* A score lies up to two margins above a value, and the first threshold two below the largest score. */
+static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds *b,
+                   const fgi_cpu_plan *plan, const spacing *to)
+{
+    const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
+    if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
+    if (whole <= most_margin) return true;
+    const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;
+    return whole < most_counted && neighbours(kernels, plan, to, reach) <= MOST_NEIGHBOURS;
+}
+
 static void choose_screen(const fgi_params *p, const fgi_kernels *kernels, bounds *b, expansion *e,
-                          fgi_cpu_plan *plan)
+                          const spacing *to, fgi_cpu_plan *plan)
 {
     for (int32_t i = 0; i < kernels->screen_count; i++) {
         plan->screen = &kernels->screens[i];
         set_errors(plan, b);
         find_margins(p, b, e, plan);
-        if (i == kernels->screen_count - 1) return;
-        if (p->kind == FGI_HARD && neighbours(p, b, plan) <= MOST_NEIGHBOURS) return;
-        const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
-        if (p->kind != FGI_HARD && whole <= most_margin) return;
+        if (i == kernels->screen_count - 1 || serves(p, kernels, b, plan, to)) return;
     }
 }
 
@@ -309,15 +331,19 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
     double *rms = NULL;
     expansion e = {0};
     bounds b = {0};
+    spacing to = {0};
     fg_status s = fgi_alloc(ledger, d, sizeof *rms, &rms);
     if (s == FG_OK) s = fgi_alloc(ledger, plan.depth, sizeof *e.weights, &e.weights);
+    if (s == FG_OK) s = fgi_alloc(ledger, plan.k, sizeof *to.row, &to.row);
+    if (s == FG_OK) s = fgi_alloc(ledger, plan.k, sizeof *to.component, &to.component);
+    if (s == FG_OK) s = fgi_alloc(ledger, plan.k, sizeof *to.distance, &to.distance);
     if (s == FG_OK) s = allocate_rows(ledger, &plan);
     if (s == FG_OK) s = allocate_dense(ledger, &plan);
     if (s == FG_OK) {
         b.rms = rms;
         fill_rows(params, &plan);
         find_rms(params, rms, &b.rms_all);
-        choose_screen(params, kernels, &b, &e, &plan);
+        choose_screen(params, kernels, &b, &e, &to, &plan);
         s = allocate_panels(ledger, &plan);
     }
     if (s == FG_OK) {
@@ -327,6 +353,9 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
     } else {
         fgi_cpu_plan_destroy(&plan);
     }
+    fgi_free(to.row);
+    fgi_free(to.component);
+    fgi_free(to.distance);
     fgi_free(e.weights);
     fgi_free(rms);
     return s;

@@ -19,6 +19,9 @@
 #include "kernels.h"
 #include "params.h"
 
+/* Components whose values lie so far below the best, and log2 of their number more, do not matter. */
+enum { FGI_CPU_CUT = 26 };
+
 typedef struct fgi_cpu_plan {
     fgi_kind kind;
     int32_t k, d;

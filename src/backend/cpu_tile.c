@@ -7,7 +7,7 @@
 #include "cpu_rank.h"
 #include "cpu_refine.h"
 
-#include <math.h> /* log2, isfinite, NAN */
+#include <math.h> /* exp2, log2, isfinite, NAN */
 
 static const double ln_2 = 0.6931471805599453;
 
@@ -28,8 +28,8 @@ fgi_cpu_job fgi_cpu_job_of(const fgi_kernels *kernels, const fgi_cpu_plan *plan,
         .kernels = kernels,
         .plan = plan,
         .rows = *rows,
-        .cut = 26.0 + log2((double)plan->k),
-        .dropped = 0x1p-26 / plan->k,
+        .cut = FGI_CPU_CUT + log2((double)plan->k),
+        .dropped = exp2(-FGI_CPU_CUT) / plan->k,
     };
 }
 
