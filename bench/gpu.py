@@ -61,7 +61,7 @@ def main():
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--output")
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", default=SHAPES)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     ceilings = gpu_peers.ceilings()
     results = [{**gpu_peers.device(), **ceilings}]
     print(json.dumps(results[0]), flush=True)
