@@ -17,11 +17,11 @@ QUERIES, TUNE_QUERIES = 1500, 1000
 BASELINE = "one list, fixed probes"
 STORING = {
     "one list": [],
+    "SOAR": ["--assign", "soar"],
     "RAIR": ["--assign", "rair"],
     "two nearest": ["--assign", "nearest"],
-    "SOAR": ["--assign", "soar"],
-    "SOAR, R = 1.2": ["--assign", "soar", "--copies", 1.2],
     "SOAR, R = 1.4": ["--assign", "soar", "--copies", 1.4],
+    "SOAR, R = 1.2": ["--assign", "soar", "--copies", 1.2],
     "SOAR, R = 1.6": ["--assign", "soar", "--copies", 1.6],
     "SOAR, R = 2": ["--assign", "soar", "--strict"],
 }

@@ -15,7 +15,7 @@
 
 #include <stdatomic.h> /* atomic_llong */
 
-enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/search.jsonl */ };
+enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/study_probing.jsonl */ };
 
 typedef struct worker {
     float *query, *centred; /* d each; centred only for the order by posterior */
