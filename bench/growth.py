@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How time and memory of an EM pass grow with rows, components and dimensions, two decades of each.
 
-    growth.py FLASHGMM [--output FILE]
+    growth.py FLASHGMM [--output FILE] [--figure FILE.svg]
+    growth.py --figure FILE.svg --from FILE         (draws what was measured before)
 
 Each row of the table changes one of N, K and D of a middle shape. Time is per pass, wall clock and of all cores together;
 the exponent is that of a power law between neighbours: 1 is linear. The workspace is what the library held beside the
 mapped file; the resident set is what the system saw, less the file's pages. The dense matrix is what others would hold.
 """
 import argparse
+import json
 import os
 import re
 import resource
@@ -20,7 +22,7 @@ import numpy as np
 import measure
 
 MIDDLE = {"N": 100000, "K": 256, "D": 64}
-SWEEPS = {"N": (10000, 30000, 100000, 300000, 1000000), "K": (16, 64, 256, 1024), "D": (8, 32, 128, 512, 800)}
+SWEEPS = {"N": (10000, 30000, 100000, 300000, 1000000), "K": (16, 64, 256, 1024, 1600), "D": (8, 32, 128, 512, 800)}
 ROWS_TIMED = 600000  # over all passes of a measurement, which are at least four
 
 
@@ -79,11 +81,41 @@ def measure_shape(flashgmm, folder, n, k, d):
             "resident_bytes": resident, "dense_bytes": 4 * n * k}
 
 
+def draw(rows, path):
+    """Time and workspace over each letter, on logarithmic axes, beside a line of slope 1."""
+    import matplotlib
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+    plt.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})  # the same rows, the same file
+    figure, axes = plt.subplots(1, len(SWEEPS), figsize=(11, 3.6))
+    for axis, letter in zip(axes, SWEEPS):
+        swept = [row for row in rows if row.get("sweep") == letter]
+        values = np.array([row[letter] for row in swept])
+        times = np.array([row["cpu_seconds"] for row in swept])
+        axis.loglog(values, times, "o-", label="a pass, cpu seconds")
+        axis.loglog(values, times[-1] * values / values[-1], "k:", label="linear")
+        axis.loglog(values, [row["workspace_bytes"] / 1e9 for row in swept], "s--", label="workspace, GB")
+        axis.set_xlabel({"N": "rows", "K": "components", "D": "dimensions"}[letter])
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    figure.suptitle(", ".join(f"{letter} = {value}" for letter, value in MIDDLE.items()) + ", one of them changed")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("flashgmm")
+    parser.add_argument("flashgmm", nargs="?")
     parser.add_argument("--output", help="JSON lines")
+    parser.add_argument("--figure", help="SVG; needs matplotlib")
+    parser.add_argument("--from", dest="measured", help="JSON lines of an earlier run")
     args = parser.parse_args()
+    if args.measured:
+        with open(args.measured) as lines:
+            draw([json.loads(line) for line in lines], args.figure)
+        return
+    if not args.flashgmm:
+        parser.error("what is to be measured? FLASHGMM is the tool's path")
     rows = []
     print(f"{'N':>9}{'K':>6}{'D':>5}{'s/pass':>10}{'cpu s/pass':>12}{'exponent':>10}{'workspace MB':>14}"
           f"{'resident MB':>13}{'dense MB':>10}")
@@ -102,6 +134,8 @@ def main():
                   f"{row['dense_bytes'] / 1e6:10.1f}", flush=True)
     if args.output:
         measure.write_rows(rows, args.output)
+    if args.figure:
+        draw(rows, args.figure)
 
 
 main()

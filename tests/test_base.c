@@ -16,6 +16,14 @@
 
 /* ---- statuses */
 
+/* As if this program used OpenMP. */
+static int parallel_region;
+int omp_in_parallel(void);
+int omp_in_parallel(void)
+{
+    return parallel_region;
+}
+
 static void every_status_has_a_text(void **state)
 {
     (void)state;
@@ -69,6 +77,9 @@ static void the_machine_is_consistent(void **state)
     const double before = fgi_seconds();
     assert_true(before > 0 && fgi_seconds() >= before);
     assert_true(fgi_usable_cores() >= 1);
+    parallel_region = 1;
+    assert_int_equal(fgi_usable_cores(), 1);
+    parallel_region = 0;
     assert_true(fgi_cpu_any());
     if (fgi_cpu_avx512()) assert_true(fgi_cpu_avx2());
 }

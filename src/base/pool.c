@@ -54,8 +54,7 @@ static void *worker_main(void *argument)
     for (uint64_t seen = 0;;) {
         look_for_work(pool, seen);
         pthread_mutex_lock(&pool->lock);
-        while (is_idle(pool, seen) && !pool->stopping)
-            pthread_cond_wait(&pool->work, &pool->lock);
+        while (is_idle(pool, seen) && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
         const bool stopping = pool->stopping;
         seen = atomic_load(&pool->generation);
         pthread_mutex_unlock(&pool->lock);
@@ -67,8 +66,24 @@ static void *worker_main(void *argument)
     }
 }
 
+#ifdef __ELF__
+/* Of the caller's OpenMP, if the program has any. */
+extern int omp_in_parallel(void) __attribute__((weak));
+
+static bool caller_is_parallel(void)
+{
+    return omp_in_parallel && omp_in_parallel();
+}
+#else
+static bool caller_is_parallel(void)
+{
+    return false;
+}
+#endif
+
 int32_t fgi_usable_cores(void)
 {
+    if (caller_is_parallel()) return 1;
 #ifdef __linux__
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);

@@ -23,7 +23,8 @@ void fgi_pool_run(fgi_pool *pool, fgi_task task, void *user);
 typedef void (*fgi_body)(void *user, int64_t item, int32_t worker);
 void fgi_pool_each(fgi_pool *pool, int64_t items, fgi_body body, void *user);
 
-/* Cores this process may use (affinity respected), at least 1. */
+/* Cores this thread's work may use, at least 1: those of its affinity, but 1 inside a parallel region of a caller's OpenMP,
+ * where the other threads of the team have theirs. */
 int32_t fgi_usable_cores(void);
 
 #endif
