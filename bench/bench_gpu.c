@@ -8,7 +8,7 @@
  *     --dtype f32|f16|u8                     (f32)            --runs R       fits of 12 iterations that are timed (7)
  *     --fit I         times whole fits with 10 iterations of k-means and I of EM, seeding and all
  *     --stream        the device is filled up first, so that rows pass by in every pass
- *     --cpu           on the CPU instead
+ *     --cpu           on the CPU instead; to be given first
  *
  * Rows lie near K means of variance 1, noise 0.7; iterations start a little off the means. */
 #include "clock.h"
@@ -355,8 +355,8 @@ static int usage(void)
 {
     fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
                     "default|fast] [--dtype f32|f16|u8]\n"
-                    "                 [--runs R] [--fit I] [--stream] [--cpu] [N K D]\n"
-                    "       bench_gpu --check\n");
+                    "                 [--runs R] [--fit I] [--stream] [N K D]\n"
+                    "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
 }
 
@@ -409,11 +409,16 @@ int main(int argc, char **argv)
                     .dtype = FG_F32,
                     .runs = 7};
     int at = 1;
+    const bool asks_cpu = argc > 1 && !strcmp(argv[1], "--cpu");
+    if (!asks_cpu && fg_device_count() < 2) {
+        printf("bench_gpu: skipped: there is no CUDA device\n");
+        return 0;
+    }
     if (argc == 2 && !strcmp(argv[1], "--check")) return check();
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (!strcmp(argv[at], "--stream"))
             job.stream = true;
-        else if (!strcmp(argv[at], "--cpu"))
+        else if (at == 1 && asks_cpu)
             job.on_cpu = true;
         else if (at + 1 >= argc || !parse_pair(argv[at], argv[at + 1], &job))
             return usage();

@@ -32,6 +32,7 @@ const pass_case backend_cases[CASE_COUNT] = {
     {129, 65536, 2, FG_F32, 30, false, 0},
     {500, 64, 64, FG_F32, 3, false, 1}, /* small enough to stay in a block */
     {65, 20, 40, FG_F32, 3, false, 0},
+    {30, 100, 16, FG_F32, 4, false, 0},
     {20000, 33, 40, FG_U8, 1, true, 0},
     {100003, 64, 32, FG_F32, 100, false, 0},
 };

@@ -56,11 +56,12 @@ struct place {
 
 template <int DIMS, bool SCALED> __device__ void load_model(const fgi_cuda_model &m, block_memory<DIMS> &s)
 {
+#pragma unroll 8 /* all on their way at once, as of rows below: nothing else hides what they take */
     for (int e = threadIdx.x; e < MOST_K * 32 * DIMS; e += THREADS) {
         const int j = e / (32 * DIMS), i = e % (32 * DIMS);
         const bool there = j < m.k && i < m.d;
-        s.mean[i][j] = there ? m.means[(int64_t)j * m.ld + i] : 0.0f;
-        if (SCALED) s.scale[i][j] = there ? m.scale[(int64_t)j * m.ld + i] : 0.0f;
+        s.mean[i][j] = there ? __ldg(m.means + (int64_t)j * m.ld + i) : 0.0f;
+        if (SCALED) s.scale[i][j] = there ? __ldg(m.scale + (int64_t)j * m.ld + i) : 0.0f;
     }
     for (int j = threadIdx.x; j < MOST_K; j += THREADS) {
         s.offset[j] = j < m.k ? m.offset[j] : -CUDART_INF;
@@ -72,13 +73,18 @@ template <int DIMS, bool SCALED> __device__ void load_model(const fgi_cuda_model
 template <int DIMS> __device__ void load_tile(const fgi_cuda_small_args &a, int32_t first, block_memory<DIMS> &s)
 {
     const int lane = threadIdx.x % 32;
-    for (int r = threadIdx.x / 32; r < ROWS; r += WARPS) {
-        const bool usable = first + r < a.rows.rows && isfinite(a.rows.norm2[first + r]);
+#pragma unroll
+    for (int t = 0; t < ROWS / WARPS; t++) {
+        const int r = threadIdx.x / 32 + t * WARPS;
+        const bool there = first + r < a.rows.rows;
         const float *row = a.rows.x + (int64_t)(first + r) * a.model.ld;
+        const float norm2 = there ? __ldg(a.rows.norm2 + first + r) : CUDART_INF_F;
+        const bool usable = isfinite(norm2);
 #pragma unroll
         for (int q = 0; q < DIMS; q++) {
             const int i = lane + 32 * q;
-            s.x[r][i] = usable && i < a.model.d ? row[i] : 0.0f;
+            const float value = there && i < a.model.d ? __ldg(row + i) : 0.0f;
+            s.x[r][i] = usable ? value : 0.0f;
         }
         if (lane == 0) s.usable[r] = usable;
     }

@@ -14,7 +14,7 @@
 
 namespace {
 
-enum { THREADS = 128, SETTLE_THREADS = 1024 };
+enum { THREADS = 128, SETTLE_THREADS = 256 };
 
 /* A component's part of everything. */
 struct component {
