@@ -142,7 +142,7 @@ typedef enum fg_precision {
     FG_PRECISION_DEFAULT = 0, /* f32-grade: differences of f32, sums in f64 */
     FG_PRECISION_FAST = 1     /* allows a device to round centred rows to f16 once, and to leave out 2^-10 of a
                                  row's responsibilities: log-likelihoods are off by some 0.004 nats a row
-                                 (docs/math.md). Made use of on compute capability 9.0, up to 256 dimensions */
+                                 (docs/math.md). Made use of on compute capability 9.0 */
 } fg_precision;
 
 /* A place to compute. */

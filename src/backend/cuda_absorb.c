@@ -45,6 +45,8 @@ void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost)
 {
     if (lost)
         cuda->crowding++;
+    else if (cuda->task.source_rows == 0) /* the next pass is about other rows */
+        cuda->crowding = 0;
     else if (cuda->passes_crowded == 0 || --cuda->passes_crowded > 0)
         return;
     else

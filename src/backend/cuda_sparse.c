@@ -15,7 +15,8 @@
 
 enum {
     CAPABILITY = 90,
-    LEAST_COMPONENTS = 96,  /* below, most of a tile would be padding */
+    LEAST_COMPONENTS = 96, /* below, most of a tile would be padding */
+    USUAL_DEPTH = 256,
     STREAM_CAPACITY = 2048, /* candidates */
     LEVELS = 4,
     SPILL_BYTES = 2 << 20 /* of rows left to the dense kernels, as stored, at most */
@@ -32,7 +33,7 @@ typedef struct known_rows {
     fgi_cuda_block block;
     int64_t rows;
     int32_t k, d;
-    bool normalize;
+    bool normalize, diagonal;
     bool begun; /* a pass has left its centre */
     uint32_t *state;
     float *means[2]; /* a pass writes one, and reads the other: those that the state goes with */
@@ -43,6 +44,7 @@ typedef struct known_rows {
 typedef struct kept_plane {
     fgi_cuda_block block;
     int64_t rows, filled;
+    int32_t ld;
     void *plane;
     float *norm;
 } kept_plane;
@@ -91,6 +93,24 @@ static double log2_dropped(const fgi_cuda_task *task)
     return is_fast(task) ? log2_dropped_fast : log2_dropped_default;
 }
 
+static bool is_diagonal(const fgi_cuda_task *task)
+{
+    return task->kind == FGI_DIAGONAL;
+}
+
+/* Halves of a row of the plane: diagonal components also need the squares. */
+static int32_t depth_of(const fgi_cuda_task *task)
+{
+    const int32_t half = (int32_t)padded(task->d, FGI_SPARSE_PLANE_PAD);
+    return is_diagonal(task) ? 2 * half : half;
+}
+
+/* Whether values and statistics are made of the plane. Its scales for diagonal components would have to be undone. */
+static bool reads_plane(const fgi_cuda_task *task)
+{
+    return is_fast(task) && !is_diagonal(task);
+}
+
 /* Rows that no kernel here reads as they are stored. */
 static bool has_to_load(const fgi_cuda_task *task)
 {
@@ -100,15 +120,22 @@ static bool has_to_load(const fgi_cuda_task *task)
 static bool sparse_serves(const fgi_cuda_task *task)
 {
     return task->capability == CAPABILITY && task->stats && !task->rows.top &&
-           !task->rows.log_density && task->kind != FGI_DIAGONAL && task->crowding < LEVELS &&
-           task->stats_kind != FGI_DIAGONAL && task->d <= FGI_SPARSE_MOST_DIMENSIONS &&
-           task->k >= LEAST_COMPONENTS;
+           !task->rows.log_density && task->crowding < LEVELS &&
+           depth_of(task) <= FGI_SPARSE_MOST_DEPTH && task->k >= LEAST_COMPONENTS;
+}
+
+/* Groups of a stream in a chunk: fewer of longer rows, so that a chunk keeps its size. */
+static int32_t groups_for(const fgi_cuda_task *task)
+{
+    const int32_t depth = depth_of(task), groups = groups_at[task->crowding];
+    const int32_t fewer = depth > USUAL_DEPTH ? groups * USUAL_DEPTH / depth : groups;
+    return fewer > 1 ? fewer : 1;
 }
 
 static int64_t sparse_chunk_rows(const fgi_cuda_task *task)
 {
     const int32_t grid = fgi_sparse_grid(task->multiprocessors);
-    return (int64_t)fgi_sparse_wave_rows(grid, task->d) * groups_at[task->crowding];
+    return (int64_t)fgi_sparse_wave_rows(grid, depth_of(task)) * groups_for(task);
 }
 
 static fg_status sparse_create(fgi_ledger *ledger, fgi_cuda_worker **out)
@@ -127,9 +154,11 @@ static fg_status sparse_create(fgi_ledger *ledger, fgi_cuda_worker **out)
 
 /* ------------------------------------------------------------------------------------------ layout */
 
-static void carve_memory(fgi_cuda_carver *c, int32_t ld, fgi_sparse_memory *m)
+static void carve_memory(fgi_cuda_carver *c, const fgi_cuda_task *task, fgi_sparse_memory *m)
 {
+    const int64_t ld = padded(task->d, FGI_SPARSE_PAD);
     m->center = fgi_cuda_carve(c, ld, sizeof(float));
+    m->ups = is_diagonal(task) ? fgi_cuda_carve(c, ld, sizeof(float)) : NULL;
     m->stale = fgi_cuda_carve(c, 1, sizeof *m->stale);
     m->scale = fgi_cuda_carve(c, 1, sizeof *m->scale);
 }
@@ -142,12 +171,15 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     m->k = w->task.k;
     m->d = w->task.d;
     m->ld = w->ld;
+    const bool diagonal = is_diagonal(&w->task);
     m->weights = fgi_cuda_carve(c, k * w->plane_ld, sizeof(uint16_t));
+    m->low_weights = diagonal ? fgi_cuda_carve(c, k * w->plane_ld, sizeof(uint16_t)) : m->weights;
+    m->scales = diagonal ? fgi_cuda_carve(c, k * w->ld, sizeof(float)) : NULL;
     m->high = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->low = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->spheres = fgi_cuda_carve(c, 2 * k, sizeof *m->spheres);
     m->drift = fgi_cuda_carve(c, 2, sizeof *m->drift);
-    carve_memory(c, w->ld, &w->memory);
+    carve_memory(c, &w->task, &w->memory);
     w->zeros = fgi_cuda_carve(c, w->ld, sizeof(float));
     w->own_means = fgi_cuda_carve(c, k * w->ld, sizeof(float));
 }
@@ -173,9 +205,9 @@ static void carve_chunk(sparse_worker *w, fgi_cuda_carver *c)
     const int64_t rows = sparse_chunk_rows(task), k = task->k;
     fgi_sparse_screen_args *a = &w->screen;
     fgi_sparse_streams *out = &a->streams;
-    out->streams = fgi_sparse_streams_for(w->grid, task->d);
+    out->streams = fgi_sparse_streams_for(w->grid, depth_of(task));
     out->capacity = STREAM_CAPACITY;
-    out->groups = groups_at[task->crowding];
+    out->groups = groups_for(task);
     const int64_t entries = (int64_t)out->streams * out->capacity;
     out->candidate = fgi_cuda_carve(c, entries, sizeof *out->candidate);
     out->score = fgi_cuda_carve(c, entries, sizeof *out->score);
@@ -190,8 +222,8 @@ static void carve_chunk(sparse_worker *w, fgi_cuda_carver *c)
     w->order.start = fgi_cuda_carve(c, k + 1, sizeof *w->order.start);
     w->order.sorted = fgi_cuda_carve(c, entries, sizeof *w->order.sorted);
     a->value = (float *)w->order.sorted; /* done with when survivors are sorted */
-    const int64_t floats =
-        fgi_sparse_partial_floats(task->multiprocessors, task->k, task->d, entries);
+    const int64_t floats = fgi_sparse_partial_floats(task->multiprocessors, task->k, task->d,
+                                                     task->stats_kind == FGI_DIAGONAL, entries);
     w->partial = fgi_cuda_carve(c, floats, sizeof *w->partial);
     const int64_t loaded = has_to_load(task) ? padded(rows, FGI_CUDA_TILE) : 0;
     w->x = fgi_cuda_carve(c, loaded * w->ld, sizeof *w->x);
@@ -206,9 +238,9 @@ static void keep_plane(sparse_worker *w)
 {
     kept_plane *kept = &w->kept;
     const int64_t rows = w->task.held_rows;
-    if (kept->rows == rows) return;
+    if (kept->rows == rows && kept->ld == w->plane_ld) return;
     fgi_cuda_release(&kept->block);
-    *kept = (kept_plane){.block = kept->block};
+    *kept = (kept_plane){.block = kept->block, .ld = w->plane_ld};
     fgi_cuda_carver c = {0};
     for (int pass = 0; pass < 2 && rows; pass++) {
         c.used = 0;
@@ -227,7 +259,7 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     w->task = *task;
     w->grid = fgi_sparse_grid(task->multiprocessors);
     w->ld = (int32_t)padded(task->d, FGI_SPARSE_PAD);
-    w->plane_ld = (int32_t)padded(task->d, FGI_SPARSE_PLANE_PAD);
+    w->plane_ld = depth_of(task);
     w->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     keep_plane(w);
     carve_model(w, c);
@@ -249,13 +281,13 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
         return FG_OK;
     }
     if (known->rows == task->source_rows && known->k == task->k && known->d == task->d &&
-        known->normalize == task->normalize)
+        known->diagonal == is_diagonal(task) && known->normalize == task->normalize)
         return FG_OK;
     fgi_cuda_carver c = {0};
     for (int pass = 0; pass < 2; pass++) {
         c.used = 0;
         known->state = fgi_cuda_carve(&c, task->source_rows, sizeof *known->state);
-        carve_memory(&c, w->ld, &known->memory);
+        carve_memory(&c, task, &known->memory);
         for (int i = 0; i < 2; i++)
             known->means[i] = fgi_cuda_carve(&c, (int64_t)task->k * w->ld, sizeof(float));
         if (pass == 0) FG_TRY(fgi_cuda_reserve(&known->block, c.used));
@@ -265,6 +297,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
     known->k = task->k;
     known->d = task->d;
     known->normalize = task->normalize;
+    known->diagonal = is_diagonal(task);
     known->latest = -1;
     known->begun = false;
     w->kept.filled = 0;
@@ -321,6 +354,7 @@ static cudaError_t plan(sparse_worker *w, const fgi_sparse_rows *rows, cudaStrea
     const float *last = NULL;
     w->planned = true;
     w->model.scale = w->memory.scale;
+    w->model.ups = w->memory.ups;
     w->model.means = w->own_means;
     if (known->rows) {
         const int next = known->latest < 0 ? 0 : 1 - known->latest;
@@ -328,7 +362,7 @@ static cudaError_t plan(sparse_worker *w, const fgi_sparse_rows *rows, cudaStrea
         w->model.means = known->means[next];
         known->latest = -1; /* until all rows have been seen */
     }
-    const cudaError_t e = fgi_sparse_measure(rows, w->memory.scale, w->memory.stale, stream);
+    const cudaError_t e = fgi_sparse_measure(rows, &w->memory, stream);
     return e == cudaSuccess
                ? fgi_sparse_plan(&w->slot->params, &w->model, last, w->memory.stale, stream)
                : e;
@@ -372,17 +406,19 @@ static cudaError_t take_rows(sparse_worker *w, const fgi_cuda_chunk *chunk, fgi_
                   .center = w->memory.center},
         .rows = chunk->rows,
         .d = w->task.d,
+        .depth = is_diagonal(&w->task) ? w->plane_ld : w->task.d,
         .ld = w->plane_ld,
         .plane = (uint16_t *)(kept->rows ? kept->plane : w->plane) + first * w->plane_ld,
         .norm = (kept->rows ? kept->norm : w->norm) + first,
         .scale = w->memory.scale,
+        .ups = w->memory.ups,
     };
     cudaError_t e = has_to_load(&w->task) ? load(w, chunk, &rows->exact, stream) : cudaSuccess;
     if (e == cudaSuccess && !w->planned) e = plan(w, rows, stream);
     const bool there = kept->rows && chunk->first + chunk->rows <= kept->filled;
     if (e == cudaSuccess) e = fgi_sparse_plane(rows, there ? w->memory.stale : NULL, stream);
     if (kept->rows && !there) kept->filled = chunk->first + chunk->rows;
-    if (is_fast(&w->task))
+    if (reads_plane(&w->task))
         rows->exact = (fgi_sparse_exact){
             .data = rows->plane,
             .pitch = w->plane_ld * (int64_t)sizeof(uint16_t),
@@ -403,6 +439,7 @@ static cudaError_t add_sums(const sparse_worker *w, const fgi_sparse_rows *rows,
         .sorted = w->order.sorted,
         .start = w->order.start,
         .multiprocessors = w->task.multiprocessors,
+        .diagonal = w->task.stats_kind == FGI_DIAGONAL,
         .partial = w->partial,
         .mass = w->slot->stats,
         .shift = w->slot->stats + k,
@@ -421,7 +458,8 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     a->model = w->model;
     a->cut = hard ? 0.0f : (float)(log2((double)w->task.k) - log2_dropped(&w->task));
     a->first = chunk->first;
-    a->state = w->known.rows ? w->known.state + chunk->first : NULL;
+    /* how far a diagonal component has gone, no distance tells */
+    a->state = w->known.rows && !is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
     a->told = w->told;
     w->order.in = a->streams;
     w->order.rows = chunk->rows;
@@ -455,6 +493,7 @@ static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
         .kind = (int32_t)w->task.kind,
         .k = w->task.k,
         .d = w->task.d,
+        .diagonal = w->task.stats_kind == FGI_DIAGONAL,
         .dropped = w->task.kind == FGI_HARD ? 0.0 : exp2(log2_dropped(&w->task)),
         .stats = slot->stats,
         .told = w->told,

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 enum {
-    FGI_SPARSE_MOST_DIMENSIONS = 256,
+    FGI_SPARSE_MOST_DEPTH = 3072, /* of the product: beyond, f16 sums say little */
     FGI_SPARSE_GROUP = 32, /* rows that are flagged together: a stream's share of a row tile */
     FGI_SPARSE_MOST_GROUPS = 32, /* of a stream in a chunk */
     FGI_SPARSE_LANES = 256,      /* components of the product's tile */
@@ -58,11 +58,13 @@ typedef struct fgi_sparse_exact {
 typedef struct fgi_sparse_rows {
     fgi_sparse_exact exact;
     int32_t rows, d;
-    int32_t ld;  /* halves from row to row of the plane */
-    void *plane; /* rows x ld: scaled rows, padded with zeros; zeros where the norm is not finite */
+    int32_t depth, ld; /* halves of a row of the plane, and from row to row */
+    void *
+        plane; /* rows x ld: scaled rows, padded with zeros; diagonal: their squares behind them; zeros where the norm is not finite */
     float
         *norm; /* rows: |row|^2 of the plane; NaN: a bad row; infinite: one that f16 cannot hold */
     const fgi_sparse_scale *scale; /* 1, on the device */
+    const float *ups;              /* diagonal: d, each dimension's scale; else NULL */
 } fgi_sparse_rows;
 
 /* What a device keeps of rows from pass to pass holds for one centre. */
@@ -70,16 +72,17 @@ typedef struct fgi_sparse_memory {
     float *center;           /* it, padded with zeros; NaN: nothing is kept yet */
     int32_t *stale;          /* 1: whether this pass must make all of it again */
     fgi_sparse_scale *scale; /* 1 */
+    float *ups;              /* d; diagonal, else NULL */
 } fgi_sparse_memory;
 
 /* Compares the centres, and takes over the new one. */
 cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center, int32_t d,
                               cudaStream_t stream);
 
-/* The scale that gives the first of these rows a root mean square of about 1. Reads `exact` only; does nothing unless
- * *only_if. */
-cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, fgi_sparse_scale *scale,
-                               const int32_t *only_if, cudaStream_t stream);
+/* Sets the scales that give the first of these rows a root mean square of about 1, if the memory is stale. Reads `exact`
+ * only. */
+cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, const fgi_sparse_memory *memory,
+                               cudaStream_t stream);
 
 /* Fills plane and norm, unless only_if is given and *only_if is 0. */
 cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if,
@@ -89,13 +92,16 @@ cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if
 
 /* On the device; formulas: sparse_plan.cu. */
 typedef struct fgi_sparse_model {
-    int32_t kind, k, d; /* hard or spherical */
-    int32_t ld;         /* floats from mean to mean: d, padded */
+    int32_t kind, k, d;
+    int32_t ld; /* floats from mean to mean: d, padded */
     const fgi_sparse_scale *scale;
-    void *weights; /* k rows of halves, as far apart as rows of the plane */
+    const float *ups; /* diagonal, else NULL */
+    void *weights,
+        *low_weights; /* k rows of halves, as far apart as rows of the plane, for upper and for lower bounds */
     void *high,
         *low; /* terms of upper and of lower bounds: 4 bytes a lane, k padded to FGI_SPARSE_LANES */
     float *means;    /* k x ld, padded with zeros */
+    float *scales;   /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
     float4 *spheres; /* 2 k */
     uint32_t *
         drift; /* 2: how far the last pass's bounds have loosened; bits of the longest row that can be screened */
@@ -104,6 +110,9 @@ typedef struct fgi_sparse_model {
 /* Fills the model. last_means: those of the pass that left the rows' state; NULL, or *stale: none has. */
 cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model,
                             const float *last_means, const int32_t *stale, cudaStream_t stream);
+/* Of diagonal components; no state is kept of their rows. */
+cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model,
+                                     cudaStream_t stream);
 
 /* --------------------------------------------------------------------------- screen and resolve */
 
@@ -153,8 +162,8 @@ typedef struct fgi_sparse_screen_args {
 /* Blocks of the screening grid, for a chip with so many multiprocessors. */
 int32_t fgi_sparse_grid(int32_t multiprocessors);
 /* Rows that the grid takes at a time: a group of each stream. */
-int32_t fgi_sparse_wave_rows(int32_t grid, int32_t d);
-int32_t fgi_sparse_streams_for(int32_t grid, int32_t d);
+int32_t fgi_sparse_wave_rows(int32_t grid, int32_t depth);
+int32_t fgi_sparse_streams_for(int32_t grid, int32_t depth);
 int64_t fgi_sparse_scratch_bytes(int32_t grid);
 
 cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream);
@@ -179,11 +188,12 @@ typedef struct fgi_sparse_sums_args {
     const uint2 *sorted;
     const uint32_t *start;
     int32_t multiprocessors;
+    int32_t diagonal;              /* statistics: a square for each dimension */
     float *partial;                /* fgi_sparse_partial_floats() */
     double *mass, *shift, *square; /* as in fgi_stats: added to */
 } fgi_sparse_sums_args;
 
-int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d,
+int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d, int32_t diagonal,
                                   int64_t most_survivors);
 cudaError_t fgi_sparse_sums(const fgi_sparse_sums_args *a, cudaStream_t stream);
 
@@ -215,6 +225,7 @@ cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStream_t stream
 typedef struct fgi_sparse_finish_args {
     fgi_cuda_params params;
     int32_t kind, k, d;
+    int32_t diagonal; /* statistics */
     double dropped;
     const double *stats;
     const fgi_sparse_told *told;

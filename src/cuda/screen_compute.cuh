@@ -193,7 +193,7 @@ __device__ __forceinline__ void raise_top(const uint32_t (&acc)[64], two_rows &s
     }
 }
 
-/* Scores were lower bounds but for their own share of the error; the reference was 0. */
+/* Scores were lower bounds but for their own share of the error; the reference was 0. Sums that have overflowed are none. */
 __device__ __forceinline__ void tell_bound(const params &p, const two_rows &s, int64_t row)
 {
 #pragma unroll
@@ -202,31 +202,72 @@ __device__ __forceinline__ void tell_bound(const params &p, const two_rows &s, i
         top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
         top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
         if ((threadIdx.x & 3) == 0 && row + 8 * r < p.a.rows.rows)
-            p.a.bound[row + 8 * r] = top - fabsf(top) * error_per_score(p.a);
+            p.a.bound[row + 8 * r] =
+                top < CUDART_INF_F ? top - fabsf(top) * error_per_score(p.a) : -CUDART_INF_F;
     }
 }
 
 /* ---------------------------------------------------------------------------------------- the product */
 
-/* One tile: 64 rows x 256 components, chunk by chunk, when it is this warpgroup's turn. */
+/* Multiplies one chunk of 64 rows and 256 components, when it is there. */
 template <int CHUNKS>
-__device__ __forceinline__ void multiply(uint32_t (&acc)[64], uint32_t smem, uint32_t rows_at,
-                                         barriers bar, uint32_t first)
+__device__ __forceinline__ void multiply_chunk(uint32_t (&acc)[64], uint32_t rows, uint32_t means,
+                                               barriers bar, uint32_t n)
+{
+    fgi_mbar_wait(bar.full(stage_of<CHUNKS>(n)), phase_of<CHUNKS>(n));
+    fgi_wgmma_pin(acc);
+    fgi_wgmma_fence();
+    const uint64_t a = fgi_wgmma_operand(rows), b = fgi_wgmma_operand(means);
+#pragma unroll
+    for (int k16 = 0; k16 < CHUNK / 16; k16++) fgi_wgmma_64x256x16(acc, a + 2 * k16, b + 2 * k16);
+    fgi_wgmma_commit();
+}
+
+/* Chunk n has been read. release_at: the first barrier `empty`, in the block of the cluster that this lane tells. */
+template <int CHUNKS> __device__ __forceinline__ void free_chunk(uint32_t release_at, uint32_t n)
+{
+    if ((threadIdx.x & 31) < 2) fgi_mbar_arrive_cluster(release_at + 8 * stage_of<CHUNKS>(n));
+}
+
+/* A tile whose rows stay: when it is this warpgroup's turn, which it then hands on. */
+template <int CHUNKS>
+__device__ __forceinline__ void multiply(uint32_t (&acc)[64], uint32_t smem, barriers bar,
+                                         uint32_t release_at, uint32_t first, bool hands_on)
 {
     constexpr layout L = layout_for(CHUNKS);
+    const int group = __shfl_sync(~0u, threadIdx.x >> 7, 0); /* uniform: so are operand addresses */
+    const uint32_t rows = smem + L.rows + group * CHUNKS * ROW_CHUNK_BYTES;
+    fgi_named_sync(1 + group, 256);
 #pragma unroll
-    for (int c = 0; c < CHUNKS; c++) {
-        const uint32_t stage = stage_of(first + c);
-        fgi_mbar_wait(bar.full(stage), phase_of(first + c));
-        fgi_wgmma_pin(acc);
-        fgi_wgmma_fence();
-        const uint64_t a = fgi_wgmma_operand(smem + rows_at + c * ROW_CHUNK_BYTES);
-        const uint64_t b = fgi_wgmma_operand(smem + L.means + stage * STAGE_BYTES);
+    for (int c = 0; c < CHUNKS; c++)
+        multiply_chunk<CHUNKS>(acc, rows + c * ROW_CHUNK_BYTES,
+                               smem + L.means + stage_of<CHUNKS>(first + c) * L.stage_bytes, bar,
+                               first + c);
+    if (hands_on) fgi_named_arrive(1 + (group + 1 == L.groups ? 0 : group + 1), 256);
+    fgi_wgmma_wait<0>();
+    fgi_wgmma_pin(acc);
 #pragma unroll
-        for (int k16 = 0; k16 < CHUNK / 16; k16++)
-            fgi_wgmma_64x256x16(acc, a + 2 * k16, b + 2 * k16);
-        fgi_wgmma_commit();
+    for (int c = 0; c < CHUNKS; c++) free_chunk<CHUNKS>(release_at, first + c);
+}
+
+/* A tile of long rows: chunks of rows come with those of means, and the products last so long that there are no turns. */
+__device__ __forceinline__ void multiply_deep(uint32_t (&acc)[64], uint32_t smem, barriers bar,
+                                              uint32_t release_at, uint32_t first, int chunks)
+{
+    constexpr layout L = layout_for(DEEP);
+    const int group = __shfl_sync(~0u, threadIdx.x >> 7, 0);
+#pragma unroll 1
+    for (int c = 0; c < chunks; c++) {
+        const uint32_t means = smem + L.means + stage_of<DEEP>(first + c) * L.stage_bytes;
+        multiply_chunk<DEEP>(acc, means + MEANS_BYTES + group * ROW_CHUNK_BYTES, means, bar,
+                             first + c);
+        if (c == 0) continue;
+        fgi_wgmma_wait<1>();
+        free_chunk<DEEP>(release_at, first + c - 1);
     }
+    fgi_wgmma_wait<0>();
+    fgi_wgmma_pin(acc);
+    free_chunk<DEEP>(release_at, first + chunks - 1);
 }
 
 /* Norms of the thread's rows of the next row tile, the first of which is `row`. */
@@ -248,31 +289,14 @@ __device__ __forceinline__ void take_references(uint8_t *smem_at, barriers bar, 
     s.minus_reference[1] = both_halves(__float2half_rn(-references[8]));
 }
 
-/* What the product of a tile was read from is free: means, terms, after the last tile rows. */
-template <int CHUNKS>
-__device__ __forceinline__ void release(barriers bar, uint32_t release_at, uint32_t turn, bool last)
-{
-    const int lane = threadIdx.x & 31;
-    if (lane < 2)
-#pragma unroll
-        for (int c = 0; c < CHUNKS; c++)
-            fgi_mbar_arrive_cluster(release_at + 8 * stage_of(turn * CHUNKS + c));
-    /* not before: a load that is under way does not hold back an arrive */
-    if (lane == 0) fgi_mbar_arrive(bar.terms_empty(turn % TERMS_STAGES));
-    if (last && lane == 0) fgi_mbar_arrive(bar.rows_empty(threadIdx.x >> 7));
-}
-
 template <int GOAL, int CHUNKS>
 __device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barriers bar)
 {
     constexpr layout L = layout_for(CHUNKS);
     const int thread = threadIdx.x, lane = thread & 31;
-    /* known to be uniform: so are operand addresses */
-    const int group = __shfl_sync(~0u, thread >> 7, 0);
-    const uint32_t rows_at = L.rows + group * CHUNKS * ROW_CHUNK_BYTES;
+    const int group = thread >> 7, chunks = CHUNKS == DEEP ? p.chunks : CHUNKS;
     /* lane r tells block r of the cluster */
     const uint32_t release_at = fgi_cluster_address(bar.empty(0), lane & 1);
-    const uint32_t my_turn = 1 + group, next_turn = 1 + (group + 1 == L.groups ? 0 : group + 1);
     const int64_t row = (int64_t)blockIdx.x * L.tile_rows + (thread >> 5) * 16 + (lane >> 2);
     const int64_t step = (int64_t)gridDim.x * L.tile_rows;
     uint32_t turn = 0;
@@ -281,7 +305,8 @@ __device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barrie
     s.limit = both_halves(__float2half_rd(-p.a.cut));
     s.place_at = smem + L.places + thread * 16;
     look_ahead(p, s, row);
-    if (group == L.groups - 1) fgi_named_arrive(1, 256); /* the first turn is group 0's */
+    if (CHUNKS != DEEP && group == L.groups - 1)
+        fgi_named_arrive(1, 256); /* the first turn is group 0's */
     for (int t = 0; t < p.tiles_each; t++) {
 #pragma unroll
         for (int r = 0; r < 2; r++)
@@ -294,16 +319,16 @@ __device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barrie
             const bool last = ct + 1 == p.component_tiles;
             fgi_mbar_wait(bar.terms_full(terms), turn / TERMS_STAGES & 1);
             start_sums(acc, smem_at + L.terms + terms * TERMS_BYTES, s);
-            if (ct == 0) fgi_mbar_wait(bar.rows_full(group), t & 1);
-
-            fgi_wgmma_pin(acc); /* all of the above comes before the turn */
-            fgi_named_sync(my_turn, 256);
-            multiply<CHUNKS>(acc, smem, rows_at, bar, turn * CHUNKS);
-            if (group + 1 < L.groups || t + 1 < p.tiles_each || !last)
-                fgi_named_arrive(next_turn, 256);
-            fgi_wgmma_wait<0>();
-            fgi_wgmma_pin(acc);
-            release<CHUNKS>(bar, release_at, turn, last);
+            if (CHUNKS != DEEP && ct == 0) fgi_mbar_wait(bar.rows_full(group), t & 1);
+            fgi_wgmma_pin(acc); /* all of the above comes before the product */
+            if constexpr (CHUNKS == DEEP)
+                multiply_deep(acc, smem, bar, release_at, turn * chunks, chunks);
+            else
+                multiply<CHUNKS>(acc, smem, bar, release_at, turn * chunks,
+                                 group + 1 < L.groups || t + 1 < p.tiles_each || !last);
+            /* not before: a load that is under way does not hold back an arrive */
+            if (lane == 0) fgi_mbar_arrive(bar.terms_empty(terms));
+            if (CHUNKS != DEEP && last && lane == 0) fgi_mbar_arrive(bar.rows_empty(group));
             if (GOAL == FIND)
                 stage_tile<CHUNKS>(p, smem_at, acc, s, ct);
             else

@@ -15,8 +15,10 @@ enum {
     TILE = FGI_SPARSE_LANES, /* components of a tile */
     GROUP_ROWS = 64,         /* of a computing warpgroup */
     CHUNK = 64,              /* halves in one row of a swizzled box: 128 bytes */
-    STAGES = 4,
-    STAGE_BYTES = TILE * CHUNK * 2,
+    MOST_STAGES = 4,
+    MEANS_BYTES = TILE * CHUNK * 2, /* of a stage */
+    DEEP =
+        0, /* in place of the chunks of a row: any number of them; rows come through the stages too */
     ROW_CHUNK_BYTES = GROUP_ROWS * CHUNK * 2,
     TERMS_STAGES = 4,
     TERMS_BYTES = TILE * 4,
@@ -47,13 +49,13 @@ struct params {
     const uint8_t *terms; /* the goal's */
     uint4 *queue;         /* warps x QUEUE */
     uint32_t *queue_tag;  /* warps x QUEUE: lane << 16 | tag */
-    int32_t tiles_each, component_tiles;
+    int32_t tiles_each, component_tiles, chunks;
     float norm_scale;
 };
 
 /* Bytes of shared memory from an address that is a multiple of 1024. */
 struct layout {
-    int groups, helpers, workers, threads, tile_rows;
+    int groups, helpers, workers, threads, tile_rows, stages, stage_bytes;
     int rows, means, terms, places, tags, ends, consumed, references, barriers, total;
 };
 
@@ -67,9 +69,11 @@ __host__ __device__ constexpr layout layout_for(int chunks)
     l.threads =
         l.workers + (32 + 32 * l.helpers + 127) / 128 * 128; /* whole warpgroups, for setmaxnreg */
     l.tile_rows = GROUP_ROWS * l.groups;
-    l.rows = 0;
+    l.stages = chunks == DEEP ? 3 : MOST_STAGES;
+    l.stage_bytes = MEANS_BYTES + (chunks == DEEP ? l.groups * ROW_CHUNK_BYTES : 0);
+    l.rows = 0; /* that stay for all components */
     l.means = l.groups * chunks * ROW_CHUNK_BYTES;
-    l.terms = l.means + STAGES * STAGE_BYTES;
+    l.terms = l.means + l.stages * l.stage_bytes;
     l.places = l.terms + TERMS_STAGES * TERMS_BYTES;
     l.tags = l.places + PLACES * l.workers * 16;
     l.ends = l.tags + PLACES * l.workers * 2;
@@ -81,7 +85,7 @@ __host__ __device__ constexpr layout layout_for(int chunks)
 }
 
 static_assert(layout_for(1).total <= 232448 && layout_for(2).total <= 232448 &&
-                  layout_for(4).total <= 232448,
+                  layout_for(4).total <= 232448 && layout_for(DEEP).total <= 232448,
               "a block has 227 KB");
 
 /* Barriers, 8 bytes each. */
@@ -93,19 +97,19 @@ struct barriers {
     }
     __device__ uint32_t empty(int s) const
     {
-        return base + 8 * (STAGES + s);
+        return base + 8 * (MOST_STAGES + s);
     }
     __device__ uint32_t terms_full(int s) const
     {
-        return base + 8 * (2 * STAGES + s);
+        return base + 8 * (2 * MOST_STAGES + s);
     }
     __device__ uint32_t terms_empty(int s) const
     {
-        return base + 8 * (2 * STAGES + TERMS_STAGES + s);
+        return base + 8 * (2 * MOST_STAGES + TERMS_STAGES + s);
     }
     __device__ uint32_t rows_full(int group) const
     {
-        return base + 8 * (2 * STAGES + 2 * TERMS_STAGES + group);
+        return base + 8 * (2 * MOST_STAGES + 2 * TERMS_STAGES + group);
     }
     __device__ uint32_t rows_empty(int group) const
     {
@@ -130,7 +134,7 @@ struct barriers {
 template <int CHUNKS> __device__ void init_barriers(barriers bar)
 {
     constexpr layout L = layout_for(CHUNKS);
-    for (int s = 0; s < STAGES; s++) {
+    for (int s = 0; s < L.stages; s++) {
         fgi_mbar_init(bar.full(s), 1);
         fgi_mbar_init(bar.empty(s), 2 * L.workers / 32);
     }
@@ -153,14 +157,14 @@ template <int CHUNKS> __device__ void init_barriers(barriers bar)
 }
 
 /* Chunk n of the means goes to this stage; full and empty are in this phase then. */
-__device__ __forceinline__ uint32_t stage_of(uint32_t n)
+template <int CHUNKS> __device__ __forceinline__ uint32_t stage_of(uint32_t n)
 {
-    return n % STAGES;
+    return n % layout_for(CHUNKS).stages;
 }
 
-__device__ __forceinline__ uint32_t phase_of(uint32_t n)
+template <int CHUNKS> __device__ __forceinline__ uint32_t phase_of(uint32_t n)
 {
-    return n / STAGES & 1;
+    return n / layout_for(CHUNKS).stages & 1;
 }
 
 } // namespace screening

@@ -38,7 +38,7 @@ __device__ __forceinline__ bool is_screened(const fgi_sparse_screen_args &a, flo
 /* What a score is off by for each of its units (sparse_plan.cu). */
 __device__ __forceinline__ float error_per_score(const fgi_sparse_screen_args &a)
 {
-    return (float)((a.rows.d + 15) / 16 + 3) * 0x1.1p-11f;
+    return (float)((a.rows.depth + 15) / 16 + 3) * 0x1.1p-11f;
 }
 
 __device__ __forceinline__ float constant_of(const fgi_sparse_screen_args &a, uint32_t j,

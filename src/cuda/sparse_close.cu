@@ -102,12 +102,17 @@ __global__ void __launch_bounds__(32 * WARPS) copy(const __grid_constant__ fgi_s
 __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sparse_finish_args a)
 {
     const double *mass = a.stats, *square = a.stats + (int64_t)a.k * (1 + a.d);
+    const int32_t each = a.diagonal ? a.d : 1; /* squares of a component */
     double sum = 0.0;
-    for (int32_t j = threadIdx.x; j < a.k; j += THREADS) {
-        const double v = a.kind == FGI_CUDA_HARD ? 0.5 : a.params.variances[j];
-        sum -= 0.5 * square[j] / v;
-        if (a.kind != FGI_CUDA_HARD && mass[j] > 0.0)
-            sum += mass[j] * (a.params.log_weights[j] - 0.5 * a.d * log(2.0 * CUDART_PI * v));
+    for (int64_t i = threadIdx.x; i < (int64_t)a.k * each; i += THREADS) {
+        const double n = mass[i / each];
+        const double v = a.kind == FGI_CUDA_HARD       ? 0.5
+                         : a.kind == FGI_CUDA_DIAGONAL ? a.params.variances[i]
+                                                       : a.params.variances[i / each];
+        sum -= 0.5 * square[i] / v;
+        if (a.kind == FGI_CUDA_HARD || !(n > 0.0)) continue;
+        sum -= 0.5 * n * a.d / each * log(2.0 * CUDART_PI * v);
+        if (i % each == 0) sum += n * a.params.log_weights[i / each];
     }
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
     if (threadIdx.x != 0) return;

@@ -5,7 +5,8 @@
  *     value_j(x) = constant_j - h_j |x - m_j|^2             centroids: h = 1/2, constant = |x|^2 / 2
  *     score_j(y) = fl(slope_j |y|^2 + fl(bias_j - r)) + products of weights_j = f16(2 h_j m_j) and y, in steps of 16
  *                  slope = -h (centroids: 0), bias = constant - h |m|^2, r the row's reference
- * A tight component is screened with a smaller h, which only raises its scores: h (d + |m|^2) is at most MOST_TERM.
+ * A tight component is screened with a smaller h, which only raises its scores: h (d + |m|^2) is at most
+ * most_term.
  *
  * Let u = 2^-11, which rounds to f16 once, M the number of steps, P = 2 h |y| |m| >= the sum of absolute products, and s the
  * score. A partial sum is s less the products still to come, so at most |s| + P: M roundings of partial sums, and that of the
@@ -21,20 +22,18 @@
  * grid: a warp a lane */
 #include "cuda_sparse.h"
 #include "reduce.cuh"
+#include "screen_terms.cuh"
 
-#include <cuda_fp16.h>      /* __half */
-#include <math_constants.h> /* CUDART_INF */
-
-namespace
+namespace screening
 {
 
-enum { WARPS = 8, STEP = 16 };
+__device__ const double most_drift = 1000.0;
 
-__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
-__device__ const double unit = (1.0 + 1.0 / 16) / 2048, most_term = 2000.0, most_drift = 1000.0;
-
-/* Rows longer than this, in typical lengths, or whose products may be larger than this, are not trusted to f16. */
-__device__ const double most_length = 60.0, most_product = 30000.0;
+/* Of h (d + |m|^2). */
+__device__ __forceinline__ double most_term(int32_t d)
+{
+    return 2000.0 + 4.0 * d;
+}
 
 /* Norms are halved so often that a typical one is 16 in f16: the scale of slopes. */
 __device__ __forceinline__ double norm_scale(int32_t d)
@@ -55,10 +54,10 @@ struct error {
 
 __device__ __forceinline__ error error_of(const sphere &s, int32_t kind, int32_t d, double cut)
 {
-    const double rounded = (d + STEP - 1) / STEP + 3, x = sqrt((double)d);
-    const double per_length = unit * rounded * 2.0 * s.screened * sqrt(s.mean2) + s.off;
+    const double rounded = roundings(d), x = sqrt((double)d);
+    const double per_length = rounded * 2.0 * s.screened * sqrt(s.mean2) + s.off;
     const double own = kind == FGI_CUDA_HARD ? 0.0 : 4.0 * s.screened;
-    return {unit * rounded * cut + 0.5 * per_length * x + 0.01, 0.5 * per_length / x + unit * own};
+    return {rounded * cut + 0.5 * per_length * x + 0.01, 0.5 * per_length / x + unit * own};
 }
 
 __device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
@@ -75,7 +74,7 @@ __device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, 
     if (m.kind == FGI_CUDA_HARD) return s;
     const double variance = p.variances[j] * up * up;
     s.h = 0.5 * log2_e / variance;
-    s.screened = fmin(s.h, most_term / (m.d + s.mean2));
+    s.screened = fmin(s.h, most_term(m.d) / (m.d + s.mean2));
     s.constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
     return s;
 }
@@ -102,22 +101,6 @@ __device__ void write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
     s.moved = sqrt(fgi_warp_reduce(s.moved, fgi_add()));
 }
 
-/* Halves: where slope and bias of a lane stand among the terms, which come as the computing threads read them: for each
- * tile of lanes 16 pairs of blocks of 8 columns x 4 quads x (two slopes, two biases of block 0, then of block 1). */
-__device__ __forceinline__ int64_t place_of(int32_t j)
-{
-    const int in = j % FGI_SPARSE_LANES, block = in >> 3, quad = in >> 1 & 3;
-    return (int64_t)(j / FGI_SPARSE_LANES) * (2 * FGI_SPARSE_LANES) +
-           ((block >> 1) * 4 + quad) * 8 + (block & 1) * 4 + (in & 1);
-}
-
-__device__ __forceinline__ void write_terms(void *terms, int32_t j, __half slope, __half bias)
-{
-    __half *to = static_cast<__half *>(terms) + place_of(j);
-    to[0] = slope;
-    to[2] = bias;
-}
-
 /* By how much the value of a typical row may have fallen because this mean moved, weighted: in units of 2^-16. */
 __device__ uint32_t drift_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
                              const sphere &s)
@@ -129,24 +112,20 @@ __device__ uint32_t drift_of(const fgi_cuda_params &p, const fgi_sparse_model &m
     return (uint32_t)(share * fmin(drift, most_drift) * 65536.0);
 }
 
-__global__ void __launch_bounds__(32 * WARPS)
+__global__ void __launch_bounds__(32 * PLAN_WARPS)
     plan(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, const float *last,
          const int32_t *stale, int32_t lanes)
 {
     if (*stale) last = nullptr;
-    const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32;
+    const int32_t j = blockIdx.x * PLAN_WARPS + threadIdx.x / 32;
     if (j >= lanes) return;
-    const __half zero = __float2half(0.0f), never = __float2half(-CUDART_INF_F);
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
     sphere s = {};
     if (alive) s = shape_of(p, m, j, m.scale->up);
     if (j < m.k) write_rows(p, m, last, j, s);
     if (threadIdx.x % 32 != 0) return;
     if (!alive) {
-        write_terms(m.high, j, zero, never);
-        write_terms(m.low, j, zero, never);
-        if (j < m.k) m.spheres[2 * j] = make_float4(1.0f, -CUDART_INF_F, 0.0f, 1.0f);
-        if (j < m.k) m.spheres[2 * j + 1] = make_float4(0.0f, 0.0f, 1.0f, 0.0f);
+        write_dead(m, j);
         return;
     }
     const double up = m.scale->up, norms = norm_scale(m.d);
@@ -158,7 +137,8 @@ __global__ void __launch_bounds__(32 * WARPS)
     write_terms(m.high, j, __float2half_ru((float)((slope + high.slope) / norms)),
                 __float2half_ru((float)(bias + high.at)));
     write_terms(m.low, j, __float2half_rd((float)((slope - low.slope) / norms)),
-                s.h > s.screened ? never : __float2half_rd((float)(bias - low.at)));
+                s.h > s.screened ? __float2half(-CUDART_INF_F)
+                                 : __float2half_rd((float)(bias - low.at)));
     /* how far a score may lie above the value: both errors, and slope and bias as they were rounded */
     const double above = 2.0 * (high.at + unit * (fabs(bias) + high.at)),
                  above_slope = 2.0 * (high.slope + unit * s.screened);
@@ -169,23 +149,23 @@ __global__ void __launch_bounds__(32 * WARPS)
         atomicAdd(&m.drift[0], drift_of(p, m, j, s)); /* integers: in any order */
     else
         m.drift[0] = UINT32_MAX; /* no pass has left any bounds */
-    /* of floats that are not negative, the order of the bits is the order of the values */
-    const double longest = most_product / (2.0 * s.screened * sqrt(s.mean2) + 1e-6);
-    atomicMin(&m.drift[1], __float_as_uint((float)fmin(longest, most_length * sqrt((double)m.d))));
+    shorten_rows(m, 2.0 * s.screened * sqrt(s.mean2));
 }
 
-} // namespace
+} // namespace screening
 
 extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model,
                                        const float *last_means, const int32_t *stale,
                                        cudaStream_t stream)
 {
+    if (model->kind == FGI_CUDA_DIAGONAL) return fgi_sparse_plan_diagonal(params, model, stream);
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     cudaError_t error = cudaMemsetAsync(&model->drift[0], 0, sizeof *model->drift, stream);
     if (error == cudaSuccess)
         error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
     if (error != cudaSuccess) return error;
-    plan<<<(lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, last_means, stale,
-                                                                 lanes);
+    const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
+    screening::plan<<<blocks, 32 * screening::PLAN_WARPS, 0, stream>>>(*params, *model, last_means,
+                                                                       stale, lanes);
     return cudaGetLastError();
 }

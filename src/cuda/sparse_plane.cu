@@ -3,7 +3,7 @@
  * f16(scale x), and the sum of its squares.
  *
  * scale    a power of two, so that scaling rounds nothing: the root mean square of a sample becomes 0.7 to 1.4, far from both
- *          ends of f16. Integers up to 2048 keep every bit.
+ *          ends of f16. Integers up to 2048 keep every bit. Diagonal: one for each dimension, and f16(y^2) behind the row
  * grid     a warp a row, 16 bytes a lane at a time; bound: memory */
 #include "cuda_sparse.h"
 #include "elements.cuh"
@@ -39,24 +39,35 @@ __device__ __forceinline__ fgi_unit<T> centred_unit(const fgi_sparse_exact &e, i
     return u;
 }
 
+/* Two scaled elements in f16, and, for a diagonal plane, their squares. */
+__device__ __forceinline__ void put(const fgi_sparse_rows &a, __half2 *to, int column, __half2 h)
+{
+    const int half = a.ups ? a.ld / 2 : a.ld;
+    if (column >= half) return;
+    to[column / 2] = h;
+    if (a.ups) to[(half + column) / 2] = __hmul2(h, h);
+}
+
 template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_rows &a, int64_t row)
 {
+    constexpr int EACH = fgi_unit<T>::elements;
     const int lane = threadIdx.x % 32;
-    const float up = __ldg(&a.scale->up);
+    const float up = __ldg(&a.scale->up), most = a.ups ? 255.0f : CUDART_INF_F;
     __half2 *to = static_cast<__half2 *>(a.plane) + row * a.ld / 2;
     float norm = 0.0f, norm2 = 0.0f;
     bool holds = true;
-    for (int first = lane * fgi_unit<T>::elements; first < a.ld;
-         first += 32 * fgi_unit<T>::elements) {
+    for (int first = lane * EACH; first < a.ld; first += 32 * EACH) {
         const fgi_unit<T> u = centred_unit<T>(a.exact, row, first, a.d);
 #pragma unroll
-        for (int c = 0; c < u.elements; c += 2) {
-            const __half2 h = __floats2half2_rn(u.x[c] * up, u.x[c + 1] * up);
+        for (int c = 0; c < EACH; c += 2) {
+            const float up0 = a.ups && first + c < a.d ? __ldg(a.ups + first + c) : up;
+            const float up1 = a.ups && first + c + 1 < a.d ? __ldg(a.ups + first + c + 1) : up;
+            const __half2 h = __floats2half2_rn(u.x[c] * up0, u.x[c + 1] * up1);
             const float2 v = __half22float2(h);
-            if (first + c < a.ld) to[(first + c) / 2] = h;
+            put(a, to, first + c, h);
             norm = fmaf(v.x, v.x, fmaf(v.y, v.y, norm));
             norm2 = fmaf(u.x[c], u.x[c], fmaf(u.x[c + 1], u.x[c + 1], norm2));
-            holds = holds && isfinite(v.x) && isfinite(v.y);
+            holds = holds && fabsf(v.x) < most && fabsf(v.y) < most;
         }
     }
     norm = fgi_warp_reduce(norm, fgi_add());
@@ -77,12 +88,18 @@ __global__ void __launch_bounds__(32 * WARPS)
         fill_row<T>(a, row);
 }
 
+/* The power of two that brings a mean square to between 1/2 and 2. */
+__device__ __forceinline__ int exponent_for(double sum, double count)
+{
+    return sum > 0.0 ? max(-60, min(60, (int)-rint(0.5 * log2(sum / count)))) : 0;
+}
+
+/* All dimensions alike. One block. */
 template <class T>
 __global__ void __launch_bounds__(MEASURE_THREADS)
-    measure(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_scale *scale,
-            const int32_t *only_if)
+    measure(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
 {
-    if (*only_if == 0) return;
+    if (*memory.stale == 0) return;
     const int lane = threadIdx.x % 32;
     double sum = 0.0, count = 0.0;
     for (int row = threadIdx.x / 32; row < min(a.rows, (int)SAMPLE); row += MEASURE_THREADS / 32) {
@@ -100,9 +117,29 @@ __global__ void __launch_bounds__(MEASURE_THREADS)
     sum = fgi_block_reduce<MEASURE_THREADS>(sum, fgi_add());
     count = fgi_block_reduce<MEASURE_THREADS>(count, fgi_add());
     if (threadIdx.x != 0) return;
-    int by = 0;
-    if (sum > 0.0) by = max(-60, min(60, (int)-rint(0.5 * log2(sum / count))));
-    *scale = {ldexpf(1.0f, by), ldexpf(1.0f, -by)};
+    const int by = exponent_for(sum, count);
+    *memory.scale = {ldexpf(1.0f, by), ldexpf(1.0f, -by)};
+}
+
+/* Each dimension by itself. A warp a dimension. */
+template <class T>
+__global__ void __launch_bounds__(32 * WARPS)
+    measure_each(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
+{
+    const int c = blockIdx.x * WARPS + threadIdx.x / 32;
+    if (*memory.stale == 0 || c >= a.d) return;
+    double sum = 0.0, count = 0.0;
+    for (int row = threadIdx.x % 32; row < min(a.rows, (int)SAMPLE); row += 32) {
+        constexpr int EACH = fgi_unit<T>::elements;
+        const fgi_unit<T> u = centred_unit<T>(a.exact, row, c / EACH * EACH, a.d);
+        float x = 0.0f;
+#pragma unroll
+        for (int i = 0; i < EACH; i++) x = i == c % EACH ? u.x[i] : x;
+        if (isfinite(x * x)) sum += (double)x * x, count += 1.0;
+    }
+    sum = fgi_warp_reduce(sum, fgi_add());
+    count = fgi_warp_reduce(count, fgi_add());
+    if (threadIdx.x % 32 == 0) memory.ups[c] = ldexpf(1.0f, exponent_for(sum, count));
 }
 
 __global__ void __launch_bounds__(MEASURE_THREADS)
@@ -128,11 +165,15 @@ extern "C" cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const 
     return cudaGetLastError();
 }
 
-extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, fgi_sparse_scale *scale,
-                                          const int32_t *only_if, cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows,
+                                          const fgi_sparse_memory *memory, cudaStream_t stream)
 {
     return fgi_with_element(rows->exact.dtype, [&](auto element) {
-        measure<decltype(element)><<<1, MEASURE_THREADS, 0, stream>>>(*rows, scale, only_if);
+        using T = decltype(element);
+        measure<T><<<1, MEASURE_THREADS, 0, stream>>>(*rows, *memory);
+        if (memory->ups)
+            measure_each<T>
+                <<<(rows->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*rows, *memory);
         return cudaGetLastError();
     });
 }

@@ -77,6 +77,7 @@ __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, i
     const uint4 *x =
         reinterpret_cast<const uint4 *>(static_cast<const char *>(e.data) + row * e.pitch);
     const float *mean = a.model.means + (int64_t)j * a.model.ld;
+    const float *scale = a.model.scales ? a.model.scales + (int64_t)j * a.model.ld : nullptr;
     const float factor = e.factor ? __ldg(e.factor) : 1.0f;
     float sum = 0.0f;
 #pragma unroll 4
@@ -90,11 +91,13 @@ __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, i
         for (int c = 0; c < EACH; c += 4) {
             const float4 m = __ldg(reinterpret_cast<const float4 *>(mean + u * EACH + c));
             const float4 o = __ldg(reinterpret_cast<const float4 *>(e.center + u * EACH + c));
-            const float d0 = fmaf(v.x[c], factor, -o.x) - m.x,
-                        d1 = fmaf(v.x[c + 1], factor, -o.y) - m.y;
-            const float d2 = fmaf(v.x[c + 2], factor, -o.z) - m.z,
-                        d3 = fmaf(v.x[c + 3], factor, -o.w) - m.w;
-            sum = fmaf(d0, d0, fmaf(d1, d1, fmaf(d2, d2, fmaf(d3, d3, sum))));
+            const float d[4] = {
+                fmaf(v.x[c], factor, -o.x) - m.x, fmaf(v.x[c + 1], factor, -o.y) - m.y,
+                fmaf(v.x[c + 2], factor, -o.z) - m.z, fmaf(v.x[c + 3], factor, -o.w) - m.w};
+            float4 h = make_float4(1.0f, 1.0f, 1.0f, 1.0f);
+            if (scale) h = __ldg(reinterpret_cast<const float4 *>(scale + u * EACH + c));
+            sum = fmaf(d[0] * h.x, d[0], fmaf(d[1] * h.y, d[1], sum));
+            sum = fmaf(d[2] * h.z, d[2], fmaf(d[3] * h.w, d[3], sum));
         }
     }
     return sum;

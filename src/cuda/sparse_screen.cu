@@ -7,6 +7,8 @@
  *          through, each block of a cluster loading half of every tile for both
  * turns    the computing warpgroups take turns at the tensor cores
  * stages   4 of 32 KB for the means, 1 for the rows, which come from L2: prefetched a row tile ahead
+ * deep     beyond 256 halves chunks of rows stream through 3 stages of 56 KB beside those of means, again for every 256
+ *          components, and nobody takes turns
  * bytes    2 d a row from HBM; k * d * 2 / (64 or 96 * 2) a row from L2
  * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 4.1 ms, 640 TFLOP/s, of which the product alone takes 3.2
  *          (bench/NOTES.md) */
@@ -18,43 +20,54 @@
 namespace screening
 {
 
+/* Rows of row tile t, that stay for all components. */
+template <int CHUNKS>
+__device__ __forceinline__ void load_rows(const params &p, const CUtensorMap *map, uint32_t smem,
+                                          barriers bar, int t)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * L.tile_rows);
+    for (int group = 0; group < L.groups; group++) {
+        fgi_mbar_wait(bar.rows_empty(group), (t & 1) ^ 1);
+        fgi_mbar_expect(bar.rows_full(group), CHUNKS * ROW_CHUNK_BYTES);
+        for (int c = 0; c < CHUNKS; c++)
+            fgi_tma_load_2d(smem + L.rows + (group * CHUNKS + c) * ROW_CHUNK_BYTES, map,
+                            bar.rows_full(group), c * CHUNK, row + group * GROUP_ROWS);
+    }
+    if (t + 1 == p.tiles_each) return;
+    for (int group = 0; group < L.groups; group++)
+        for (int c = 0; c < CHUNKS; c++)
+            fgi_tma_prefetch_2d(map, c * CHUNK,
+                                row + (int32_t)gridDim.x * L.tile_rows + group * GROUP_ROWS);
+}
+
 template <int CHUNKS>
 __device__ void load(const params &p, const CUtensorMap *rows_map, const CUtensorMap *means_map,
                      uint32_t smem, barriers bar, uint32_t rank)
 {
     constexpr layout L = layout_for(CHUNKS);
+    const int chunks = CHUNKS == DEEP ? p.chunks : CHUNKS;
     uint32_t turn = 0;
     for (int t = 0; t < p.tiles_each; t++)
         for (int ct = 0; ct < p.component_tiles; ct++, turn++) {
             const uint32_t slot = turn % TERMS_STAGES;
+            const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * L.tile_rows);
             fgi_mbar_wait(bar.terms_empty(slot), (turn / TERMS_STAGES & 1) ^ 1);
             fgi_mbar_expect(bar.terms_full(slot), TERMS_BYTES);
             fgi_bulk_load(smem + L.terms + slot * TERMS_BYTES, p.terms + (int64_t)ct * TERMS_BYTES,
                           TERMS_BYTES, bar.terms_full(slot));
-            for (int c = 0; c < CHUNKS; c++) {
-                const uint32_t stage = stage_of(turn * CHUNKS + c);
-                fgi_mbar_wait(bar.empty(stage), phase_of(turn * CHUNKS + c) ^ 1);
-                fgi_mbar_expect(bar.full(stage), STAGE_BYTES);
-                fgi_tma_load_2d_multicast(
-                    smem + L.means + stage * STAGE_BYTES + rank * (STAGE_BYTES / 2), means_map,
-                    bar.full(stage), c * CHUNK, ct * TILE + (int)rank * (TILE / 2), 3);
+            for (int c = 0; c < chunks; c++) {
+                const uint32_t n = turn * chunks + c, full = bar.full(stage_of<CHUNKS>(n));
+                const uint32_t at = smem + L.means + stage_of<CHUNKS>(n) * L.stage_bytes;
+                fgi_mbar_wait(bar.empty(stage_of<CHUNKS>(n)), phase_of<CHUNKS>(n) ^ 1);
+                fgi_mbar_expect(full, L.stage_bytes);
+                fgi_tma_load_2d_multicast(at + rank * (MEANS_BYTES / 2), means_map, full, c * CHUNK,
+                                          ct * TILE + (int)rank * (TILE / 2), 3);
+                for (int group = 0; CHUNKS == DEEP && group < L.groups; group++)
+                    fgi_tma_load_2d(at + MEANS_BYTES + group * ROW_CHUNK_BYTES, rows_map, full,
+                                    c * CHUNK, row + group * GROUP_ROWS);
             }
-            if (ct != 0) continue;
-            const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * L.tile_rows);
-            for (int group = 0; group < L.groups; group++) {
-                fgi_mbar_wait(bar.rows_empty(group), (t & 1) ^ 1);
-                fgi_mbar_expect(bar.rows_full(group), CHUNKS * ROW_CHUNK_BYTES);
-                for (int c = 0; c < CHUNKS; c++)
-                    fgi_tma_load_2d(smem + L.rows + (group * CHUNKS + c) * ROW_CHUNK_BYTES,
-                                    rows_map, bar.rows_full(group), c * CHUNK,
-                                    row + group * GROUP_ROWS);
-            }
-            if (t + 1 < p.tiles_each)
-                for (int group = 0; group < L.groups; group++)
-                    for (int c = 0; c < CHUNKS; c++)
-                        fgi_tma_prefetch_2d(rows_map, c * CHUNK,
-                                            row + (int32_t)gridDim.x * L.tile_rows +
-                                                group * GROUP_ROWS);
+            if (CHUNKS != DEEP && ct == 0) load_rows<CHUNKS>(p, rows_map, smem, bar, t);
         }
 }
 
@@ -103,7 +116,8 @@ typedef CUresult (*encode_fn)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, vo
                               CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
 
 /* A matrix of halves, read in swizzled boxes; what lies outside reads as 0. */
-cudaError_t make_map(CUtensorMap *map, const void *base, int64_t rows, int32_t d, int32_t box_rows)
+cudaError_t make_map(CUtensorMap *map, const void *base, int64_t rows, const fgi_sparse_rows &shape,
+                     int32_t box_rows)
 {
     void *f = nullptr;
     cudaDriverEntryPointQueryResult found;
@@ -111,8 +125,8 @@ cudaError_t make_map(CUtensorMap *map, const void *base, int64_t rows, int32_t d
                                                      cudaEnableDefault, &found);
     if (e != cudaSuccess) return e;
     if (found != cudaDriverEntryPointSuccess) return cudaErrorSymbolNotFound;
-    const int32_t ld = (d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
-    const cuuint64_t size[2] = {(cuuint64_t)d, (cuuint64_t)rows}, stride[1] = {(cuuint64_t)ld * 2};
+    const cuuint64_t size[2] = {(cuuint64_t)shape.depth, (cuuint64_t)rows},
+                     stride[1] = {(cuuint64_t)shape.ld * 2};
     const cuuint32_t box[2] = {CHUNK, (cuuint32_t)box_rows}, step[2] = {1, 1};
     const CUresult r =
         ((encode_fn)f)(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<void *>(base), size,
@@ -122,31 +136,35 @@ cudaError_t make_map(CUtensorMap *map, const void *base, int64_t rows, int32_t d
 }
 
 template <int GOAL, int CHUNKS>
-cudaError_t launch(const params &p, const CUtensorMap &rows_map, const CUtensorMap &means_map,
-                   cudaStream_t stream)
+cudaError_t launch(const params &p, const CUtensorMap &rows_map, cudaStream_t stream)
 {
     constexpr layout L = layout_for(CHUNKS);
+    const fgi_sparse_model &m = p.a.model;
     params of_goal = p;
-    of_goal.terms = static_cast<const uint8_t *>(GOAL == BOUND ? p.a.model.low : p.a.model.high);
-    const cudaError_t e = cudaFuncSetAttribute(
-        screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize, L.total);
+    of_goal.terms = static_cast<const uint8_t *>(GOAL == BOUND ? m.low : m.high);
+    CUtensorMap means_map;
+    cudaError_t e =
+        make_map(&means_map, GOAL == BOUND ? m.low_weights : m.weights, m.k, p.a.rows, TILE / 2);
+    if (e == cudaSuccess)
+        e = cudaFuncSetAttribute(screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 L.total);
     if (e != cudaSuccess) return e;
     screen<GOAL, CHUNKS><<<p.a.grid, L.threads, L.total, stream>>>(rows_map, means_map, of_goal);
     return cudaGetLastError();
 }
 
 template <int CHUNKS>
-cudaError_t launch_both(const params &p, const CUtensorMap &rows_map, const CUtensorMap &means_map,
-                        cudaStream_t stream)
+cudaError_t launch_both(const params &p, const CUtensorMap &rows_map, cudaStream_t stream)
 {
-    const cudaError_t e = launch<BOUND, CHUNKS>(p, rows_map, means_map, stream);
-    return e == cudaSuccess ? launch<FIND, CHUNKS>(p, rows_map, means_map, stream) : e;
+    const cudaError_t e = launch<BOUND, CHUNKS>(p, rows_map, stream);
+    return e == cudaSuccess ? launch<FIND, CHUNKS>(p, rows_map, stream) : e;
 }
 
-int chunks_of(int32_t d)
+/* The template's CHUNKS. */
+int chunks_of(int32_t depth)
 {
-    const int chunks = (d + CHUNK - 1) / CHUNK;
-    return chunks == 3 ? 4 : chunks;
+    const int chunks = (depth + CHUNK - 1) / CHUNK;
+    return chunks > 4 ? (int)DEEP : chunks == 3 ? 4 : chunks;
 }
 
 } // namespace screening
@@ -158,14 +176,14 @@ extern "C" int32_t fgi_sparse_grid(int32_t multiprocessors)
     return multiprocessors & ~1;
 }
 
-extern "C" int32_t fgi_sparse_wave_rows(int32_t grid, int32_t d)
+extern "C" int32_t fgi_sparse_wave_rows(int32_t grid, int32_t depth)
 {
-    return grid * layout_for(chunks_of(d)).tile_rows;
+    return grid * layout_for(chunks_of(depth)).tile_rows;
 }
 
-extern "C" int32_t fgi_sparse_streams_for(int32_t grid, int32_t d)
+extern "C" int32_t fgi_sparse_streams_for(int32_t grid, int32_t depth)
 {
-    return grid * layout_for(chunks_of(d)).helpers;
+    return grid * layout_for(chunks_of(depth)).helpers;
 }
 
 extern "C" int64_t fgi_sparse_scratch_bytes(int32_t grid)
@@ -176,22 +194,22 @@ extern "C" int64_t fgi_sparse_scratch_bytes(int32_t grid)
 extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream)
 {
     const fgi_sparse_model *m = &a->model;
-    CUtensorMap rows_map, means_map;
-    cudaError_t e = make_map(&rows_map, a->rows.plane, a->rows.rows, m->d, GROUP_ROWS);
-    if (e == cudaSuccess) e = make_map(&means_map, m->weights, m->k, m->d, TILE / 2);
+    CUtensorMap rows_map;
+    const cudaError_t e = make_map(&rows_map, a->rows.plane, a->rows.rows, a->rows, GROUP_ROWS);
     if (e != cudaSuccess) return e;
-    const int32_t wave = fgi_sparse_wave_rows(a->grid, m->d);
+    const int32_t wave = fgi_sparse_wave_rows(a->grid, a->rows.depth);
     params p = {};
     p.a = *a;
     p.queue = static_cast<uint4 *>(a->scratch);
     p.queue_tag = reinterpret_cast<uint32_t *>(p.queue + (int64_t)a->grid * MOST_WARPS * QUEUE);
     p.tiles_each = (a->rows.rows + wave - 1) / wave;
     p.component_tiles = (m->k + TILE - 1) / TILE;
+    p.chunks = (a->rows.depth + CHUNK - 1) / CHUNK;
     p.norm_scale = (float)exp2(4.0 - ceil(log2((double)m->d)));
-    switch (chunks_of(m->d)) {
-    case 1: return launch_both<1>(p, rows_map, means_map, stream);
-    case 2: return launch_both<2>(p, rows_map, means_map, stream);
-    case 4: return launch_both<4>(p, rows_map, means_map, stream);
-    default: return cudaErrorInvalidValue;
+    switch (chunks_of(a->rows.depth)) {
+    case 1: return launch_both<1>(p, rows_map, stream);
+    case 2: return launch_both<2>(p, rows_map, stream);
+    case 4: return launch_both<4>(p, rows_map, stream);
+    default: return launch_both<DEEP>(p, rows_map, stream);
     }
 }

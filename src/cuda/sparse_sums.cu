@@ -23,8 +23,8 @@ enum {
     MERGE_THREADS = 160
 };
 
-/* Blocks that a multiprocessor holds: units of bytes have 16 sums to keep. */
-template <class T> constexpr int blocks_each = sizeof(T) == 1 ? 2 : 4;
+/* Blocks that a multiprocessor holds: units of bytes have 16 sums to keep, and diagonal statistics twice as many. */
+template <class T, bool DIAGONAL> constexpr int blocks_each = sizeof(T) == 1 ? 2 : DIAGONAL ? 3 : 4;
 
 /* Survivors a share: as few rounds of all `warps` as give shares of at most MOST_SHARE. */
 __host__ __device__ __forceinline__ uint32_t share_for(uint32_t survivors, uint32_t warps)
@@ -62,15 +62,22 @@ template <class T> spread spread_for(int32_t d)
     return {lanes, (units + lanes - 1) / lanes};
 }
 
-template <class T> struct piece {
-    float sum[fgi_unit<T>::elements], mean[fgi_unit<T>::elements];
-    float mass, square;
+/* Floats of a partial sum: shift, diagonal squares, then mass and square of every part. */
+__host__ __device__ __forceinline__ int32_t width_for(int32_t d, bool diagonal, int32_t parts)
+{
+    return (diagonal ? 2 * d : d) + 2 * parts;
+}
+
+template <class T, bool DIAGONAL> struct piece {
+    static constexpr int EACH = fgi_unit<T>::elements;
+    float sum[EACH], mean[EACH], squares[DIAGONAL ? EACH : 1], mass;
     __device__ __forceinline__ void begin(const fgi_sparse_model &m, uint32_t j, int column)
     {
-        mass = square = 0.0f;
+        mass = squares[0] = 0.0f;
 #pragma unroll
-        for (int c = 0; c < fgi_unit<T>::elements; c++) {
+        for (int c = 0; c < EACH; c++) {
             sum[c] = 0.0f;
+            if (DIAGONAL) squares[c] = 0.0f;
             mean[c] = column + c < m.ld ? __ldg(m.means + (int64_t)j * m.ld + column + c) : 0.0f;
         }
     }
@@ -78,33 +85,36 @@ template <class T> struct piece {
     {
         mass += r;
 #pragma unroll
-        for (int c = 0; c < fgi_unit<T>::elements; c++) {
+        for (int c = 0; c < EACH; c++) {
             const float a = x.x[c] - mean[c], ra = r * a;
             sum[c] += ra;
-            square = fmaf(ra, a, square);
+            squares[DIAGONAL ? c : 0] = fmaf(ra, a, squares[DIAGONAL ? c : 0]);
         }
     }
-    /* Adds up the sides; to: d sums, then mass and square of every part. */
+    /* Adds up the sides. */
     __device__ __forceinline__ void write(float *to, int column, int d, int lanes)
     {
         const int lane = threadIdx.x % 32;
         for (int step = lanes; step < 32; step *= 2)
 #pragma unroll
-            for (int c = 0; c < fgi_unit<T>::elements; c++)
+            for (int c = 0; c < EACH; c++) {
                 sum[c] += __shfl_xor_sync(~0u, sum[c], step);
+                if (DIAGONAL) squares[c] += __shfl_xor_sync(~0u, squares[c], step);
+            }
         if (lane < lanes)
 #pragma unroll
-            for (int c = 0; c < fgi_unit<T>::elements; c++)
-                if (column + c < d) to[column + c] = sum[c];
+            for (int c = 0; c < EACH; c++) {
+                if (column + c >= d) break;
+                to[column + c] = sum[c];
+                if (DIAGONAL) to[d + column + c] = squares[c];
+            }
 #pragma unroll
         for (int step = 1; step < 32; step *= 2) {
-            square += __shfl_xor_sync(~0u, square, step);
+            if (!DIAGONAL) squares[0] += __shfl_xor_sync(~0u, squares[0], step);
             if (step >= lanes) mass += __shfl_xor_sync(~0u, mass, step);
         }
-        if (lane == 0) {
-            to[d + 2 * blockIdx.y] = mass;
-            to[d + 2 * blockIdx.y + 1] = square;
-        }
+        float *tail = to + (DIAGONAL ? 2 * d : d) + 2 * blockIdx.y;
+        if (lane == 0) tail[0] = mass, tail[1] = squares[0];
     }
 };
 
@@ -131,7 +141,7 @@ template <class T> struct row_ring {
 };
 
 /* One share, first .. last - 1. */
-template <class T>
+template <class T, bool DIAGONAL>
 __device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_ring<T> &ring,
                                           uint32_t w, const float *center)
 {
@@ -140,7 +150,7 @@ __device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_rin
     const uint32_t first = ring.first, last = ring.last;
     const float factor = a.rows.exact.factor ? __ldg(a.rows.exact.factor) : 1.0f;
     uint32_t j = component_at(a.start, a.model.k, first), end = __ldg(a.start + j + 1);
-    piece<T> s;
+    piece<T, DIAGONAL> s;
     s.begin(a.model, j, ring.column);
 #pragma unroll
     for (int i = 0; i < DEPTH - 1; i++) ring.fetch(first + i * sides, i);
@@ -162,7 +172,8 @@ __device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_rin
             const bool counts = at + side >= done && at + side < stop;
             s.add(x, counts ? weight : 0.0f);
             if (stop != end && stop != last) break;
-            s.write(a.partial + (int64_t)(j + w) * (d + 2 * gridDim.y), ring.column, d, ring.lanes);
+            s.write(a.partial + (int64_t)(j + w) * width_for(d, DIAGONAL, gridDim.y), ring.column,
+                    d, ring.lanes);
             if (stop == last) break;
             done = stop;
             while (end <= stop) end = __ldg(a.start + ++j + 1);
@@ -173,8 +184,8 @@ __device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_rin
     fgi_copy_wait<0>();
 }
 
-template <class T>
-__global__ void __launch_bounds__(32 * WARPS, blocks_each<T>)
+template <class T, bool DIAGONAL>
+__global__ void __launch_bounds__(32 * WARPS, blocks_each<T, DIAGONAL>)
     sum_pieces(const __grid_constant__ fgi_sparse_sums_args a, int32_t lanes)
 {
     __shared__ uint4 slots[WARPS][DEPTH][32];
@@ -191,7 +202,7 @@ __global__ void __launch_bounds__(32 * WARPS, blocks_each<T>)
                             w * share, min(w * share + share, survivors),
                             column,    lanes,
                             {0, 0}};
-        sum_share<T>(a, ring, w, center);
+        sum_share<T, DIAGONAL>(a, ring, w, center);
     }
 }
 
@@ -199,43 +210,56 @@ __global__ void __launch_bounds__(32 * WARPS, blocks_each<T>)
 __global__ void __launch_bounds__(MERGE_THREADS)
     merge_pieces(const __grid_constant__ fgi_sparse_sums_args a, int32_t parts, uint32_t warps)
 {
-    const int j = blockIdx.x, d = a.rows.d, width = d + 2 * parts;
+    const int j = blockIdx.x, d = a.rows.d, width = width_for(d, a.diagonal, parts),
+              tail = width - 2 * parts;
     const uint32_t from = a.start[j], to = a.start[j + 1];
     if (from == to) return;
     const uint32_t share = share_for(a.start[a.model.k], warps), first = from / share,
                    last = (to - 1) / share;
-    for (int c = threadIdx.x; c < d + 2; c += MERGE_THREADS) {
+    for (int c = threadIdx.x; c < tail + (a.diagonal ? 1 : 2); c += MERGE_THREADS) {
         double sum = 0.0;
         for (uint32_t w = first; w <= last; w++) {
             const float *p = a.partial + (int64_t)(j + w) * width;
-            if (c < d + 1)
-                sum += p[c]; /* place d: the mass, which every part tells alike */
+            if (c <= tail)
+                sum += p[c]; /* place `tail`: the mass, which every part tells alike */
             else
-                for (int part = 0; part < parts; part++) sum += p[d + 1 + 2 * part];
+                for (int part = 0; part < parts; part++) sum += p[tail + 1 + 2 * part];
         }
-        *(c < d ? a.shift + (int64_t)j * d + c : c == d ? a.mass + j : a.square + j) += sum;
+        if (c < d)
+            a.shift[(int64_t)j * d + c] += sum;
+        else if (c < tail)
+            a.square[(int64_t)j * d + c - d] += sum;
+        else
+            (c == tail ? a.mass : a.square)[j] += sum;
     }
+}
+
+template <class T, bool DIAGONAL>
+cudaError_t launch(const fgi_sparse_sums_args *a, cudaStream_t stream)
+{
+    const spread s = spread_for<T>(a->rows.d);
+    const int32_t blocks = a->multiprocessors * blocks_each<T, DIAGONAL>;
+    sum_pieces<T, DIAGONAL><<<dim3(blocks, s.parts), 32 * WARPS, 0, stream>>>(*a, s.lanes);
+    merge_pieces<<<a->model.k, MERGE_THREADS, 0, stream>>>(*a, s.parts, (uint32_t)blocks * WARPS);
+    return cudaGetLastError();
 }
 
 } // namespace
 
 extern "C" int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d,
-                                             int64_t most_survivors)
+                                             int32_t diagonal, int64_t most_survivors)
 {
-    const int64_t warps = (int64_t)multiprocessors * blocks_each<float> * WARPS;
-    const int64_t rounds = (most_survivors + warps * MOST_SHARE - 1) / (warps * MOST_SHARE);
-    return (k + warps * (rounds ? rounds : 1)) * (d + 2 * (int64_t)spread_for<float>(d).parts);
+    /* as many shares as the fewest warps make in whole rounds, or one for each of the most */
+    const int64_t least = (int64_t)multiprocessors * 2 * WARPS, most = 2 * least;
+    const int64_t rounds = (most_survivors + least * MOST_SHARE - 1) / (least * MOST_SHARE);
+    const int64_t shares = (rounds + 1) * least > most ? (rounds + 1) * least : most;
+    return (k + shares) * width_for(d, diagonal, spread_for<float>(d).parts);
 }
 
 extern "C" cudaError_t fgi_sparse_sums(const fgi_sparse_sums_args *a, cudaStream_t stream)
 {
     return fgi_with_element(a->rows.exact.dtype, [&](auto element) {
         using T = decltype(element);
-        const spread s = spread_for<T>(a->rows.d);
-        const int32_t blocks = a->multiprocessors * blocks_each<T>;
-        sum_pieces<T><<<dim3(blocks, s.parts), 32 * WARPS, 0, stream>>>(*a, s.lanes);
-        merge_pieces<<<a->model.k, MERGE_THREADS, 0, stream>>>(*a, s.parts,
-                                                               (uint32_t)blocks * WARPS);
-        return cudaGetLastError();
+        return a->diagonal ? launch<T, true>(a, stream) : launch<T, false>(a, stream);
     });
 }

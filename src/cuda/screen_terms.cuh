@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* screen_terms.cuh - what plans write for screening to read, and the numbers that both go by. */
+#ifndef FGI_SCREEN_TERMS_CUH
+#define FGI_SCREEN_TERMS_CUH
+#include "cuda_sparse.h"
+
+#include <cuda_fp16.h>      /* __half */
+#include <math_constants.h> /* CUDART_INF_F */
+
+namespace screening
+{
+
+enum { PLAN_WARPS = 8, STEP = 16 /* of the product's depth: what is rounded at once */ };
+
+__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
+
+/* 2^-11, which rounds to f16 once, and what no term of a bound covers. */
+__device__ const double unit = (1.0 + 1.0 / 16) / 2048;
+
+/* Rows longer than this, in typical lengths, or whose products may be larger than this, are not trusted to f16. */
+__device__ const double most_length = 60.0, most_product = 30000.0;
+
+/* What |score| and the sum of absolute products are multiplied by in the bound: roundings of the sums of as many steps, and three
+ * more. */
+__device__ __forceinline__ double roundings(int32_t depth)
+{
+    return unit * ((depth + STEP - 1) / STEP + 3);
+}
+
+/* Halves: where slope and bias of a lane stand among the terms, which come as the computing threads read them: for each
+ * tile of lanes 16 pairs of blocks of 8 columns x 4 quads x (two slopes, two biases of block 0, then of block 1). */
+__device__ __forceinline__ int64_t place_of(int32_t j)
+{
+    const int in = j % FGI_SPARSE_LANES, block = in >> 3, quad = in >> 1 & 3;
+    return (int64_t)(j / FGI_SPARSE_LANES) * (2 * FGI_SPARSE_LANES) +
+           ((block >> 1) * 4 + quad) * 8 + (block & 1) * 4 + (in & 1);
+}
+
+__device__ __forceinline__ void write_terms(void *terms, int32_t j, __half slope, __half bias)
+{
+    __half *to = static_cast<__half *>(terms) + place_of(j);
+    to[0] = slope;
+    to[2] = bias;
+}
+
+/* By one thread: a lane that no row joins. */
+__device__ __forceinline__ void write_dead(const fgi_sparse_model &m, int32_t j)
+{
+    const __half zero = __float2half(0.0f), never = __float2half(-CUDART_INF_F);
+    write_terms(m.high, j, zero, never);
+    write_terms(m.low, j, zero, never);
+    if (j >= m.k) return;
+    m.spheres[2 * j] = make_float4(1.0f, -CUDART_INF_F, 0.0f, 1.0f);
+    m.spheres[2 * j + 1] = make_float4(0.0f, 0.0f, 1.0f, 0.0f);
+}
+
+/* Rows are screened that are no longer than every component allows. weights: the length of what multiplies the row. */
+__device__ __forceinline__ void shorten_rows(const fgi_sparse_model &m, double weights)
+{
+    const double longest = fmin(most_product / (weights + 1e-6), most_length * sqrt((double)m.d));
+    /* of floats that are not negative, the order of the bits is the order of the values */
+    atomicMin(&m.drift[1], __float_as_uint((float)longest));
+}
+
+} // namespace screening
+
+#endif
