@@ -110,10 +110,10 @@ class Library:
         self.call("fg_ivf_get_lists", index, None, c.byref(View(out)))
         return out
 
-    def search(self, index, queries, n, probes):
+    def search(self, index, queries, n, probes, recall=0.0):
         ids = np.empty((len(queries), n), np.int64)
         scores = np.empty((len(queries), n), np.float32)
-        options, stats = sized(SearchOptions, n=n, probes=probes), sized(SearchStats)
+        options, stats = sized(SearchOptions, n=n, probes=probes, recall=recall), sized(SearchStats)
         self.call(
             "fg_ivf_search", self.context, index, c.byref(View(queries)), c.byref(options),
             c.byref(View(ids)), c.byref(View(scores)), c.byref(stats),

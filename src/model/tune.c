@@ -90,8 +90,25 @@ static void rank_lists(const tuning *t, walker *w)
     for (int32_t l = 0; l < lists; l++) w->rank[w->order[l].id] = l;
 }
 
+static int32_t set_at(const tuning *t, const walker *w, int64_t at)
+{
+    const fgi_stop *stop = fgi_probe_stop(&w->probe, at);
+    return t->ivf->lists[stop->list].segments[stop->segment].set;
+}
+
+/* A row of the index draws the mean of its own cell near: without it, the mean of the m - 1 others would be
+ * m / (m - 1) times as far away. */
+static void disown(const tuning *t, walker *w, int64_t query)
+{
+    fgi_probe *p = &w->probe;
+    if (!t->sample.own || p->count < 2 || set_at(t, w, 0) != t->sample.own_sets[query]) return;
+    const double rows = (double)fgi_probe_stop(p, 0)->rows, factor = rows / (rows - 1);
+    const double next = fgi_order_key(p->order.pairs[1]);
+    p->nearest = rows > 1 ? fmin(next, p->nearest * factor * factor) : next;
+}
+
 /* The first round of a search, and the order of all that is left; returns r^2. */
-static double look(const tuning *t, walker *w)
+static double look(const tuning *t, walker *w, int64_t query)
 {
     fgi_scan scan = {.kernels = t->ctx->kernels,
                      .ivf = t->ivf,
@@ -103,6 +120,7 @@ static double look(const tuning *t, walker *w)
     w->probe.lists = w->order;
     w->probe.list_count = fgi_ivf_lists(t->ivf);
     fgi_probe_open(&w->probe);
+    disown(t, w, query);
     fgi_probe_scan_first(&w->probe, &scan);
     fgi_probe_widen(&w->probe);
     return fgi_probe_radius2(&scan);
@@ -119,10 +137,7 @@ static void steps_of(const walker *w, int64_t at, double r2, int32_t *steps)
 
 static void find_results(const tuning *t, walker *w, int64_t query, double r2)
 {
-    for (int64_t i = 0; i < w->probe.count; i++) {
-        const fgi_stop *stop = fgi_probe_stop(&w->probe, i);
-        w->stop_of[t->ivf->lists[stop->list].segments[stop->segment].set] = (int32_t)i;
-    }
+    for (int64_t i = 0; i < w->probe.count; i++) w->stop_of[set_at(t, w, i)] = (int32_t)i;
     for (int64_t i = query * t->n; i < (query + 1) * t->n; i++) {
         const int32_t at = w->stop_of[t->sample.sets[i]];
         t->results[i].rank = w->rank[fgi_probe_stop(&w->probe, at)->list];
@@ -155,7 +170,7 @@ static void tune_one(void *user, int64_t query, int32_t index)
     walker *w = &t->walkers[index];
     fgi_query_load(t->ivf, t->ctx->kernels, &t->sample.queries, query, t->zeros, w->query);
     rank_lists(t, w);
-    const double r2 = look(t, w);
+    const double r2 = look(t, w, query);
     find_results(t, w, query, r2);
     count_cost(w, r2, &w->folds[query % FOLDS]);
 }

@@ -69,6 +69,7 @@ fg_status fgi_sample_create(fg_context *ctx, const fg_ivf *ivf, const fg_view *q
 void fgi_sample_destroy(fgi_sample *sample)
 {
     fgi_free(sample->own);
+    fgi_free(sample->own_sets);
     fgi_free(sample->sets);
     fgi_free(sample->rows);
     *sample = (fgi_sample){0};
@@ -143,6 +144,9 @@ fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, fgi_l
         drop_own(sample, ids, got, n);
         s = find_sets(ctx, ivf, ids, rows * n, sample->sets);
     }
+    if (s == FG_OK && sample->own)
+        s = fgi_alloc(&ctx->ledger, rows, sizeof *sample->own_sets, &sample->own_sets);
+    if (s == FG_OK && sample->own) s = find_sets(ctx, ivf, sample->own, rows, sample->own_sets);
     fgi_free(ids);
     return s;
 }

@@ -9,6 +9,7 @@
 typedef struct fgi_sample {
     fg_view queries;
     int64_t *own;        /* each query's own id among the rows, which is no result; NULL: none */
+    int32_t *own_sets;   /* of those rows; NULL: none */
     int32_t *sets;       /* queries x n: of the true results, best first */
     unsigned char *rows; /* of `queries` where they were taken from the index */
 } fgi_sample;
