@@ -135,7 +135,7 @@ static int32_t groups_for(const fgi_cuda_task *task)
 static int64_t sparse_chunk_rows(const fgi_cuda_task *task)
 {
     const int32_t grid = fgi_sparse_grid(task->multiprocessors);
-    return (int64_t)fgi_sparse_wave_rows(grid, depth_of(task)) * groups_for(task);
+    return (int64_t)fgi_sparse_wave_rows(grid) * groups_for(task);
 }
 
 static fg_status sparse_create(fgi_ledger *ledger, fgi_cuda_worker **out)
@@ -205,7 +205,7 @@ static void carve_chunk(sparse_worker *w, fgi_cuda_carver *c)
     const int64_t rows = sparse_chunk_rows(task), k = task->k;
     fgi_sparse_screen_args *a = &w->screen;
     fgi_sparse_streams *out = &a->streams;
-    out->streams = fgi_sparse_streams_for(w->grid, depth_of(task));
+    out->streams = fgi_sparse_streams_for(w->grid);
     out->capacity = STREAM_CAPACITY;
     out->groups = groups_for(task);
     const int64_t entries = (int64_t)out->streams * out->capacity;

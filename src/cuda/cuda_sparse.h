@@ -162,8 +162,8 @@ typedef struct fgi_sparse_screen_args {
 /* Blocks of the screening grid, for a chip with so many multiprocessors. */
 int32_t fgi_sparse_grid(int32_t multiprocessors);
 /* Rows that the grid takes at a time: a group of each stream. */
-int32_t fgi_sparse_wave_rows(int32_t grid, int32_t depth);
-int32_t fgi_sparse_streams_for(int32_t grid, int32_t depth);
+int32_t fgi_sparse_wave_rows(int32_t grid);
+int32_t fgi_sparse_streams_for(int32_t grid);
 int64_t fgi_sparse_scratch_bytes(int32_t grid);
 
 cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream);

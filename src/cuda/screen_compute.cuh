@@ -68,7 +68,7 @@ __device__ __forceinline__ uint32_t highest(uint32_t a, uint32_t b)
 
 /* Stages blocks FIRST .. LAST - 1 of a tile where they hold a candidate, from place s.staged on, while there are
  * places. Gives the hits as bits. */
-template <int FIRST, int LAST, int WORKERS>
+template <int FIRST, int LAST>
 __device__ __forceinline__ uint32_t stage_blocks(const uint32_t (&acc)[64], const two_rows &s)
 {
     const uint32_t last = s.place_at + PLACES * WORKERS * 16;
@@ -94,8 +94,7 @@ __device__ __forceinline__ void tag_blocks(uint8_t *smem_at, two_rows &s, uint32
     uint16_t *tags = reinterpret_cast<uint16_t *>(smem_at + L.tags) + threadIdx.x;
 #pragma unroll 1
     while (__any_sync(~0u, hits != 0)) {
-        if (hits)
-            tags[s.staged * L.workers] = (uint16_t)(component_tile * BLOCKS + __ffs(hits) - 1);
+        if (hits) tags[s.staged * WORKERS] = (uint16_t)(component_tile * BLOCKS + __ffs(hits) - 1);
         s.staged += hits != 0;
         hits &= hits - 1;
     }
@@ -111,7 +110,7 @@ __device__ __forceinline__ void enqueue(const params &p, uint8_t *smem_at, two_r
     const uint16_t *tag = reinterpret_cast<const uint16_t *>(smem_at + L.tags) + threadIdx.x;
     volatile const uint32_t *consumed =
         reinterpret_cast<volatile const uint32_t *>(smem_at + L.consumed) + warp;
-    const int64_t queue = (int64_t)(blockIdx.x * L.workers / 32 + warp) * QUEUE;
+    const int64_t queue = (int64_t)(blockIdx.x * WORKERS / 32 + warp) * QUEUE;
     const int most = __reduce_max_sync(~0u, s.staged);
 #pragma unroll 1
     for (int i = 0; i < most; i++) {
@@ -125,8 +124,8 @@ __device__ __forceinline__ void enqueue(const params &p, uint8_t *smem_at, two_r
         } /* the helper is behind; earlier row tiles will go */
         const uint32_t to = ((s.end & ~CROWDED) + __popc(mask & ((1u << lane) - 1))) % QUEUE;
         if (has) {
-            p.queue[queue + to] = place[i * L.workers];
-            p.queue_tag[queue + to] = lane << 16 | tag[i * L.workers];
+            p.queue[queue + to] = place[i * WORKERS];
+            p.queue_tag[queue + to] = lane << 16 | tag[i * WORKERS];
         }
         s.end += count;
     }
@@ -141,8 +140,7 @@ __device__ __forceinline__ void stage_in_parts(const params &p, uint8_t *smem_at
 {
     if constexpr (FROM < BLOCKS) {
         constexpr int to = FROM + PLACES < BLOCKS ? FROM + PLACES : BLOCKS;
-        tag_blocks<CHUNKS>(smem_at, s, stage_blocks<FROM, to, layout_for(CHUNKS).workers>(acc, s),
-                           component_tile);
+        tag_blocks<CHUNKS>(smem_at, s, stage_blocks<FROM, to>(acc, s), component_tile);
         enqueue<CHUNKS>(p, smem_at, s);
         stage_in_parts<to, CHUNKS>(p, smem_at, acc, s, component_tile);
     }
@@ -152,7 +150,7 @@ template <int CHUNKS>
 __device__ __forceinline__ void stage_tile(const params &p, uint8_t *smem_at, uint32_t (&acc)[64],
                                            two_rows &s, int component_tile)
 {
-    const uint32_t hits = stage_blocks<0, BLOCKS, layout_for(CHUNKS).workers>(acc, s);
+    const uint32_t hits = stage_blocks<0, BLOCKS>(acc, s);
     const int after = s.staged + __popc(hits);
     if (!__any_sync(~0u, after > PLACES)) {
         tag_blocks<CHUNKS>(smem_at, s, hits, component_tile);
@@ -243,7 +241,7 @@ __device__ __forceinline__ void multiply(uint32_t (&acc)[64], uint32_t smem, bar
         multiply_chunk<CHUNKS>(acc, rows + c * ROW_CHUNK_BYTES,
                                smem + L.means + stage_of<CHUNKS>(first + c) * L.stage_bytes, bar,
                                first + c);
-    if (hands_on) fgi_named_arrive(1 + (group + 1 == L.groups ? 0 : group + 1), 256);
+    if (hands_on) fgi_named_arrive(1 + (group + 1 == GROUPS ? 0 : group + 1), 256);
     fgi_wgmma_wait<0>();
     fgi_wgmma_pin(acc);
 #pragma unroll
@@ -284,7 +282,7 @@ __device__ __forceinline__ void take_references(uint8_t *smem_at, barriers bar, 
     const int in_tile = (threadIdx.x >> 5) * 16 + (threadIdx.x & 31) / 4;
     fgi_mbar_wait(bar.begun(t, threadIdx.x >> 6), t / RING & 1);
     const float *references =
-        reinterpret_cast<const float *>(smem_at + L.references) + t % RING * L.tile_rows + in_tile;
+        reinterpret_cast<const float *>(smem_at + L.references) + t % RING * TILE_ROWS + in_tile;
     s.minus_reference[0] = both_halves(__float2half_rn(-references[0]));
     s.minus_reference[1] = both_halves(__float2half_rn(-references[8]));
 }
@@ -297,15 +295,15 @@ __device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barrie
     const int group = thread >> 7, chunks = CHUNKS == DEEP ? p.chunks : CHUNKS;
     /* lane r tells block r of the cluster */
     const uint32_t release_at = fgi_cluster_address(bar.empty(0), lane & 1);
-    const int64_t row = (int64_t)blockIdx.x * L.tile_rows + (thread >> 5) * 16 + (lane >> 2);
-    const int64_t step = (int64_t)gridDim.x * L.tile_rows;
+    const int64_t row = (int64_t)blockIdx.x * TILE_ROWS + (thread >> 5) * 16 + (lane >> 2);
+    const int64_t step = (int64_t)gridDim.x * TILE_ROWS;
     uint32_t turn = 0;
     two_rows s = {};
     uint32_t acc[64];
     s.limit = both_halves(__float2half_rd(-p.a.cut));
     s.place_at = smem + L.places + thread * 16;
     look_ahead(p, s, row);
-    if (CHUNKS != DEEP && group == L.groups - 1)
+    if (CHUNKS != DEEP && group == GROUPS - 1)
         fgi_named_arrive(1, 256); /* the first turn is group 0's */
     for (int t = 0; t < p.tiles_each; t++) {
 #pragma unroll
@@ -325,7 +323,7 @@ __device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barrie
                 multiply_deep(acc, smem, bar, release_at, turn * chunks, chunks);
             else
                 multiply<CHUNKS>(acc, smem, bar, release_at, turn * chunks,
-                                 group + 1 < L.groups || t + 1 < p.tiles_each || !last);
+                                 group + 1 < GROUPS || t + 1 < p.tiles_each || !last);
             /* not before: a load that is under way does not hold back an arrive */
             if (lane == 0) fgi_mbar_arrive(bar.terms_empty(terms));
             if (CHUNKS != DEEP && last && lane == 0) fgi_mbar_arrive(bar.rows_empty(group));

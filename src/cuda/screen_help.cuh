@@ -77,13 +77,13 @@ __device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t f
 template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, barriers bar)
 {
     constexpr layout L = layout_for(CHUNKS);
-    const int helper = __shfl_sync(~0u, (int)threadIdx.x / 32, 0) - L.workers / 32 - 1,
+    const int helper = __shfl_sync(~0u, (int)threadIdx.x / 32, 0) - WORKERS / 32 - 1,
               lane = threadIdx.x & 31;
-    const uint32_t number = blockIdx.x * L.helpers + helper;
-    const int64_t base = (int64_t)blockIdx.x * L.tile_rows + helper * HELPED,
-                  step = (int64_t)gridDim.x * L.tile_rows;
+    const uint32_t number = blockIdx.x * HELPERS + helper;
+    const int64_t base = (int64_t)blockIdx.x * TILE_ROWS + helper * HELPED,
+                  step = (int64_t)gridDim.x * TILE_ROWS;
     const int64_t room = (int64_t)number * p.a.streams.capacity,
-                  queue = (int64_t)(blockIdx.x * L.workers / 32 + 2 * helper) * QUEUE;
+                  queue = (int64_t)(blockIdx.x * WORKERS / 32 + 2 * helper) * QUEUE;
     stream out = {p.a.streams.candidate + room, p.a.streams.score + room, 0,
                   (uint32_t)p.a.streams.capacity};
     float *references = reinterpret_cast<float *>(smem_at + L.references) + helper * HELPED;
@@ -94,7 +94,7 @@ template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, ba
     uint32_t from[2] = {0, 0};
     auto begin = [&](int t) {
         if (t >= p.tiles_each) return;
-        references[t % RING * L.tile_rows + lane] = reference_for(p.a, base + t * step + lane);
+        references[t % RING * TILE_ROWS + lane] = reference_for(p.a, base + t * step + lane);
         fgi_mbar_arrive(bar.begun(t, helper));
     };
     for (int t = 0; t < AHEAD; t++) begin(t);

@@ -30,10 +30,13 @@ enum {
     LAG = 4,     /* row tiles that a helper may be behind */
     AHEAD =
         6, /* row tiles that references are ahead of what is drained: LAG, and two for good measure */
-    RING = 8, /* of references */
-    MOST_GROUPS = 3,
-    MOST_WARPS = 4 * MOST_GROUPS,
-    MOST_HELPERS = 2 * MOST_GROUPS
+    RING = 8,               /* of references */
+    GROUPS = 3,             /* computing warpgroups */
+    WORKERS = 128 * GROUPS, /* their threads */
+    HELPERS = 2 * GROUPS,
+    THREADS =
+        WORKERS + (32 + 32 * HELPERS + 127) / 128 * 128, /* whole warpgroups, for setmaxnreg */
+    TILE_ROWS = GROUP_ROWS * GROUPS
 };
 
 enum goal {
@@ -55,7 +58,7 @@ struct params {
 
 /* Bytes of shared memory from an address that is a multiple of 1024. */
 struct layout {
-    int groups, helpers, workers, threads, tile_rows, stages, stage_bytes;
+    int stages, stage_bytes;
     int rows, means, terms, places, tags, ends, consumed, references, barriers, total;
 };
 
@@ -63,29 +66,23 @@ struct layout {
 __host__ __device__ constexpr layout layout_for(int chunks)
 {
     layout l = {};
-    l.groups = chunks > 2 ? 2 : MOST_GROUPS;
-    l.workers = 128 * l.groups;
-    l.helpers = 2 * l.groups;
-    l.threads =
-        l.workers + (32 + 32 * l.helpers + 127) / 128 * 128; /* whole warpgroups, for setmaxnreg */
-    l.tile_rows = GROUP_ROWS * l.groups;
     l.stages = chunks == DEEP ? 3 : MOST_STAGES;
-    l.stage_bytes = MEANS_BYTES + (chunks == DEEP ? l.groups * ROW_CHUNK_BYTES : 0);
+    l.stage_bytes = MEANS_BYTES + (chunks == DEEP ? GROUPS * ROW_CHUNK_BYTES : 0);
     l.rows = 0; /* that stay for all components */
-    l.means = l.groups * chunks * ROW_CHUNK_BYTES;
+    l.means = GROUPS * chunks * ROW_CHUNK_BYTES;
     l.terms = l.means + l.stages * l.stage_bytes;
     l.places = l.terms + TERMS_STAGES * TERMS_BYTES;
-    l.tags = l.places + PLACES * l.workers * 16;
-    l.ends = l.tags + PLACES * l.workers * 2;
-    l.consumed = l.ends + LAG * l.workers / 32 * 4;
-    l.references = l.consumed + l.workers / 32 * 4;
-    l.barriers = l.references + RING * l.tile_rows * 4;
+    l.tags = l.places + PLACES * WORKERS * 16;
+    l.ends = l.tags + PLACES * WORKERS * 2;
+    l.consumed = l.ends + LAG * WORKERS / 32 * 4;
+    l.references = l.consumed + WORKERS / 32 * 4;
+    l.barriers = l.references + RING * TILE_ROWS * 4;
     l.total = l.barriers + 1024 + 1024; /* the second: to align the first address */
     return l;
 }
 
 static_assert(layout_for(1).total <= 232448 && layout_for(2).total <= 232448 &&
-                  layout_for(4).total <= 232448 && layout_for(DEEP).total <= 232448,
+                  layout_for(DEEP).total <= 232448,
               "a block has 227 KB");
 
 /* Barriers, 8 bytes each. */
@@ -113,20 +110,20 @@ struct barriers {
     }
     __device__ uint32_t rows_empty(int group) const
     {
-        return rows_full(group) + 8 * MOST_GROUPS;
+        return rows_full(group) + 8 * GROUPS;
     }
     /* of a helper's row tile t: references are there; blocks are queued; they were drained */
     __device__ uint32_t begun(int t, int helper) const
     {
-        return rows_full(2 * MOST_GROUPS) + 8 * (RING * helper + t % RING);
+        return rows_full(2 * GROUPS) + 8 * (RING * helper + t % RING);
     }
     __device__ uint32_t staged(int t, int helper) const
     {
-        return rows_full(2 * MOST_GROUPS + MOST_HELPERS * RING) + 8 * (LAG * helper + t % LAG);
+        return rows_full(2 * GROUPS + HELPERS * RING) + 8 * (LAG * helper + t % LAG);
     }
     __device__ uint32_t drained(int t, int helper) const
     {
-        return staged(t, helper) + 8 * MOST_HELPERS * LAG;
+        return staged(t, helper) + 8 * HELPERS * LAG;
     }
 };
 
@@ -136,17 +133,17 @@ template <int CHUNKS> __device__ void init_barriers(barriers bar)
     constexpr layout L = layout_for(CHUNKS);
     for (int s = 0; s < L.stages; s++) {
         fgi_mbar_init(bar.full(s), 1);
-        fgi_mbar_init(bar.empty(s), 2 * L.workers / 32);
+        fgi_mbar_init(bar.empty(s), 2 * WORKERS / 32);
     }
     for (int s = 0; s < TERMS_STAGES; s++) {
         fgi_mbar_init(bar.terms_full(s), 1);
-        fgi_mbar_init(bar.terms_empty(s), L.workers / 32);
+        fgi_mbar_init(bar.terms_empty(s), WORKERS / 32);
     }
-    for (int group = 0; group < L.groups; group++) {
+    for (int group = 0; group < GROUPS; group++) {
         fgi_mbar_init(bar.rows_full(group), 1);
         fgi_mbar_init(bar.rows_empty(group), 4);
     }
-    for (int helper = 0; helper < L.helpers; helper++) {
+    for (int helper = 0; helper < HELPERS; helper++) {
         for (int t = 0; t < RING; t++) fgi_mbar_init(bar.begun(t, helper), 32);
         for (int t = 0; t < LAG; t++) {
             fgi_mbar_init(bar.staged(t, helper), 64);

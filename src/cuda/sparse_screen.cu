@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sparse_screen.cu - one product gives every component's score for every row; what can matter is kept.
  *
- * grid     clusters of 2 blocks, persistent; block: 3 computing warpgroups up to d = 128, else 2; then a loading warp and a
- *          helping warp for every two computing warps. 640 threads, 96 registers: 104 computing, 80 others
+ * grid     clusters of 2 blocks, persistent; block: 3 computing warpgroups, a loading warp and a helping warp for every two
+ *          computing warps. 640 threads, 96 registers: 104 computing, 80 others
  * tile     64 rows a computing warpgroup x 256 components; rows stay in shared memory for all components, means stream
  *          through, each block of a cluster loading half of every tile for both
  * turns    the computing warpgroups take turns at the tensor cores
  * stages   4 of 32 KB for the means, 1 for the rows, which come from L2: prefetched a row tile ahead
- * deep     beyond 256 halves chunks of rows stream through 3 stages of 56 KB beside those of means, again for every 256
+ * deep     beyond 128 halves chunks of rows stream through 3 stages of 56 KB beside those of means, again for every 256
  *          components, and nobody takes turns
- * bytes    2 d a row from HBM; k * d * 2 / (64 or 96 * 2) a row from L2
- * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 4.1 ms, 640 TFLOP/s, of which the product alone takes 3.2
- *          (bench/NOTES.md) */
+ * bytes    2 d a row from HBM; k d / 192 a row from L2, deep ones k d / 128 more
+ * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 3.9 ms, 670 TFLOP/s; of depth 768: 774 TFLOP/s (bench/NOTES.md) */
 #include "screen_compute.cuh"
 #include "screen_help.cuh"
 
@@ -26,8 +25,8 @@ __device__ __forceinline__ void load_rows(const params &p, const CUtensorMap *ma
                                           barriers bar, int t)
 {
     constexpr layout L = layout_for(CHUNKS);
-    const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * L.tile_rows);
-    for (int group = 0; group < L.groups; group++) {
+    const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * TILE_ROWS);
+    for (int group = 0; group < GROUPS; group++) {
         fgi_mbar_wait(bar.rows_empty(group), (t & 1) ^ 1);
         fgi_mbar_expect(bar.rows_full(group), CHUNKS * ROW_CHUNK_BYTES);
         for (int c = 0; c < CHUNKS; c++)
@@ -35,10 +34,10 @@ __device__ __forceinline__ void load_rows(const params &p, const CUtensorMap *ma
                             bar.rows_full(group), c * CHUNK, row + group * GROUP_ROWS);
     }
     if (t + 1 == p.tiles_each) return;
-    for (int group = 0; group < L.groups; group++)
+    for (int group = 0; group < GROUPS; group++)
         for (int c = 0; c < CHUNKS; c++)
             fgi_tma_prefetch_2d(map, c * CHUNK,
-                                row + (int32_t)gridDim.x * L.tile_rows + group * GROUP_ROWS);
+                                row + (int32_t)gridDim.x * TILE_ROWS + group * GROUP_ROWS);
 }
 
 template <int CHUNKS>
@@ -51,7 +50,7 @@ __device__ void load(const params &p, const CUtensorMap *rows_map, const CUtenso
     for (int t = 0; t < p.tiles_each; t++)
         for (int ct = 0; ct < p.component_tiles; ct++, turn++) {
             const uint32_t slot = turn % TERMS_STAGES;
-            const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * L.tile_rows);
+            const int32_t row = (int32_t)((blockIdx.x + (int64_t)t * gridDim.x) * TILE_ROWS);
             fgi_mbar_wait(bar.terms_empty(slot), (turn / TERMS_STAGES & 1) ^ 1);
             fgi_mbar_expect(bar.terms_full(slot), TERMS_BYTES);
             fgi_bulk_load(smem + L.terms + slot * TERMS_BYTES, p.terms + (int64_t)ct * TERMS_BYTES,
@@ -63,7 +62,7 @@ __device__ void load(const params &p, const CUtensorMap *rows_map, const CUtenso
                 fgi_mbar_expect(full, L.stage_bytes);
                 fgi_tma_load_2d_multicast(at + rank * (MEANS_BYTES / 2), means_map, full, c * CHUNK,
                                           ct * TILE + (int)rank * (TILE / 2), 3);
-                for (int group = 0; CHUNKS == DEEP && group < L.groups; group++)
+                for (int group = 0; CHUNKS == DEEP && group < GROUPS; group++)
                     fgi_tma_load_2d(at + MEANS_BYTES + group * ROW_CHUNK_BYTES, rows_map, full,
                                     c * CHUNK, row + group * GROUP_ROWS);
             }
@@ -72,7 +71,7 @@ __device__ void load(const params &p, const CUtensorMap *rows_map, const CUtenso
 }
 
 template <int GOAL, int CHUNKS>
-__global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).threads, 1)
+__global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 1)
     screen(const __grid_constant__ CUtensorMap rows_map,
            const __grid_constant__ CUtensorMap means_map, const __grid_constant__ params p)
 {
@@ -86,21 +85,21 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).t
         init_barriers<CHUNKS>(bar);
         fgi_tma_prefetch_map(&rows_map);
         fgi_tma_prefetch_map(&means_map);
-        for (int warp = 0; warp < L.workers / 32; warp++)
+        for (int warp = 0; warp < WORKERS / 32; warp++)
             reinterpret_cast<uint32_t *>(smem_at + L.consumed)[warp] = 0;
     }
     __syncthreads();
     fgi_cluster_arrive();
     fgi_cluster_wait();
-    if (threadIdx.x < L.workers) {
-        if (L.groups == 3) fgi_registers_more<104>();
+    if (threadIdx.x < WORKERS) {
+        fgi_registers_more<104>();
         compute<GOAL, CHUNKS>(p, smem_at, smem, bar);
     } else {
-        if (L.groups == 3) fgi_registers_less<80>();
-        const int warp = (int)(threadIdx.x - L.workers) / 32;
-        if (threadIdx.x == L.workers)
+        fgi_registers_less<80>();
+        const int warp = (int)(threadIdx.x - WORKERS) / 32;
+        if (threadIdx.x == WORKERS)
             load<CHUNKS>(p, &rows_map, &means_map, smem, bar, fgi_cluster_rank());
-        if (GOAL == FIND && warp >= 1 && warp <= L.helpers) help<CHUNKS>(p, smem_at, bar);
+        if (GOAL == FIND && warp >= 1 && warp <= HELPERS) help<CHUNKS>(p, smem_at, bar);
         __syncwarp();
     }
     /* neither block may leave while the other still writes to it */
@@ -149,7 +148,7 @@ cudaError_t launch(const params &p, const CUtensorMap &rows_map, cudaStream_t st
         e = cudaFuncSetAttribute(screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  L.total);
     if (e != cudaSuccess) return e;
-    screen<GOAL, CHUNKS><<<p.a.grid, L.threads, L.total, stream>>>(rows_map, means_map, of_goal);
+    screen<GOAL, CHUNKS><<<p.a.grid, THREADS, L.total, stream>>>(rows_map, means_map, of_goal);
     return cudaGetLastError();
 }
 
@@ -164,7 +163,7 @@ cudaError_t launch_both(const params &p, const CUtensorMap &rows_map, cudaStream
 int chunks_of(int32_t depth)
 {
     const int chunks = (depth + CHUNK - 1) / CHUNK;
-    return chunks > 4 ? (int)DEEP : chunks == 3 ? 4 : chunks;
+    return chunks > 2 ? (int)DEEP : chunks;
 }
 
 } // namespace screening
@@ -176,19 +175,19 @@ extern "C" int32_t fgi_sparse_grid(int32_t multiprocessors)
     return multiprocessors & ~1;
 }
 
-extern "C" int32_t fgi_sparse_wave_rows(int32_t grid, int32_t depth)
+extern "C" int32_t fgi_sparse_wave_rows(int32_t grid)
 {
-    return grid * layout_for(chunks_of(depth)).tile_rows;
+    return grid * TILE_ROWS;
 }
 
-extern "C" int32_t fgi_sparse_streams_for(int32_t grid, int32_t depth)
+extern "C" int32_t fgi_sparse_streams_for(int32_t grid)
 {
-    return grid * layout_for(chunks_of(depth)).helpers;
+    return grid * HELPERS;
 }
 
 extern "C" int64_t fgi_sparse_scratch_bytes(int32_t grid)
 {
-    return (int64_t)grid * MOST_WARPS * QUEUE * (sizeof(uint4) + sizeof(uint32_t));
+    return (int64_t)grid * WORKERS / 32 * QUEUE * (sizeof(uint4) + sizeof(uint32_t));
 }
 
 extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream)
@@ -197,11 +196,11 @@ extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaSt
     CUtensorMap rows_map;
     const cudaError_t e = make_map(&rows_map, a->rows.plane, a->rows.rows, a->rows, GROUP_ROWS);
     if (e != cudaSuccess) return e;
-    const int32_t wave = fgi_sparse_wave_rows(a->grid, a->rows.depth);
+    const int32_t wave = fgi_sparse_wave_rows(a->grid);
     params p = {};
     p.a = *a;
     p.queue = static_cast<uint4 *>(a->scratch);
-    p.queue_tag = reinterpret_cast<uint32_t *>(p.queue + (int64_t)a->grid * MOST_WARPS * QUEUE);
+    p.queue_tag = reinterpret_cast<uint32_t *>(p.queue + (int64_t)a->grid * WORKERS / 32 * QUEUE);
     p.tiles_each = (a->rows.rows + wave - 1) / wave;
     p.component_tiles = (m->k + TILE - 1) / TILE;
     p.chunks = (a->rows.depth + CHUNK - 1) / CHUNK;
@@ -209,7 +208,6 @@ extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaSt
     switch (chunks_of(a->rows.depth)) {
     case 1: return launch_both<1>(p, rows_map, stream);
     case 2: return launch_both<2>(p, rows_map, stream);
-    case 4: return launch_both<4>(p, rows_map, stream);
     default: return launch_both<DEEP>(p, rows_map, stream);
     }
 }
