@@ -50,13 +50,16 @@ __device__ int32_t place_among(int32_t count, int32_t *all)
 /* Which of the EACH groups from `first` on were flagged, as bits. */
 __device__ uint32_t flagged_from(const uint8_t *flags, int32_t first, int32_t groups)
 {
-    if (first >= groups) return 0;
+    uint32_t bits = 0;
+    if (groups - first < EACH) { /* nobody writes beyond the last */
+        for (int32_t i = 0; i < groups - first; i++) bits |= (flags[first + i] & 1u) << i;
+        return bits;
+    }
     const uint4 v = *reinterpret_cast<const uint4 *>(flags + first);
     const uint32_t words[EACH / 4] = {v.x, v.y, v.z, v.w};
-    uint32_t bits = 0;
 #pragma unroll
     for (int i = 0; i < EACH; i++) bits |= (words[i / 4] >> 8 * (i % 4) & 1) << i;
-    return groups - first < EACH ? bits & ((1u << (groups - first)) - 1) : bits;
+    return bits;
 }
 
 /* One block: which flagged group goes to which place. All groups but a source's last are whole. */
