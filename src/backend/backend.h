@@ -78,7 +78,8 @@ typedef struct fgi_backend_ops {
      * more from begin on, goes another way. */
     fg_status (*end)(fgi_backend *backend, fgi_stats *stats, bool *again);
     /* A backend with memory of its own keeps these rows there until release, if they fit: the next pass over them brings
-     * them, later ones find them. They must not change. One hold at a time. Both NULL: there is no such memory. */
+     * them, later ones find them; it may also keep what a pass has learned of each row. They must not change. One hold at
+     * a time. Both NULL: there is no such memory. */
     void (*hold)(fgi_backend *backend, const fgi_hold *rows);
     void (*release)(fgi_backend *backend);
     /* Turns, each a pass and an update, that follow each other without waiting for the caller. All NULL: there are none.
