@@ -24,7 +24,7 @@ __device__ __forceinline__ bool is_hard(const fgi_sparse_screen_args &a)
 /* Whether states are of no use. For so many bits more there are more candidates than other references cost. */
 __device__ __forceinline__ bool is_loose(const fgi_sparse_screen_args &a)
 {
-    const float most = is_hard(a) ? 1.0f : 2.0f;
+    const float most = is_hard(a) ? 4.0f : 2.0f;
     return !a.state || (float)__ldg(a.model.drift) > most * 65536.0f;
 }
 
