@@ -2,39 +2,9 @@
 /* test_backend.c - every operation of a pass on the CPU and on a CUDA device, over one list of cases, within bounds
  * derived from the arithmetic; the same bits twice, and however rows arrive; and what happens where there is no device. */
 #include "backend_cases.h"
+#include "backend_contexts.h"
 
 #include <math.h> /* fabs */
-
-/* ---------------------------------------------------------------------------------------- contexts */
-
-/* NULL where there is no device; fast: the same device, with FG_PRECISION_FAST */
-static fg_context *cpu, *gpu, *fast;
-
-static int open_contexts(void **state)
-{
-    (void)state;
-    const fg_context_options on_cpu = {.struct_size = sizeof on_cpu, .backend = FG_BACKEND_CPU};
-    const fg_context_options on_gpu = {.struct_size = sizeof on_gpu, .backend = FG_BACKEND_CUDA};
-    const fg_context_options fast_gpu = {
-        .struct_size = sizeof fast_gpu, .backend = FG_BACKEND_CUDA, .precision = FG_PRECISION_FAST};
-    expect_ok(fg_context_create(&on_cpu, &cpu));
-    if (fg_device_count() > 1) {
-        expect_ok(fg_context_create(&on_gpu, &gpu));
-        expect_ok(fg_context_create(&fast_gpu, &fast));
-    } else {
-        printf("no CUDA device: GPU tests skipped\n");
-    }
-    return 0;
-}
-
-static int close_contexts(void **state)
-{
-    (void)state;
-    fg_context_destroy(cpu);
-    fg_context_destroy(gpu);
-    fg_context_destroy(fast);
-    return 0;
-}
 
 static void need_gpu(void)
 {

@@ -2,13 +2,11 @@
 /* test_backend_moves.c - passes over rows that a device keeps, while the means move: what it learned of a row in one pass must
  * mislead it in none. And rows that f16 cannot hold. Skipped where there is no device. */
 #include "backend_cases.h"
+#include "backend_contexts.h"
 
 #include "random.h"
 
 #include <math.h> /* fabs, sqrt */
-
-/* cpu; the device, and the same with FG_PRECISION_FAST: NULL where there is none */
-static fg_context *cpu, *gpu, *fast;
 
 static const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true};
 static const fgi_row_request nothing = {0};
@@ -19,32 +17,6 @@ static const pass_case cases[] = {
     {9000, 200, 24, FG_F16, 2, true, 0},
     {5000, 150, 300, FG_F32, 1, false, 0},
 };
-
-static int open_contexts(void **state)
-{
-    (void)state;
-    const fg_context_options on_cpu = {.struct_size = sizeof on_cpu, .backend = FG_BACKEND_CPU};
-    const fg_context_options on_gpu = {.struct_size = sizeof on_gpu, .backend = FG_BACKEND_CUDA};
-    const fg_context_options fast_gpu = {
-        .struct_size = sizeof fast_gpu, .backend = FG_BACKEND_CUDA, .precision = FG_PRECISION_FAST};
-    expect_ok(fg_context_create(&on_cpu, &cpu));
-    if (fg_device_count() > 1) {
-        expect_ok(fg_context_create(&on_gpu, &gpu));
-        expect_ok(fg_context_create(&fast_gpu, &fast));
-    } else {
-        printf("no CUDA device: moves on it skipped\n");
-    }
-    return 0;
-}
-
-static int close_contexts(void **state)
-{
-    (void)state;
-    fg_context_destroy(cpu);
-    fg_context_destroy(gpu);
-    fg_context_destroy(fast);
-    return 0;
-}
 
 /* Every mean goes `by` standard deviations in a random direction. */
 static void move_means(problem *p, int32_t step, double by)
