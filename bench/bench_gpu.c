@@ -7,6 +7,9 @@
  *     --covariance hard|spherical|diagonal   (spherical)      --precision default|fast   (default)
  *     --dtype f32|f16|u8                     (f32)            --runs R       fits of 12 iterations that are timed (7)
  *     --fit I         times whole fits with 10 iterations of k-means and I of EM, seeding and all
+ *     --spread S      means have variance S^2: components overlap, the more the smaller it is (1)
+ *     --rows FILE     a mixture of K components of the rows of a file, in place of N K D: 40 iterations from one after 10 of
+ *                     k-means
  *     --stream        the device is filled up first, so that rows pass by in every pass
  *     --cpu           on the CPU instead; to be given first
  *
@@ -27,7 +30,7 @@
 #include <string.h>  /* strcmp */
 #include <unistd.h>  /* sysconf */
 
-enum { HARD = -1, MOST_RUNS = 1000, WARM = 2, ITERATIONS = 12, MOST_THREADS = 64 };
+enum { HARD = -1, MOST_RUNS = 1000, WARM = 2, ITERATIONS = 12, FILE_ITERATIONS = 40, MOST_THREADS = 64 };
 
 typedef struct workload {
     int64_t n;
@@ -35,6 +38,8 @@ typedef struct workload {
     fg_precision precision;
     fg_dtype dtype;
     int32_t runs, fit_iterations; /* 0: iterations are timed */
+    double spread;
+    const char *file; /* NULL: rows are made */
     bool stream, on_cpu;
 } workload;
 
@@ -76,7 +81,7 @@ static float normal(uint64_t i)
 
 static float mean_of(const workload *job, int64_t j, int32_t i)
 {
-    return normal((uint64_t)(j * job->d + i));
+    return (float)job->spread * normal((uint64_t)(j * job->d + i));
 }
 
 static void put(void *to, int64_t at, fg_dtype dtype, float value)
@@ -189,44 +194,79 @@ typedef struct fitted {
     double history[MOST_RUNS + 1];
 } fitted;
 
-static void fit(fg_context *ctx, const workload *job, fg_source *rows, const double *start,
-                fitted *out)
+/* Where iterations begin: mixtures at `mixture`, centroids at `means`. */
+typedef struct starting {
+    double *means;
+    fg_gmm *mixture;
+} starting;
+
+static void fit_centroids(fg_context *ctx, const workload *job, fg_source *rows,
+                          const starting *start, int32_t iterations, fitted *out)
 {
-    const int32_t iterations = job->fit_iterations ? job->fit_iterations : ITERATIONS;
-    *out = (fitted){.report = {.struct_size = sizeof out->report}};
-    out->report.history = out->history;
-    out->report.history_capacity = MOST_RUNS + 1;
-    if (job->covariance == HARD) {
-        float *centroids = take((size_t)job->k * (size_t)job->d * sizeof *centroids);
-        const fg_out to = {
-            .data = centroids, .rows = job->k, .cols = job->d, .dtype = (int16_t)FG_F32};
-        const fg_view from = {.data = start, .rows = job->k, .cols = job->d, .dtype = FG_F64};
-        const fg_kmeans_options o = {.struct_size = sizeof o,
-                                     .k = job->k,
-                                     .init = job->fit_iterations ? FG_INIT_PLUSPLUS : FG_INIT_GIVEN,
-                                     .max_iter = iterations,
-                                     .tol = -1,
-                                     .start = &from,
-                                     .progress = note_time,
-                                     .user = &out->passes};
-        expect_ok(fg_kmeans_fit(ctx, rows, &o, &to, &out->report));
-        free(centroids);
-        return;
-    }
-    fg_gmm *from = make_mixture(job, start), *gmm;
+    float *centroids = take((size_t)job->k * (size_t)job->d * sizeof *centroids);
+    const fg_out to = {.data = centroids, .rows = job->k, .cols = job->d, .dtype = (int16_t)FG_F32};
+    const fg_view from = {.data = start->means, .rows = job->k, .cols = job->d, .dtype = FG_F64};
+    const fg_kmeans_options o = {.struct_size = sizeof o,
+                                 .k = job->k,
+                                 .init = job->fit_iterations ? FG_INIT_PLUSPLUS : FG_INIT_GIVEN,
+                                 .max_iter = iterations,
+                                 .tol = -1,
+                                 .start = &from,
+                                 .progress = note_time,
+                                 .user = &out->passes};
+    expect_ok(fg_kmeans_fit(ctx, rows, &o, &to, &out->report));
+    free(centroids);
+}
+
+/* out: may be NULL */
+static fg_gmm *fit_mixture(fg_context *ctx, const workload *job, fg_source *rows,
+                           const fg_gmm *start, int32_t iterations, fitted *out)
+{
+    fg_gmm *gmm;
     const fg_gmm_options o = {.struct_size = sizeof o,
                               .k = job->k,
                               .covariance = job->covariance,
-                              .init = job->fit_iterations ? FG_INIT_KMEANS : FG_INIT_GIVEN,
+                              .init = start ? FG_INIT_GIVEN : FG_INIT_KMEANS,
                               .max_iter = iterations,
                               .tol = -1,
                               .tol_relative = -1,
-                              .start = from,
-                              .progress = note_time,
-                              .user = &out->passes};
-    expect_ok(fg_gmm_fit(ctx, rows, &o, &gmm, &out->report));
-    fg_gmm_destroy(gmm);
-    fg_gmm_destroy(from);
+                              .start = start,
+                              .progress = out ? note_time : NULL,
+                              .user = out ? &out->passes : NULL};
+    expect_ok(fg_gmm_fit(ctx, rows, &o, &gmm, out ? &out->report : NULL));
+    return gmm;
+}
+
+static void fit(fg_context *ctx, const workload *job, fg_source *rows, const starting *start,
+                fitted *out)
+{
+    const int32_t iterations = job->fit_iterations ? job->fit_iterations
+                               : job->file         ? FILE_ITERATIONS
+                                                   : ITERATIONS;
+    *out = (fitted){.report = {.struct_size = sizeof out->report}};
+    out->report.history = out->history;
+    out->report.history_capacity = MOST_RUNS + 1;
+    if (job->covariance == HARD)
+        fit_centroids(ctx, job, rows, start, iterations, out);
+    else
+        fg_gmm_destroy(fit_mixture(ctx, job, rows, job->fit_iterations ? NULL : start->mixture,
+                                   iterations, out));
+}
+
+static starting make_starting(fg_context *ctx, const workload *job, fg_source *rows)
+{
+    starting start = {0};
+    if (!job->file) start.means = make_start(job);
+    if (job->covariance == HARD || job->fit_iterations) return start;
+    start.mixture = job->file ? fit_mixture(ctx, job, rows, NULL, 1, NULL)
+                              : make_mixture(job, start.means);
+    return start;
+}
+
+static void free_starting(starting *start)
+{
+    free(start->means);
+    fg_gmm_destroy(start->mixture);
 }
 
 /* ---------------------------------------------------------------------------------------- results */
@@ -253,7 +293,8 @@ static void print_job(const workload *job, const fg_context *ctx)
            job->stream ? "true" : "false", job->runs);
 }
 
-static void measure(fg_context *ctx, const workload *job, fg_source *rows, const double *start)
+static void measure(fg_context *ctx, const workload *job, fg_source *rows,
+                    const starting *start)
 {
     static fitted f;
     double ms[MOST_RUNS];
@@ -309,6 +350,19 @@ static fg_context *open_context(bool on_cpu, fg_precision precision)
     return ctx;
 }
 
+/* Of a file: also tells how many there are, and of what kind. */
+static fg_source *open_file(workload *job)
+{
+    fg_source *src;
+    fg_source_info info = {.struct_size = sizeof info};
+    expect_ok(fg_source_file(job->file, NULL, &src));
+    expect_ok(fg_source_get_info(src, &info));
+    job->n = info.rows;
+    job->d = info.cols;
+    job->dtype = (fg_dtype)info.dtype;
+    return src;
+}
+
 static fg_source *open_rows(const workload *job, const void *rows)
 {
     const fg_view view = {
@@ -321,30 +375,31 @@ static fg_source *open_rows(const workload *job, const void *rows)
 /* Both backends see the same rows: log-likelihoods agree to the rounding of f32, or of f16 if fast. */
 static int check(void)
 {
-    workload job = {.n = 20000, .k = 200, .d = 64, .dtype = FG_F32, .runs = 2};
+    workload job = {.n = 20000, .k = 200, .d = 64, .spread = 1.0, .dtype = FG_F32, .runs = 2};
     void *block = make_rows(&job);
-    double *start = make_start(&job), worst[2] = {0.0, 0.0};
+    double worst[2] = {0.0, 0.0};
     fg_source *rows = open_rows(&job, block);
     for (int covariance = FG_COV_DIAG; covariance <= FG_COV_SPHERICAL; covariance++) {
         static fitted on_cpu, on_gpu;
         job.covariance = covariance;
         fg_context *ctx = open_context(true, FG_PRECISION_DEFAULT);
-        fit(ctx, &job, rows, start, &on_cpu);
+        starting start = make_starting(ctx, &job, rows);
+        fit(ctx, &job, rows, &start, &on_cpu);
         fg_context_destroy(ctx);
         for (int fast = 0; fast < 2; fast++) {
             ctx = open_context(false, (fg_precision)fast);
-            fit(ctx, &job, rows, start, &on_gpu);
+            fit(ctx, &job, rows, &start, &on_gpu);
             fg_context_destroy(ctx);
             for (int i = 0; i < 3; i++)
                 worst[fast] = fmax(worst[fast], fabs(on_cpu.history[i] - on_gpu.history[i]));
         }
+        free_starting(&start);
     }
     const bool right = worst[0] < 1e-4 && worst[1] < 6e-3;
     printf("{\"check\": \"log-likelihood, GPU less CPU, nats\", \"default\": %.3g, \"fast\": %.3g, "
            "\"right\": %s}\n",
            worst[0], worst[1], right ? "true" : "false");
     fg_source_destroy(rows);
-    free(start);
     free(block);
     return right ? 0 : 1;
 }
@@ -355,7 +410,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
                     "default|fast] [--dtype f32|f16|u8]\n"
-                    "                 [--runs R] [--fit I] [--stream] [N K D]\n"
+                    "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows FILE K]\n"
                     "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
 }
@@ -391,6 +446,11 @@ static bool parse_pair(const char *name, const char *value, workload *job)
     } else if (!strcmp(name, "--runs")) {
         job->runs = atoi(value);
         return job->runs >= 1 && job->runs <= MOST_RUNS;
+    } else if (!strcmp(name, "--spread")) {
+        job->spread = atof(value);
+        return job->spread >= 0.0;
+    } else if (!strcmp(name, "--rows")) {
+        job->file = value;
     } else if (!strcmp(name, "--fit")) {
         job->fit_iterations = atoi(value);
         return job->fit_iterations >= 1 && job->fit_iterations <= MOST_RUNS;
@@ -407,6 +467,7 @@ int main(int argc, char **argv)
                     .d = 128,
                     .covariance = FG_COV_SPHERICAL,
                     .dtype = FG_F32,
+                    .spread = 1.0,
                     .runs = 7};
     int at = 1;
     const bool asks_cpu = argc > 1 && !strcmp(argv[1], "--cpu");
@@ -425,23 +486,23 @@ int main(int argc, char **argv)
         else
             at++;
     }
+    const int shape = job.file ? 1 : 3;
+    if (argc != at && argc - at != shape) return usage();
+    if (argc - at == shape) job.k = atoi(argv[at + (job.file ? 0 : 1)]);
     if (argc - at == 3) {
         job.n = strtoll(argv[at], NULL, 10);
-        job.k = atoi(argv[at + 1]);
         job.d = atoi(argv[at + 2]);
-    } else if (at != argc) {
-        return usage();
     }
-    if (job.n < 1 || job.k < 1 || job.d < 1) return usage();
+    if (job.n < 1 || job.k < 1 || job.d < 1 || (job.file && job.covariance == HARD)) return usage();
     fg_context *ctx = open_context(job.on_cpu, job.precision);
-    void *block = make_rows(&job);
-    double *start = make_start(&job);
-    fg_source *rows = open_rows(&job, block);
+    void *block = job.file ? NULL : make_rows(&job);
+    fg_source *rows = job.file ? open_file(&job) : open_rows(&job, block);
+    starting start = make_starting(ctx, &job, rows);
     if (job.stream) fill_device();
-    measure(ctx, &job, rows, start);
+    measure(ctx, &job, rows, &start);
+    free_starting(&start);
     fg_source_destroy(rows);
     fg_context_destroy(ctx);
-    free(start);
     free(block);
     return 0;
 }

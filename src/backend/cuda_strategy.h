@@ -44,8 +44,8 @@ typedef struct fgi_cuda_worker fgi_cuda_worker;
 typedef struct fgi_cuda_strategy {
     const char *name;
     bool (*serves)(const fgi_cuda_task *task);
-    /* Rows of a chunk, all but the last one; follows from the task, source_rows and held_rows apart: so do the bits of
-     * every sum. */
+    /* Rows of a chunk, all but the last one. The bits of every sum follow from the task, source_rows and held_rows apart: so
+     * does this, unless sums do not depend on it. */
     int64_t (*chunk_rows)(const fgi_cuda_task *task);
     /* A worker serves all passes of a backend; it begins with host memory alone. */
     fg_status (*create)(fgi_ledger *ledger, fgi_cuda_worker **out);
@@ -74,11 +74,11 @@ struct fgi_cuda_worker {
     const fgi_cuda_strategy *strategy;
 };
 
-extern const fgi_cuda_strategy fgi_cuda_one_component, fgi_cuda_small_models, fgi_cuda_sparse,
-    fgi_cuda_dense;
+extern const fgi_cuda_strategy fgi_cuda_one_component, fgi_cuda_small_models, fgi_cuda_soft,
+    fgi_cuda_sparse, fgi_cuda_dense;
 
 /* All there are, the best first; the last one serves every task. */
-enum { FGI_CUDA_STRATEGIES = 4 };
+enum { FGI_CUDA_STRATEGIES = 5 };
 extern const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES];
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sparse_plane.cu - rows of any type to the plane that screening reads: x = element * factor - center in f32, then
- * f16(scale x), and the sum of its squares.
+ * f16(scale x), what that leaves where it is wanted, and the sum of their squares.
  *
  * scale    a power of two, so that scaling rounds nothing: the root mean square of a sample becomes 0.7 to 1.4, far from both
  *          ends of f16. Integers up to 2048 keep every bit. Diagonal: one for each dimension, and f16(y^2) behind the row
@@ -39,21 +39,42 @@ __device__ __forceinline__ fgi_unit<T> centred_unit(const fgi_sparse_exact &e, i
     return u;
 }
 
-/* Two scaled elements in f16, and, for a diagonal plane, their squares. */
-__device__ __forceinline__ void put(const fgi_sparse_rows &a, __half2 *to, int column, __half2 h)
+/* Two halves, and what they leave of what they stand for. */
+struct parts {
+    __half2 high, low;
+};
+
+__device__ __forceinline__ parts split(float x, float y)
+{
+    const __half2 high = __floats2half2_rn(x, y);
+    const float2 v = __half22float2(high);
+    return {high, __floats2half2_rn(x - v.x, y - v.y)};
+}
+
+/* Two scaled elements from `column` on, and, for a diagonal plane, their squares. Gives back what the planes hold. */
+__device__ __forceinline__ float2 put(const fgi_sparse_rows &a, int64_t row, int column, float x, float y)
 {
     const int half = a.ups ? a.ld / 2 : a.ld;
-    if (column >= half) return;
-    to[column / 2] = h;
-    if (a.ups) to[(half + column) / 2] = __hmul2(h, h);
+    const parts p = split(x, y);
+    float2 v = __half22float2(p.high);
+    if (column >= half) return v;
+    __half2 *high = static_cast<__half2 *>(a.plane) + row * a.ld / 2;
+    high[column / 2] = p.high;
+    if (a.ups) high[(half + column) / 2] = __hmul2(p.high, p.high);
+    if (!a.low) return v;
+    const float2 left = __half22float2(p.low);
+    v.x += left.x, v.y += left.y;
+    __half2 *low = static_cast<__half2 *>(a.low) + row * a.ld / 2;
+    low[column / 2] = p.low;
+    if (a.ups) low[(half + column) / 2] = split(v.x * v.x, v.y * v.y).low;
+    return v;
 }
 
 template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_rows &a, int64_t row)
 {
     constexpr int EACH = fgi_unit<T>::elements;
     const int lane = threadIdx.x % 32;
-    const float up = __ldg(&a.scale->up), most = a.ups ? 255.0f : CUDART_INF_F;
-    __half2 *to = static_cast<__half2 *>(a.plane) + row * a.ld / 2;
+    const float up = __ldg(&a.scale->up), most = a.ups ? 255.0f : 65504.0f;
     float norm = 0.0f, norm2 = 0.0f;
     bool holds = true;
     for (int first = lane * EACH; first < a.ld; first += 32 * EACH) {
@@ -62,19 +83,21 @@ template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_row
         for (int c = 0; c < EACH; c += 2) {
             const float up0 = a.ups && first + c < a.d ? __ldg(a.ups + first + c) : up;
             const float up1 = a.ups && first + c + 1 < a.d ? __ldg(a.ups + first + c + 1) : up;
-            const __half2 h = __floats2half2_rn(u.x[c] * up0, u.x[c + 1] * up1);
-            const float2 v = __half22float2(h);
-            put(a, to, first + c, h);
+            const float2 v = put(a, row, first + c, u.x[c] * up0, u.x[c + 1] * up1);
             norm = fmaf(v.x, v.x, fmaf(v.y, v.y, norm));
             norm2 = fmaf(u.x[c], u.x[c], fmaf(u.x[c + 1], u.x[c + 1], norm2));
-            holds = holds && fabsf(v.x) < most && fabsf(v.y) < most;
+            holds = holds && fabsf(v.x) <= most && fabsf(v.y) <= most;
         }
     }
     norm = fgi_warp_reduce(norm, fgi_add());
     norm2 = fgi_warp_reduce(norm2, fgi_add());
     holds = __all_sync(FGI_ALL_LANES, holds) && isfinite(norm);
     if (!holds)
-        for (int i = lane; i < a.ld / 2; i += 32) to[i] = __half2half2(__ushort_as_half(0));
+        for (int i = lane; i < a.ld / 2; i += 32) {
+            const __half2 zero = __half2half2(__ushort_as_half(0));
+            static_cast<__half2 *>(a.plane)[row * a.ld / 2 + i] = zero;
+            if (a.low) static_cast<__half2 *>(a.low)[row * a.ld / 2 + i] = zero;
+        }
     if (lane == 0) a.norm[row] = !isfinite(norm2) ? CUDART_NAN_F : holds ? norm : CUDART_INF_F;
 }
 

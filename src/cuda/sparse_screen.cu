@@ -13,6 +13,7 @@
  * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 3.9 ms, 670 TFLOP/s; of depth 768: 774 TFLOP/s (bench/NOTES.md) */
 #include "screen_compute.cuh"
 #include "screen_help.cuh"
+#include "tensor_map.cuh"
 
 #include <math.h> /* ceil, log2 */
 
@@ -109,31 +110,6 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 1)
 
 /* -------------------------------------------------------------------------------------------------- launching */
 
-typedef CUresult (*encode_fn)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *,
-                              const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
-                              const cuuint32_t *, CUtensorMapInterleave, CUtensorMapSwizzle,
-                              CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
-
-/* A matrix of halves, read in swizzled boxes; what lies outside reads as 0. */
-cudaError_t make_map(CUtensorMap *map, const void *base, int64_t rows, const fgi_sparse_rows &shape,
-                     int32_t box_rows)
-{
-    void *f = nullptr;
-    cudaDriverEntryPointQueryResult found;
-    cudaError_t e = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &f, 12000,
-                                                     cudaEnableDefault, &found);
-    if (e != cudaSuccess) return e;
-    if (found != cudaDriverEntryPointSuccess) return cudaErrorSymbolNotFound;
-    const cuuint64_t size[2] = {(cuuint64_t)shape.depth, (cuuint64_t)rows},
-                     stride[1] = {(cuuint64_t)shape.ld * 2};
-    const cuuint32_t box[2] = {CHUNK, (cuuint32_t)box_rows}, step[2] = {1, 1};
-    const CUresult r =
-        ((encode_fn)f)(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<void *>(base), size,
-                       stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-    return r == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
-}
-
 template <int GOAL, int CHUNKS>
 cudaError_t launch(const params &p, const CUtensorMap &rows_map, cudaStream_t stream)
 {
@@ -143,7 +119,8 @@ cudaError_t launch(const params &p, const CUtensorMap &rows_map, cudaStream_t st
     of_goal.terms = static_cast<const uint8_t *>(GOAL == BOUND ? m.low : m.high);
     CUtensorMap means_map;
     cudaError_t e =
-        make_map(&means_map, GOAL == BOUND ? m.low_weights : m.weights, m.k, p.a.rows, TILE / 2);
+        fgi_tensor_map(&means_map, GOAL == BOUND ? m.low_weights : m.weights, m.k, p.a.rows.depth,
+                       p.a.rows.ld, TILE / 2);
     if (e == cudaSuccess)
         e = cudaFuncSetAttribute(screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  L.total);
@@ -194,7 +171,8 @@ extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaSt
 {
     const fgi_sparse_model *m = &a->model;
     CUtensorMap rows_map;
-    const cudaError_t e = make_map(&rows_map, a->rows.plane, a->rows.rows, a->rows, GROUP_ROWS);
+    const cudaError_t e = fgi_tensor_map(&rows_map, a->rows.plane, a->rows.rows, a->rows.depth,
+                                         a->rows.ld, GROUP_ROWS);
     if (e != cudaSuccess) return e;
     const int32_t wave = fgi_sparse_wave_rows(a->grid);
     params p = {};

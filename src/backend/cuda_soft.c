@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_soft.c - the soft strategy: statistics of mixtures many of whose components matter to a row, by the same work for
+ * every row. Knows the launchers of cuda_soft.h, and where planes and left-over rows go; knows no source. */
+#include "cuda_model.h"
+#include "cuda_plane.h"
+#include "cuda_spill.h"
+
+#include "cuda_soft.h"
+
+#include <math.h> /* exp2 */
+
+enum {
+    CAPABILITY = 90,
+    CROWDING = 1, /* where the sparse strategy has found too many candidates; what is lost here, too, goes on to others */
+    LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
+    MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
+    PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
+    ITEMS = 512,            /* blocks x slices of a chunk: four for each multiprocessor of a large chip */
+    LEAST_BLOCKS = 8,
+    MOST_BLOCKS = 256
+};
+
+typedef struct soft_worker {
+    fgi_cuda_worker base;
+    fgi_cuda_task task;
+    fgi_cuda_plane plane;
+    fgi_cuda_spill spill;
+    /* in the workspace */
+    fgi_soft_args args;
+    /* of the pass at work */
+    const fgi_cuda_slot *slot;
+    bool planned;
+} soft_worker;
+
+/* ----------------------------------------------------------------------------------------- shapes */
+
+/* Whether the plane holds each row to the last bit: bytes, less a whole number. */
+static bool is_exact(const fgi_cuda_task *task)
+{
+    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize;
+}
+
+static bool is_fast(const fgi_cuda_task *task)
+{
+    return task->precision == FG_PRECISION_FAST;
+}
+
+static bool wants_low_rows(const fgi_cuda_task *task)
+{
+    return !is_fast(task) && !is_exact(task);
+}
+
+static bool soft_serves(const fgi_cuda_task *task)
+{
+    return task->capability == CAPABILITY && task->stats && !task->rows.top && !task->rows.log_density &&
+           task->kind == FGI_SPHERICAL && task->stats_kind == FGI_SPHERICAL && task->crowding == CROWDING &&
+           fgi_cuda_plane_depth(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
+           task->k <= MOST_COMPONENTS;
+}
+
+/* Blocks of rows in a chunk: so many that the device is busy, unless their planes, if they are not kept, want too much room. */
+static int64_t blocks_for(const fgi_cuda_task *task)
+{
+    const int64_t row_bytes = (int64_t)fgi_cuda_plane_depth(task) * (wants_low_rows(task) ? 4 : 2);
+    const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS), most = task->held_rows ? MOST_BLOCKS : fit,
+                  blocks = ITEMS * FGI_SOFT_SLICE / fgi_cuda_padded(task->k, FGI_SOFT_SLICE);
+    return blocks > most ? most : blocks < LEAST_BLOCKS ? LEAST_BLOCKS : blocks;
+}
+
+static int64_t soft_chunk_rows(const fgi_cuda_task *task)
+{
+    return blocks_for(task) * FGI_SOFT_BLOCK_ROWS;
+}
+
+static fg_status soft_create(fgi_ledger *ledger, fgi_cuda_worker **out)
+{
+    soft_worker *w;
+    FG_TRY(fgi_alloc_zero(ledger, 1, sizeof *w, &w));
+    w->base.strategy = &fgi_cuda_soft;
+    const fg_status s = fgi_cuda_spill_create(ledger, &w->spill);
+    if (s == FG_OK)
+        *out = &w->base;
+    else
+        fgi_free(w);
+    return s;
+}
+
+static void soft_forget(fgi_cuda_worker *worker)
+{
+    fgi_cuda_plane_forget(&((soft_worker *)worker)->plane);
+}
+
+static void soft_destroy(fgi_cuda_worker *worker)
+{
+    soft_worker *w = (soft_worker *)worker;
+    soft_forget(worker);
+    fgi_cuda_spill_destroy(&w->spill);
+    fgi_free(w);
+}
+
+/* ------------------------------------------------------------------------------------------ layout */
+
+static void carve_model(soft_worker *w, fgi_cuda_carver *c)
+{
+    const int64_t k = w->task.k, lanes = fgi_cuda_padded(k, FGI_SOFT_SLICE), ld = w->plane.ld;
+    fgi_soft_model *m = &w->args.model;
+    m->k = w->task.k;
+    m->d = w->task.d;
+    m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
+    m->low_weights = is_fast(&w->task) ? NULL : fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
+    m->terms = fgi_cuda_carve(c, lanes, sizeof *m->terms);
+    m->tight = fgi_cuda_carve(c, lanes / 32, sizeof *m->tight);
+    m->shapes = fgi_cuda_carve(c, k, sizeof *m->shapes);
+}
+
+/* What is of no use once the last chunk was absorbed. */
+static void carve_chunk(soft_worker *w, fgi_cuda_carver *c)
+{
+    const int64_t blocks = blocks_for(&w->task), rows = blocks * FGI_SOFT_BLOCK_ROWS;
+    fgi_soft_args *a = &w->args;
+    a->normalizer = fgi_cuda_carve(c, rows, sizeof *a->normalizer);
+    a->counted = fgi_cuda_carve(c, rows, sizeof *a->counted);
+    a->flags = fgi_cuda_carve(c, rows / FGI_SPARSE_GROUP, 1);
+    a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
+    a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld), sizeof *a->partial);
+    fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
+}
+
+static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *c)
+{
+    soft_worker *w = (soft_worker *)worker;
+    w->task = *task;
+    fgi_cuda_plane_take(&w->plane, task, wants_low_rows(task));
+    fgi_cuda_plane_carve(&w->plane, c);
+    w->args = (fgi_soft_args){
+        .cut = (float)fgi_cuda_cut(task->k),
+        .multiprocessors = task->multiprocessors,
+    };
+    carve_model(w, c);
+    w->args.sums = fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
+    fgi_cuda_spill_carve(&w->spill, task, c);
+    w->args.told = w->spill.told;
+    fgi_cuda_carver over = *c;
+    carve_chunk(w, c);
+    fgi_cuda_spill_carve_end(&w->spill, task, &over);
+    if (c->used < over.used) c->used = over.used;
+}
+
+static fg_status soft_prepare(fgi_cuda_worker *worker)
+{
+    return fgi_cuda_plane_prepare(&((soft_worker *)worker)->plane);
+}
+
+/* -------------------------------------------------------------------------------------------- pass */
+
+static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot, cudaStream_t stream)
+{
+    soft_worker *w = (soft_worker *)worker;
+    const size_t doubles = (size_t)fgi_soft_sums_doubles(w->task.k, w->plane.ld);
+    w->slot = slot;
+    w->planned = false;
+    w->args.model.scale = w->plane.memory.scale;
+    cudaError_t e = cudaMemsetAsync(w->args.sums, 0, doubles * sizeof *w->args.sums, stream);
+    if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, stream);
+    return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;
+}
+
+/* The first chunk tells the scale, and so allows a plan. */
+static cudaError_t take_rows(soft_worker *w, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+{
+    fgi_sparse_rows *rows = &w->args.rows;
+    cudaError_t e = fgi_cuda_plane_rows(&w->plane, chunk, rows, stream);
+    if (!w->planned) {
+        if (e == cudaSuccess) e = fgi_sparse_measure(rows, &w->plane.memory, stream);
+        if (e == cudaSuccess) e = fgi_soft_plan(&w->slot->params, &w->args.model, w->plane.ld, stream);
+        w->planned = true;
+    }
+    return e == cudaSuccess ? fgi_cuda_plane_fill(&w->plane, chunk, rows, stream) : e;
+}
+
+static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+{
+    soft_worker *w = (soft_worker *)worker;
+    fgi_soft_args *a = &w->args;
+    a->first = chunk->first;
+    cudaError_t e = take_rows(w, chunk, stream);
+    if (e == cudaSuccess) e = fgi_soft_normalize(a, stream);
+    if (e == cudaSuccess) e = fgi_soft_settle(a, stream);
+    if (e == cudaSuccess) e = fgi_soft_sums(a, stream);
+    if (e == cudaSuccess) e = fgi_soft_merge(a, stream);
+    return e == cudaSuccess ? fgi_cuda_spill_take(&w->spill, chunk, a->flags, stream) : e;
+}
+
+static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)
+{
+    soft_worker *w = (soft_worker *)worker;
+    const fgi_cuda_slot *slot = w->slot;
+    if (!w->planned) return cudaSuccess; /* no rows */
+    const int64_t k = w->task.k, d = w->task.d;
+    const fgi_soft_finish_args own = {
+        .model = w->args.model,
+        .params = slot->params,
+        .depth = w->plane.ld,
+        .ld = w->plane.ld,
+        .dropped = exp2(log2((double)k) - w->args.cut),
+        .sums = w->args.sums,
+        .told = w->spill.told,
+        .mass = slot->stats,
+        .shift = slot->stats + k,
+        .square = slot->stats + k + k * d,
+        .totals = slot->totals,
+    };
+    const cudaError_t e = fgi_soft_finish(&own, stream);
+    return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, slot, stream) : e;
+}
+
+const fgi_cuda_strategy fgi_cuda_soft = {
+    .name = "soft",
+    .serves = soft_serves,
+    .chunk_rows = soft_chunk_rows,
+    .create = soft_create,
+    .destroy = soft_destroy,
+    .carve = soft_carve,
+    .prepare = soft_prepare,
+    .forget = soft_forget,
+    .begin = soft_begin,
+    .absorb = soft_absorb,
+    .finish = soft_finish,
+};

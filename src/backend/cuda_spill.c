@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_spill.c - rows left to the dense strategy. Knows it and the launcher that gathers them; knows no source. */
+#include "cuda_spill.h"
+
+#include "cuda_transfer.h"
+
+enum { SPILL_BYTES = 2 << 20 /* of rows as stored, at most */ };
+
+fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)
+{
+    *out = (fgi_cuda_spill){0};
+    return fgi_cuda_dense.create(ledger, &out->dense);
+}
+
+void fgi_cuda_spill_destroy(fgi_cuda_spill *s)
+{
+    if (s->dense) fgi_cuda_dense.destroy(s->dense);
+}
+
+void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c)
+{
+    const int64_t pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
+    int64_t rows = fgi_cuda_dense.chunk_rows(task);
+    if (rows > SPILL_BYTES / pitch_bytes) rows = SPILL_BYTES / pitch_bytes;
+    fgi_sparse_spill *to = &s->rows;
+    to->capacity = (int32_t)(rows / FGI_SPARSE_GROUP * FGI_SPARSE_GROUP);
+    to->pitch_bytes = pitch_bytes;
+    to->raw = fgi_cuda_carve(c, to->capacity, (size_t)pitch_bytes);
+    to->numbers = fgi_cuda_carve(c, to->capacity, sizeof *to->numbers);
+    to->count = fgi_cuda_carve(c, 2, sizeof *to->count);
+    to->from = fgi_cuda_carve(c, to->capacity / FGI_SPARSE_GROUP, sizeof *to->from);
+    s->told = fgi_cuda_carve(c, 1, sizeof *s->told);
+}
+
+void fgi_cuda_spill_carve_end(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c)
+{
+    fgi_cuda_dense.carve(s->dense, task, c);
+}
+
+cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, cudaStream_t stream)
+{
+    cudaError_t e = cudaMemsetAsync(s->rows.count, 0, 2 * sizeof *s->rows.count, stream);
+    if (e == cudaSuccess) e = cudaMemsetAsync(s->told, 0, sizeof *s->told, stream);
+    if (e == cudaSuccess) /* beyond all rows */
+        e = cudaMemsetAsync(&s->told->first_bad_row, 0x7f, sizeof s->told->first_bad_row, stream);
+    return e;
+}
+
+cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint8_t *flags,
+                                cudaStream_t stream)
+{
+    const fgi_sparse_close_args close = {
+        .flags = flags,
+        .raw = chunk->raw,
+        .first = chunk->first,
+        .rows = chunk->rows,
+        .spill = s->rows,
+        .told = s->told,
+    };
+    return fgi_sparse_close(&close, stream);
+}
+
+cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cudaStream_t stream)
+{
+    const fgi_cuda_chunk spilled = {
+        .raw = s->rows.raw,
+        .rows = s->rows.capacity,
+        .count = &s->rows.count[0],
+        .numbers = s->rows.numbers,
+    };
+    cudaError_t e = fgi_cuda_dense.begin(s->dense, slot, stream);
+    if (e == cudaSuccess) e = fgi_cuda_dense.absorb(s->dense, &spilled, stream);
+    return e == cudaSuccess ? fgi_cuda_dense.finish(s->dense, stream) : e;
+}

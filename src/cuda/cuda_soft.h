@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_soft.h - launchers of the soft pass: mixtures many of whose components matter to a row, on chips of compute capability
+ * 9.0. Plain C; knows no kernel, no host memory.
+ *
+ * The work is the same whatever the rows are: a product for the normalisers of rows, the same again for their
+ * responsibilities, and one that sums rows by these. No matrix of rows x components lies in memory. Of a chunk of rows, whose
+ * planes fgi_sparse_plane has made:
+ *     normalize  log2 of each row's density
+ *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are flagged, 32 together
+ *     sums       responsibilities and sums of a block of rows x a slice of components
+ *     merge      blocks in order -> sums of the pass, in f64
+ * and of a pass
+ *     plan       parameters -> what these kernels need of them
+ *     finish     sums -> statistics and totals
+ * All sums have one order, that of the rows: the same bits on every run, and for any size of the chunks.
+ *
+ * In default precision rows, weights and responsibilities are each the sum of two halves, and a product is three; in fast
+ * precision each is one. Formulas and bounds: soft_plan.cu. */
+#ifndef FGI_CUDA_SOFT_H
+#define FGI_CUDA_SOFT_H
+#include "cuda_sparse.h"
+
+#include <vector_types.h> /* float2 */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    FGI_SOFT_MOST_DEPTH = 128, /* of a row of the plane */
+    FGI_SOFT_SLICE = 128,      /* components that one block sums */
+    FGI_SOFT_BLOCK_ROWS = 4096, /* rows that one block sums; a chunk is a whole number of these */
+    FGI_SOFT_TOLD_ROWS = 512    /* rows whose densities are summed together */
+};
+
+/* A component in scaled units and log2, as kernels have it: log2 of its density at y is constant - h |y - mean|^2. */
+typedef struct fgi_soft_shape {
+    double h, constant;
+} fgi_soft_shape;
+
+/* On the device. */
+typedef struct fgi_soft_model {
+    int32_t k, d;
+    const fgi_sparse_scale *scale;
+    void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: default precision, else NULL */
+    float2 *terms;               /* slope, bias: k padded to FGI_SOFT_SLICE */
+    uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
+    fgi_soft_shape *shapes;      /* k */
+} fgi_soft_model;
+
+cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
+
+typedef struct fgi_soft_args {
+    fgi_soft_model model;
+    fgi_sparse_rows rows;
+    int64_t first; /* number of the first row */
+    float cut;     /* log2 units below a row's density from which on a component is of no account */
+    int32_t multiprocessors;
+    float *normalizer;     /* rows: log2 of the density; -inf: a tight component matters */
+    float2 *counted;       /* rows padded to FGI_SOFT_BLOCK_ROWS: norm and normaliser; inf: the row does not count */
+    uint8_t *flags;        /* of each 32 rows: 1 if they were flagged */
+    double *density;       /* of each FGI_SOFT_TOLD_ROWS, of whole blocks: sum of log2 densities */
+    float *partial;        /* blocks x fgi_soft_partial_floats() */
+    double *sums;          /* fgi_soft_sums_doubles(): of the pass, zeroed before */
+    fgi_sparse_told *told;
+} fgi_soft_args;
+
+int64_t fgi_soft_partial_floats(int32_t k, int32_t depth); /* of a block of rows */
+int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth);
+
+cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream);
+cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream);
+cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream);
+cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t stream);
+
+/* Adds what all chunks have told. */
+typedef struct fgi_soft_finish_args {
+    fgi_soft_model model;
+    fgi_cuda_params params;
+    int32_t depth, ld;
+    double dropped; /* of a row: what the components left out may share */
+    const double *sums;
+    const fgi_sparse_told *told;
+    double *mass, *shift, *square; /* as in fgi_stats: added to */
+    fgi_cuda_totals *totals;
+} fgi_soft_finish_args;
+
+cudaError_t fgi_soft_finish(const fgi_soft_finish_args *a, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density; then which rows count.
+ *
+ * grid     persistent; block: 3 computing warpgroups of 152 registers, and one of which a thread loads
+ * tile     64 rows x 128 components a warpgroup, twice for the same components where numbers are one half; rows stay in shared
+ *          memory for all components, weights stream through in chunks of 64 halves
+ * turns    warpgroups give their products to the tensor cores one after the other, so that one's exponentials go on beside
+ *          another's product
+ * bytes    2 d a row and half from HBM; 2 k d / 256 a row and half from L2
+ * bound    tensor cores: 2 k d flops a row and product */
+#include "ptx.cuh"
+#include "reduce.cuh"
+#include "soft_layout.cuh"
+
+#include <math_constants.h> /* CUDART_INF_F */
+
+namespace soft
+{
+
+enum { GROUPS = 3, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6, TERMS_STAGES = 2, TERMS_BYTES = SLICE * 8 };
+
+/* Shared memory and threads; bytes from an address that is a multiple of 1024. */
+template <class F> struct tiling {
+    static constexpr int EACH = F::PARTS == 2 ? 1 : 2; /* products of 64 rows of a warpgroup, one after the other */
+    static constexpr int TILE_ROWS = GROUPS * EACH * GROUP_ROWS;
+    static constexpr int GROUP_BYTES = EACH * F::ROW_PARTS * F::CHUNKS * ROW_BOX_BYTES;
+    static constexpr int STAGE_BYTES = F::PARTS * WEIGHT_BOX_BYTES;
+    static constexpr int FIT = (MOST_SHARED - 4096 - GROUPS * GROUP_BYTES) / STAGE_BYTES;
+    static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
+    static constexpr int STAGE_AT = GROUPS * GROUP_BYTES;
+    static constexpr int TERMS_AT = STAGE_AT + STAGES * STAGE_BYTES;
+    static constexpr int BARRIERS_AT = TERMS_AT + TERMS_STAGES * TERMS_BYTES;
+    static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
+    static_assert(STAGES >= F::CHUNKS && BYTES <= MOST_SHARED, "a tile of components has to fit");
+};
+
+struct normalize_barriers {
+    uint32_t base;
+    __device__ uint32_t full(int s) const
+    {
+        return base + 8 * s;
+    }
+    __device__ uint32_t empty(int s) const
+    {
+        return base + 8 * (MOST_STAGES + s);
+    }
+    __device__ uint32_t terms_full(int s) const
+    {
+        return base + 8 * (2 * MOST_STAGES + s);
+    }
+    __device__ uint32_t terms_empty(int s) const
+    {
+        return base + 8 * (2 * MOST_STAGES + TERMS_STAGES + s);
+    }
+    __device__ uint32_t rows_full(int group) const
+    {
+        return base + 8 * (2 * MOST_STAGES + 2 * TERMS_STAGES + group);
+    }
+    __device__ uint32_t rows_empty(int group) const
+    {
+        return base + 8 * (2 * MOST_STAGES + 2 * TERMS_STAGES + 3 + group);
+    }
+};
+
+template <class T> __device__ void init(const normalize_barriers &bar)
+{
+    for (int s = 0; s < T::STAGES; s++) {
+        fgi_mbar_init(bar.full(s), 1);
+        fgi_mbar_init(bar.empty(s), WORKERS);
+    }
+    for (int s = 0; s < TERMS_STAGES; s++) {
+        fgi_mbar_init(bar.terms_full(s), 1);
+        fgi_mbar_init(bar.terms_empty(s), WORKERS);
+    }
+    for (int g = 0; g < GROUPS; g++) {
+        fgi_mbar_init(bar.rows_full(g), 1);
+        fgi_mbar_init(bar.rows_empty(g), 128);
+    }
+    fgi_mbar_init_fence();
+}
+
+__device__ __forceinline__ int32_t tiles_of(const fgi_soft_args &a, int tile_rows)
+{
+    return (a.rows.rows + tile_rows - 1) / tile_rows;
+}
+
+template <class F>
+__device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const normalize_barriers &bar)
+{
+    using T = tiling<F>;
+    const int32_t slices = slices_for(a.model.k);
+    uint32_t stage = 0, turn = 0, round = 0;
+    for (int32_t t = blockIdx.x; t < tiles_of(a, T::TILE_ROWS); t += gridDim.x, round++) {
+        for (int g = 0; g < GROUPS; g++) {
+            fgi_mbar_wait(bar.rows_empty(g), (round & 1) ^ 1);
+            fgi_mbar_expect(bar.rows_full(g), T::GROUP_BYTES);
+            uint32_t to = smem + g * T::GROUP_BYTES;
+            for (int part = 0; part < F::ROW_PARTS; part++)
+                for (int each = 0; each < T::EACH; each++)
+                    for (int c = 0; c < F::CHUNKS; c++, to += ROW_BOX_BYTES)
+                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK,
+                                        t * T::TILE_ROWS + (g * T::EACH + each) * GROUP_ROWS);
+        }
+        for (int32_t s = 0; s < slices; s++, turn++) {
+            const int slot = turn % TERMS_STAGES;
+            fgi_mbar_wait(bar.terms_empty(slot), (turn / TERMS_STAGES & 1) ^ 1);
+            fgi_mbar_expect(bar.terms_full(slot), TERMS_BYTES);
+            fgi_bulk_load(smem + T::TERMS_AT + slot * TERMS_BYTES, a.model.terms + (int64_t)s * SLICE, TERMS_BYTES,
+                          bar.terms_full(slot));
+            for (int c = 0; c < F::CHUNKS; c++, stage++) {
+                const int at = stage % T::STAGES;
+                fgi_mbar_wait(bar.empty(at), (stage / T::STAGES & 1) ^ 1);
+                fgi_mbar_expect(bar.full(at), T::STAGE_BYTES);
+                for (int part = 0; part < F::PARTS; part++)
+                    fgi_tma_load_2d(smem + T::STAGE_AT + at * T::STAGE_BYTES + part * WEIGHT_BOX_BYTES, &m.weights[part],
+                                    bar.full(at), c * CHUNK, s * SLICE);
+            }
+        }
+    }
+}
+
+/* A thread's two rows of a product: g and g + 8 of its warp's sixteen. */
+struct row_pair {
+    float norm[2];
+    float top[2];  /* the largest value so far, of the row */
+    float sum[2];  /* of 2^(value - top), of this thread's columns */
+    float tight[2]; /* the largest value of a tight component, of this thread's columns */
+};
+
+__device__ __forceinline__ row_pair begin_rows(const fgi_soft_args &a, int32_t row)
+{
+    row_pair p;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const float norm = row + 8 * r < a.rows.rows ? a.rows.norm[row + 8 * r] : 0.0f;
+        p.norm[r] = isfinite(norm) ? norm : 0.0f;
+        p.top[r] = p.tight[r] = -CUDART_INF_F;
+        p.sum[r] = 0.0f;
+    }
+    return p;
+}
+
+__device__ __forceinline__ float quad_largest(float x)
+{
+    x = fmaxf(x, __shfl_xor_sync(FGI_ALL_LANES, x, 1));
+    return fmaxf(x, __shfl_xor_sync(FGI_ALL_LANES, x, 2));
+}
+
+/* Products -> values, in place. terms: of this thread's columns of the slice. */
+__device__ __forceinline__ void evaluate(float (&acc)[64], const float4 *terms, const row_pair &p)
+{
+#pragma unroll
+    for (int b = 0; b < SLICE / 8; b++) {
+        const float4 t = terms[4 * b];
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            acc[4 * b + 2 * r] = fmaf(product_factor, acc[4 * b + 2 * r], fmaf(t.x, p.norm[r], t.y));
+            acc[4 * b + 2 * r + 1] = fmaf(product_factor, acc[4 * b + 2 * r + 1], fmaf(t.z, p.norm[r], t.w));
+        }
+    }
+}
+
+/* Adds values to the online log-sum-exp, unless all are beneath notice. */
+__device__ __forceinline__ void add_values(const float (&acc)[64], float cut, row_pair &p)
+{
+    float top[2] = {acc[0], acc[2]};
+#pragma unroll
+    for (int b = 0; b < SLICE / 8; b++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) top[r] = fmaxf(top[r], fmaxf(acc[4 * b + 2 * r], acc[4 * b + 2 * r + 1]));
+    top[0] = quad_largest(top[0]);
+    top[1] = quad_largest(top[1]);
+    if (!__any_sync(FGI_ALL_LANES, top[0] > p.top[0] - cut || top[1] > p.top[1] - cut)) return;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const float now = fmaxf(top[r], p.top[r]);
+        float sum = p.sum[r] * fgi_exp2(p.top[r] - now), other = 0.0f;
+#pragma unroll
+        for (int b = 0; b < SLICE / 8; b++) {
+            sum += fgi_exp2(acc[4 * b + 2 * r] - now);
+            other += fgi_exp2(acc[4 * b + 2 * r + 1] - now);
+        }
+        p.sum[r] = sum + other;
+        p.top[r] = now;
+    }
+}
+
+/* mask: tight components of the slice. */
+__device__ void note_tight(const float (&acc)[64], uint4 mask, row_pair &p)
+{
+    const uint32_t words[4] = {mask.x, mask.y, mask.z, mask.w};
+    const int first = 2 * (threadIdx.x & 3);
+#pragma unroll
+    for (int b = 0; b < SLICE / 8; b++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (words[b / 4] >> (8 * (b % 4) + first + i % 2) & 1) p.tight[i / 2] = fmaxf(p.tight[i / 2], acc[4 * b + i]);
+}
+
+/* row: of the pair's first. */
+__device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair &p, int32_t row)
+{
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float sum = p.sum[r] + __shfl_xor_sync(FGI_ALL_LANES, p.sum[r], 1);
+        sum += __shfl_xor_sync(FGI_ALL_LANES, sum, 2);
+        const float density = p.top[r] + log2f(sum), tight = quad_largest(p.tight[r]);
+        if ((threadIdx.x & 3) == 0 && row + 8 * r < a.rows.rows)
+            a.normalizer[row + 8 * r] = tight > density - a.cut ? -CUDART_INF_F : density;
+    }
+}
+
+/* acc = 64 rows x the components of the stages from `stage` on */
+template <class F>
+__device__ __forceinline__ void multiply(float (&acc)[64], uint32_t smem, uint32_t rows, uint32_t stage)
+{
+    using T = tiling<F>;
+    fgi_wgmma_fence();
+#pragma unroll
+    for (int i = 0; i < F::PRODUCTS; i++)
+#pragma unroll
+        for (int c = 0; c < F::CHUNKS; c++)
+#pragma unroll
+            for (int step = 0; step < CHUNK / 16; step++) {
+                const uint32_t box = rows + (row_part<F>(i) * T::EACH * F::CHUNKS + c) * ROW_BOX_BYTES;
+                const uint32_t weights = smem + T::STAGE_AT + (stage + c) % T::STAGES * T::STAGE_BYTES +
+                                         other_part<F>(i) * WEIGHT_BOX_BYTES;
+                fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(box + step * 32), fgi_wgmma_operand(weights + step * 32),
+                                    i + c + step > 0);
+            }
+    fgi_wgmma_commit();
+}
+
+template <class F>
+__device__ void compute(const fgi_soft_args &a, const uint8_t *smem_at, uint32_t smem, const normalize_barriers &bar)
+{
+    using T = tiling<F>;
+    const int group = threadIdx.x / 128, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
+    const int32_t slices = slices_for(a.model.k);
+    const uint4 *tight = reinterpret_cast<const uint4 *>(a.model.tight);
+    const uint32_t rows_at = smem + group * T::GROUP_BYTES;
+    uint32_t stage = 0, turn = 0, round = 0;
+    fgi_turn_begin(group, GROUPS);
+    for (int32_t t = blockIdx.x; t < tiles_of(a, T::TILE_ROWS); t += gridDim.x, round++) {
+        const int32_t row = t * T::TILE_ROWS + group * T::EACH * GROUP_ROWS + warp * 16 + lane / 4;
+        row_pair pairs[T::EACH];
+#pragma unroll
+        for (int e = 0; e < T::EACH; e++) pairs[e] = begin_rows(a, row + e * GROUP_ROWS);
+        fgi_mbar_wait(bar.rows_full(group), round & 1);
+        for (int32_t s = 0; s < slices; s++, turn++, stage += F::CHUNKS) {
+            const int slot = turn % TERMS_STAGES;
+            const float4 *terms =
+                reinterpret_cast<const float4 *>(smem_at + T::TERMS_AT + slot * TERMS_BYTES) + lane % 4;
+            const uint4 mask = __ldg(tight + s);
+#pragma unroll
+            for (int c = 0; c < F::CHUNKS; c++)
+                fgi_mbar_wait(bar.full((stage + c) % T::STAGES), (stage + c) / T::STAGES & 1);
+#pragma unroll
+            for (int e = 0; e < T::EACH; e++) {
+                float acc[64];
+                fgi_turn_take(group);
+                multiply<F>(acc, smem, rows_at + e * F::CHUNKS * ROW_BOX_BYTES, stage);
+                fgi_turn_pass(group, GROUPS);
+                fgi_wgmma_wait<0>();
+                fgi_wgmma_pin(acc);
+                if (e == T::EACH - 1) {
+#pragma unroll
+                    for (int c = 0; c < F::CHUNKS; c++) fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
+                    if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));
+                }
+                if (e == 0) fgi_mbar_wait(bar.terms_full(slot), turn / TERMS_STAGES & 1);
+                evaluate(acc, terms, pairs[e]);
+                if (e == T::EACH - 1) fgi_mbar_arrive(bar.terms_empty(slot));
+                if (mask.x | mask.y | mask.z | mask.w) note_tight(acc, mask, pairs[e]);
+                add_values(acc, a.cut, pairs[e]);
+            }
+        }
+#pragma unroll
+        for (int e = 0; e < T::EACH; e++) tell_rows(a, pairs[e], row + e * GROUP_ROWS);
+    }
+}
+
+template <class F>
+__global__ void __launch_bounds__(THREADS, 1)
+    normalize(const __grid_constant__ maps m, const __grid_constant__ fgi_soft_args a)
+{
+    using T = tiling<F>;
+    extern __shared__ uint8_t raw[];
+    const uint32_t smem = (fgi_shared_address(raw) + 1023) & ~1023u;
+    const uint8_t *smem_at = raw + (smem - fgi_shared_address(raw));
+    const normalize_barriers bar = {smem + T::BARRIERS_AT};
+    if (threadIdx.x == 0) init<T>(bar);
+    __syncthreads();
+    if (threadIdx.x < WORKERS) {
+        fgi_registers_more<152>();
+        compute<F>(a, smem_at, smem, bar);
+    } else {
+        fgi_registers_less<24>();
+        if (threadIdx.x == WORKERS) load<F>(a, m, smem, bar);
+    }
+}
+
+/* A thread a row, a warp a group of them. */
+__global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_constant__ fgi_soft_args a)
+{
+    const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
+    const bool there = row < a.rows.rows;
+    const float norm = there ? a.rows.norm[row] : 0.0f, normalizer = there ? a.normalizer[row] : 0.0f;
+    const bool flagged = __any_sync(FGI_ALL_LANES, !isnan(norm) && (isinf(norm) || isinf(normalizer)));
+    const bool bad = isnan(norm) && !flagged, counts = there && !bad && !flagged;
+    a.counted[row] = counts ? make_float2(norm, normalizer - LIFT) : make_float2(0.0f, CUDART_INF_F);
+    if (there && threadIdx.x % 32 == 0) a.flags[row / FGI_SPARSE_GROUP] = flagged;
+    const double density = fgi_block_reduce<FGI_SOFT_TOLD_ROWS>(counts ? (double)normalizer : 0.0, fgi_add());
+    const int counted = __syncthreads_count(counts), skipped = __syncthreads_count(bad);
+    if (bad) atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + row));
+    if (threadIdx.x != 0) return;
+    a.density[blockIdx.x] = density;
+    atomicAdd((unsigned long long *)&a.told->rows, (unsigned long long)counted);
+    if (skipped) atomicAdd((unsigned long long *)&a.told->bad_rows, (unsigned long long)skipped);
+}
+
+} // namespace soft
+
+using namespace soft;
+
+extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream)
+{
+    return with_form(*a, [&](auto f) {
+        using F = decltype(f);
+        using T = tiling<F>;
+        maps m;
+        cudaError_t e = make_maps(*a, &m);
+        if (e == cudaSuccess)
+            e = cudaFuncSetAttribute(normalize<F>, cudaFuncAttributeMaxDynamicSharedMemorySize, T::BYTES);
+        if (e != cudaSuccess) return e;
+        const int32_t tiles = (a->rows.rows + T::TILE_ROWS - 1) / T::TILE_ROWS;
+        const int32_t grid = tiles < a->multiprocessors ? tiles : a->multiprocessors;
+        normalize<F><<<grid, THREADS, T::BYTES, stream>>>(m, *a);
+        return cudaGetLastError();
+    });
+}
+
+extern "C" cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream)
+{
+    const int32_t blocks = (a->rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
+    settle<<<blocks * (FGI_SOFT_BLOCK_ROWS / FGI_SOFT_TOLD_ROWS), FGI_SOFT_TOLD_ROWS, 0, stream>>>(*a);
+    return cudaGetLastError();
+}

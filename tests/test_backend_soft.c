@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_backend_soft.c - the soft strategy of a CUDA device, which crowded rows are given to, beside the CPU: statistics within
+ * the bounds of the arithmetic, on rows that overlap more or less; the same bits twice, held or passing by; tight components,
+ * bad rows and rows beyond f16 are left to others. */
+#include "backend_cases.h"
+#include "backend_contexts.h"
+
+#ifdef FGI_WITH_CUDA
+#include "cuda_backend.h"
+
+#include <math.h> /* sqrt */
+
+static const pass_case overlapping[] = {
+    {20000, 1024, 128, FG_F32, 0.1, false, 0}, /* a row has hundreds of components */
+    {20000, 1024, 128, FG_F32, 0.5, false, 0},
+    {100003, 300, 100, FG_F32, 1, false, 3},
+    {9000, 129, 64, FG_F32, 0.3, false, 0},
+    {9001, 256, 65, FG_F16, 1, false, 0},
+    {30000, 97, 7, FG_F32, 1, false, 0},
+    {5000, 150, 96, FG_BF16, 0.4, false, 0},
+    {20000, 300, 128, FG_U8, 0.3, false, 0},
+    {20000, 300, 128, FG_I8, 0.3, false, 7},
+    {5000, 257, 100, FG_F32, 0.5, true, 0},
+    {3000, 200, 50, FG_F64, 0.5, false, 1},
+    {20000, 1000, 100, FG_F32, 3, false, 5}, /* separated */
+    {100, 100, 16, FG_F32, 0.2, false, 0},
+};
+enum { COUNT = sizeof overlapping / sizeof *overlapping };
+
+static bool quick(void)
+{
+    return getenv("FLASHGMM_TEST_QUICK") != NULL;
+}
+
+/* As if the sparse strategy had lost rows in the pass before. */
+static void crowd(fg_context *ctx)
+{
+    fgi_cuda_backend *cuda = (fgi_cuda_backend *)ctx->backend;
+    cuda->crowding = 1;
+    cuda->passes_crowded = 16;
+}
+
+static void run_soft(fg_context *ctx, const problem *p, outcome *out)
+{
+    const fgi_row_request nothing = {0};
+    crowd(ctx);
+    run_pass(ctx, p, &nothing, FGI_SPHERICAL, out);
+    assert_string_equal(((fgi_cuda_backend *)ctx->backend)->worker->strategy->name, "soft");
+}
+
+static void hold(fg_context *ctx, const problem *p)
+{
+    const fgi_hold all = {
+        .source = p->src, .rows = p->src->rows, .cols = p->src->cols, .dtype = p->src->dtype};
+    ctx->backend->ops->hold(ctx->backend, &all);
+}
+
+static void expect_same_statistics(const problem *p, const outcome *a, const outcome *b)
+{
+    const int64_t doubles = fgi_stats_doubles(p->kind, p->how->k, p->how->d);
+    assert_memory_equal(a->stats.mass, b->stats.mass, (size_t)doubles * sizeof(double));
+    assert_memory_equal(&a->stats.objective, &b->stats.objective, sizeof(double));
+}
+
+/* In both precisions: rows that pass by, the same again, and rows that stay. */
+static void check(const problem *p)
+{
+    const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true};
+    fg_context *devices[] = {gpu, fast};
+    outcome a;
+    run_pass(cpu, p, &ranked, p->kind, &a);
+    for (int i = 0; i < 2; i++) {
+        outcome b, again;
+        run_soft(devices[i], p, &b);
+        compare_statistics(p, &a, &b, i == 1);
+        for (int pass = 0; pass < 4; pass++) {
+            if (pass == 1) hold(devices[i], p);
+            run_soft(devices[i], p, &again);
+            expect_same_statistics(p, &b, &again);
+            free_outcome(&again);
+        }
+        devices[i]->backend->ops->release(devices[i]->backend);
+        free_outcome(&b);
+    }
+    free_outcome(&a);
+}
+
+static void test_overlapping_rows(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    for (int i = 0; i < COUNT; i++) {
+        const pass_case *c = &overlapping[i];
+        if (quick() && c->n * c->k > 2000000) continue;
+        problem p;
+        make_problem(c, FGI_SPHERICAL, &p);
+        print_message("n %lld, k %d, d %d, %s, spread %g\n", (long long)c->n, c->k, c->d,
+                      fg_dtype_text(c->dtype), c->spread);
+        check(&p);
+        free_problem(&p);
+    }
+}
+
+/* A component so tight that products cannot tell its values: rows at its mean go another way, with the same result. */
+static void test_tight_components(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    problem p;
+    make_problem(&overlapping[3], FGI_SPHERICAL, &p);
+    const int32_t d = p.how->d;
+    for (int32_t j = 0; j < p.how->k; j += 40) { /* each stands at one row, or near it */
+        const float *row = (const float *)p.rows + (int64_t)(j + 5) * d;
+        for (int32_t i = 0; i < d; i++)
+            p.params.means[(int64_t)j * d + i] = row[i] - p.params.center[i] + (j % 80 ? 1e-4f : 0);
+        p.params.variances[j] = p.least_variance = 1e-6;
+        p.params.log_weights[j] = -12.0;
+    }
+    p.largest_offset = 12 + 0.5 * d * 12;
+    check(&p);
+    free_problem(&p);
+}
+
+/* Rows as long as f16 cannot hold them, in scaled units. */
+static void test_long_rows(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    problem p;
+    make_problem(&overlapping[3], FGI_SPHERICAL, &p);
+    for (int64_t r = 2000; r < 2003; r++) ((float *)p.rows)[r * p.how->d + 7] = 3e6f;
+    check(&p);
+    free_problem(&p);
+}
+
+/* More of these than can be left over: the pass says so, and is made again by another strategy. */
+static void test_too_many_left_over(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    problem p;
+    make_problem(&overlapping[2], FGI_SPHERICAL, &p);
+    const int64_t stride = p.how->d + p.how->gap;
+    for (int64_t r = 2000; r < p.how->n; r += 3) ((float *)p.rows)[r * stride + 7] = 3e6f;
+    const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true}, nothing = {0};
+    outcome a, b;
+    run_pass(cpu, &p, &ranked, p.kind, &a);
+    crowd(gpu);
+    run_pass(gpu, &p, &nothing, p.kind, &b);
+    assert_string_not_equal(((fgi_cuda_backend *)gpu->backend)->worker->strategy->name, "soft");
+    compare_statistics(&p, &a, &b, false);
+    free_outcome(&a);
+    free_outcome(&b);
+    free_problem(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overlapping_rows),
+        cmocka_unit_test(test_tight_components),
+        cmocka_unit_test(test_long_rows),
+        cmocka_unit_test(test_too_many_left_over),
+    };
+    return cmocka_run_group_tests_name("backend soft", tests, open_contexts, close_contexts);
+}
+
+#else
+
+int main(void)
+{
+    printf("built without CUDA: GPU tests skipped\n");
+    return 0;
+}
+
+#endif
