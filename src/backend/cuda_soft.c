@@ -108,9 +108,8 @@ static void carve_model(soft_worker *w, fgi_cuda_carver *c)
     m->d = w->task.d;
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->low_weights = is_fast(&w->task) ? NULL : fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
-    m->terms = fgi_cuda_carve(c, lanes, sizeof *m->terms);
+    m->beside = fgi_cuda_carve(c, lanes * FGI_SOFT_BESIDE, sizeof(uint16_t));
     m->tight = fgi_cuda_carve(c, lanes / 32, sizeof *m->tight);
-    m->shapes = fgi_cuda_carve(c, k, sizeof *m->shapes);
 }
 
 /* What is of no use once the last chunk was absorbed. */
@@ -119,7 +118,7 @@ static void carve_chunk(soft_worker *w, fgi_cuda_carver *c)
     const int64_t blocks = blocks_for(&w->task), rows = blocks * FGI_SOFT_BLOCK_ROWS;
     fgi_soft_args *a = &w->args;
     a->normalizer = fgi_cuda_carve(c, rows, sizeof *a->normalizer);
-    a->counted = fgi_cuda_carve(c, rows, sizeof *a->counted);
+    a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
     a->flags = fgi_cuda_carve(c, rows / FGI_SPARSE_GROUP, 1);
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
     a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld), sizeof *a->partial);
@@ -184,6 +183,7 @@ static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *ch
     fgi_soft_args *a = &w->args;
     a->first = chunk->first;
     cudaError_t e = take_rows(w, chunk, stream);
+    if (e == cudaSuccess) e = fgi_soft_begin(a, stream);
     if (e == cudaSuccess) e = fgi_soft_normalize(a, stream);
     if (e == cudaSuccess) e = fgi_soft_settle(a, stream);
     if (e == cudaSuccess) e = fgi_soft_sums(a, stream);

@@ -5,6 +5,7 @@
  * The work is the same whatever the rows are: a product for the normalisers of rows, the same again for their
  * responsibilities, and one that sums rows by these. No matrix of rows x components lies in memory. Of a chunk of rows, whose
  * planes fgi_sparse_plane has made:
+ *     begin      what rows have beside their planes
  *     normalize  log2 of each row's density
  *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are flagged, 32 together
  *     sums       responsibilities and sums of a block of rows x a slice of components
@@ -20,32 +21,26 @@
 #define FGI_CUDA_SOFT_H
 #include "cuda_sparse.h"
 
-#include <vector_types.h> /* float2 */
-
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 enum {
     FGI_SOFT_MOST_DEPTH = 128, /* of a row of the plane */
-    FGI_SOFT_SLICE = 128,      /* components that one block sums */
+    FGI_SOFT_BESIDE = 16,
+    FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 4096, /* rows that one block sums; a chunk is a whole number of these */
     FGI_SOFT_TOLD_ROWS = 512    /* rows whose densities are summed together */
 };
 
-/* A component in scaled units and log2, as kernels have it: log2 of its density at y is constant - h |y - mean|^2. */
-typedef struct fgi_soft_shape {
-    double h, constant;
-} fgi_soft_shape;
-
-/* On the device. */
+/* On the device. Beside their halves, rows and components have FGI_SOFT_BESIDE halves more, whose product is what else a log2
+ * density is made of. */
 typedef struct fgi_soft_model {
     int32_t k, d;
     const fgi_sparse_scale *scale;
     void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: default precision, else NULL */
-    float2 *terms;               /* slope, bias: k padded to FGI_SOFT_SLICE */
+    void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
     uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
-    fgi_soft_shape *shapes;      /* k */
 } fgi_soft_model;
 
 cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
@@ -57,7 +52,7 @@ typedef struct fgi_soft_args {
     float cut;     /* log2 units below a row's density from which on a component is of no account */
     int32_t multiprocessors;
     float *normalizer;     /* rows: log2 of the density; -inf: a tight component matters */
-    float2 *counted;       /* rows padded to FGI_SOFT_BLOCK_ROWS: norm and normaliser; inf: the row does not count */
+    void *beside;          /* rows padded to FGI_SOFT_BLOCK_ROWS: rows of halves */
     uint8_t *flags;        /* of each 32 rows: 1 if they were flagged */
     double *density;       /* of each FGI_SOFT_TOLD_ROWS, of whole blocks: sum of log2 densities */
     float *partial;        /* blocks x fgi_soft_partial_floats() */
@@ -68,6 +63,7 @@ typedef struct fgi_soft_args {
 int64_t fgi_soft_partial_floats(int32_t k, int32_t depth); /* of a block of rows */
 int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth);
 
+cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream);

@@ -248,7 +248,15 @@ __device__ __forceinline__ uint64_t fgi_wgmma_operand(uint32_t address)
     return (uint64_t)((address & 0x3ffff) >> 4) | 1ull << 16 | stride << 32 | swizzle_128 << 62;
 }
 
-/* Describes the same memory as an operand whose K runs over its rows: 16 rows of 128 bytes at `address`, aligned to 2048; the
+/* The same for rows of 32 bytes (16 halves) with the 32-byte swizzle: 8 rows an atom of 256 bytes. It also describes 16 such rows
+ * as an operand whose K runs over them. */
+__device__ __forceinline__ uint64_t fgi_wgmma_narrow_operand(uint32_t address)
+{
+    const uint64_t stride = 256 >> 4, swizzle_32 = 3;
+    return (uint64_t)((address & 0x3ffff) >> 4) | 1ull << 16 | stride << 32 | swizzle_32 << 62;
+}
+
+/* Describes the same memory as the first as an operand whose K runs over its rows: 16 rows of 128 bytes at `address`, aligned to 2048; the
  * next 64 columns lie `chunk_bytes` further on. */
 __device__ __forceinline__ uint64_t fgi_wgmma_rows_operand(uint32_t address, uint32_t chunk_bytes)
 {
@@ -328,6 +336,16 @@ __device__ __forceinline__ void fgi_wgmma_64x64x16_rows(float (&c)[32], const ui
                    "+f"(c[8]), "+f"(c[9]), "+f"(c[10]), "+f"(c[11]), "+f"(c[12]), "+f"(c[13]), "+f"(c[14]), "+f"(c[15]),
                    "+f"(c[16]), "+f"(c[17]), "+f"(c[18]), "+f"(c[19]), "+f"(c[20]), "+f"(c[21]), "+f"(c[22]), "+f"(c[23]),
                    "+f"(c[24]), "+f"(c[25]), "+f"(c[26]), "+f"(c[27]), "+f"(c[28]), "+f"(c[29]), "+f"(c[30]), "+f"(c[31])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((uint32_t)add));
+}
+
+__device__ __forceinline__ void fgi_wgmma_64x16x16_rows(float (&c)[8], const uint32_t (&a)[4], uint64_t b, bool add)
+{
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %13, 0; "
+                 "wgmma.mma_async.sync.aligned.m64n16k16.f32.f16.f16 {"
+                 "%0, %1, %2, %3, %4, %5, %6, %7"
+                 "}, {%8, %9, %10, %11}, %12, p, 1, 1, 1; }"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]), "+f"(c[4]), "+f"(c[5]), "+f"(c[6]), "+f"(c[7])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((uint32_t)add));
 }
 

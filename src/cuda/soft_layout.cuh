@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* soft_layout.cuh - what the kernels of the soft pass agree on: shapes, the order of products, where sums lie. */
+/* soft_layout.cuh - what the kernels of the soft pass agree on: shapes, the order of products, where sums lie, and what rows
+ * and components have beside their planes and weights.
+ *
+ * Beside, a row has three halves each of its norm (in units of 2^norm_shift) and of its normaliser, and ones; a component of
+ * its slope and of its bias; so that a last step of the product adds slope norm + bias - normaliser:
+ *     row        n1  n1  n1  n2  n2  n3  1   1   1   L1  L2  L3  0 ..
+ *     component  s1  s2  s3  s1  s2  s1  b1  b2  b3  -1  -1  -1  0 ..
+ * and sums of rows by responsibilities give masses and sums of norms as well. */
 #ifndef FGI_SOFT_LAYOUT_CUH
 #define FGI_SOFT_LAYOUT_CUH
 #include "cuda_soft.h"
 #include "tensor_map.cuh"
+
+#include <cuda_fp16.h> /* __half */
 
 namespace soft
 {
@@ -11,19 +20,46 @@ namespace soft
 enum {
     CHUNK = FGI_BOX_HALVES,
     SLICE = FGI_SOFT_SLICE,
+    BESIDE = FGI_SOFT_BESIDE,
     GROUP_ROWS = 64, /* rows of a warpgroup's product */
     ROW_BOX_BYTES = GROUP_ROWS * CHUNK * 2,
     WEIGHT_BOX_BYTES = SLICE * CHUNK * 2,
+    ROW_BESIDE_BYTES = GROUP_ROWS * BESIDE * 2,
+    WEIGHT_BESIDE_BYTES = SLICE * BESIDE * 2,
     MOST_SHARED = 232448,
-    LIFT = 15, /* responsibilities are summed in units of 2^-15: halves then hold them down to 2^-29 with all their bits */
-    EXTRAS = 2 /* beside a component's columns: its mass, and the sum of r log2 density */
+    LIFT = 15 /* responsibilities are summed in units of 2^-15: halves then hold them down to 2^-29 with all their bits */
 };
 
-/* Weights are h m, not 2 h m: that keeps them within f16 twice as long. */
-__device__ const float product_factor = 2.0f;
+static_assert((int)BESIDE == (int)FGI_NARROW_HALVES, "boxes hold all of it");
 
-/* The bias of a component that is dead or beyond the last: finite, so that 0 times it is 0. */
-__device__ const float never = -1e30f;
+/* Columns of what stands beside rows. */
+enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, NORMALIZER = 9 };
+
+/* Norms, biases and normalisers beyond this are not trusted to f16; a component that is dead, or beyond the last, lies that much
+ * deeper. */
+__device__ const float most_beside = 50000.0f, never = -65504.0f;
+
+/* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d, stay within f16, too. */
+__host__ __device__ inline int norm_shift(int32_t d)
+{
+    int shift = -2;
+    while (1 << (shift + 2) < d) shift++;
+    return shift;
+}
+
+struct three_halves {
+    __half part[3];
+};
+
+__device__ __forceinline__ three_halves split3(double x)
+{
+    three_halves h;
+    for (int i = 0; i < 3; i++) {
+        h.part[i] = __double2half(x);
+        x -= (double)__half2float(h.part[i]);
+    }
+    return h;
+}
 
 /* Columns of sums, padded. */
 __host__ __device__ inline int32_t columns_for(int32_t depth)
@@ -66,21 +102,26 @@ template <class Call> cudaError_t with_form(const fgi_soft_args &a, Call call)
     return wide ? call(form<2, 2, 2>()) : call(form<1, 2, 2>());
 }
 
-/* The four matrices of a product; those without a second part are described twice. */
+/* The matrices of a product; those without a second part are described twice. */
 struct maps {
-    CUtensorMap rows[2], weights[2];
+    CUtensorMap rows[2], weights[2], rows_beside, weights_beside;
 };
 
 inline cudaError_t make_maps(const fgi_soft_args &a, maps *m)
 {
     const void *rows[2] = {a.rows.plane, a.rows.low ? a.rows.low : a.rows.plane};
     const void *weights[2] = {a.model.weights, a.model.low_weights ? a.model.low_weights : a.model.weights};
+    const int32_t depth = a.rows.depth, ld = a.rows.ld;
     cudaError_t e = cudaSuccess;
     for (int i = 0; i < 2 && e == cudaSuccess; i++) {
-        e = fgi_tensor_map(&m->rows[i], rows[i], a.rows.rows, a.rows.depth, a.rows.ld, GROUP_ROWS);
-        if (e == cudaSuccess)
-            e = fgi_tensor_map(&m->weights[i], weights[i], a.model.k, a.rows.depth, a.rows.ld, SLICE);
+        e = fgi_tensor_map(&m->rows[i], rows[i], a.rows.rows, depth, ld, GROUP_ROWS, CHUNK);
+        if (e == cudaSuccess) e = fgi_tensor_map(&m->weights[i], weights[i], a.model.k, depth, ld, SLICE, CHUNK);
     }
+    if (e == cudaSuccess)
+        e = fgi_tensor_map(&m->rows_beside, a.beside, (a.rows.rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS, BESIDE, BESIDE,
+                           GROUP_ROWS, BESIDE);
+    if (e == cudaSuccess)
+        e = fgi_tensor_map(&m->weights_beside, a.model.beside, slices_for(a.model.k) * SLICE, BESIDE, BESIDE, SLICE, BESIDE);
     return e;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density; then which rows count.
+/* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density; before that, and after, what rows
+ * have beside their planes.
  *
  * grid     persistent; block: 3 computing warpgroups of 152 registers, and one of which a thread loads
  * tile     64 rows x 128 components a warpgroup, twice for the same components where numbers are one half; rows stay in shared
@@ -17,19 +18,20 @@
 namespace soft
 {
 
-enum { GROUPS = 3, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6, TERMS_STAGES = 2, TERMS_BYTES = SLICE * 8 };
+enum { GROUPS = 3, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6, BESIDE_STAGES = 2 };
 
 /* Shared memory and threads; bytes from an address that is a multiple of 1024. */
 template <class F> struct tiling {
     static constexpr int EACH = F::PARTS == 2 ? 1 : 2; /* products of 64 rows of a warpgroup, one after the other */
     static constexpr int TILE_ROWS = GROUPS * EACH * GROUP_ROWS;
-    static constexpr int GROUP_BYTES = EACH * F::ROW_PARTS * F::CHUNKS * ROW_BOX_BYTES;
+    static constexpr int PLANES_BYTES = EACH * F::ROW_PARTS * F::CHUNKS * ROW_BOX_BYTES;
+    static constexpr int GROUP_BYTES = PLANES_BYTES + EACH * ROW_BESIDE_BYTES;
     static constexpr int STAGE_BYTES = F::PARTS * WEIGHT_BOX_BYTES;
-    static constexpr int FIT = (MOST_SHARED - 4096 - GROUPS * GROUP_BYTES) / STAGE_BYTES;
+    static constexpr int FIT = (MOST_SHARED - 2048 - BESIDE_STAGES * WEIGHT_BESIDE_BYTES - GROUPS * GROUP_BYTES) / STAGE_BYTES;
     static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
     static constexpr int STAGE_AT = GROUPS * GROUP_BYTES;
-    static constexpr int TERMS_AT = STAGE_AT + STAGES * STAGE_BYTES;
-    static constexpr int BARRIERS_AT = TERMS_AT + TERMS_STAGES * TERMS_BYTES;
+    static constexpr int BESIDE_AT = STAGE_AT + STAGES * STAGE_BYTES;
+    static constexpr int BARRIERS_AT = BESIDE_AT + BESIDE_STAGES * WEIGHT_BESIDE_BYTES;
     static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
     static_assert(STAGES >= F::CHUNKS && BYTES <= MOST_SHARED, "a tile of components has to fit");
 };
@@ -44,21 +46,21 @@ struct normalize_barriers {
     {
         return base + 8 * (MOST_STAGES + s);
     }
-    __device__ uint32_t terms_full(int s) const
+    __device__ uint32_t beside_full(int s) const
     {
         return base + 8 * (2 * MOST_STAGES + s);
     }
-    __device__ uint32_t terms_empty(int s) const
+    __device__ uint32_t beside_empty(int s) const
     {
-        return base + 8 * (2 * MOST_STAGES + TERMS_STAGES + s);
+        return base + 8 * (2 * MOST_STAGES + BESIDE_STAGES + s);
     }
     __device__ uint32_t rows_full(int group) const
     {
-        return base + 8 * (2 * MOST_STAGES + 2 * TERMS_STAGES + group);
+        return base + 8 * (2 * MOST_STAGES + 2 * BESIDE_STAGES + group);
     }
     __device__ uint32_t rows_empty(int group) const
     {
-        return base + 8 * (2 * MOST_STAGES + 2 * TERMS_STAGES + 3 + group);
+        return base + 8 * (2 * MOST_STAGES + 2 * BESIDE_STAGES + 3 + group);
     }
 };
 
@@ -68,9 +70,9 @@ template <class T> __device__ void init(const normalize_barriers &bar)
         fgi_mbar_init(bar.full(s), 1);
         fgi_mbar_init(bar.empty(s), WORKERS);
     }
-    for (int s = 0; s < TERMS_STAGES; s++) {
-        fgi_mbar_init(bar.terms_full(s), 1);
-        fgi_mbar_init(bar.terms_empty(s), WORKERS);
+    for (int s = 0; s < BESIDE_STAGES; s++) {
+        fgi_mbar_init(bar.beside_full(s), 1);
+        fgi_mbar_init(bar.beside_empty(s), WORKERS);
     }
     for (int g = 0; g < GROUPS; g++) {
         fgi_mbar_init(bar.rows_full(g), 1);
@@ -94,19 +96,21 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
         for (int g = 0; g < GROUPS; g++) {
             fgi_mbar_wait(bar.rows_empty(g), (round & 1) ^ 1);
             fgi_mbar_expect(bar.rows_full(g), T::GROUP_BYTES);
+            const int32_t first = t * T::TILE_ROWS + g * T::EACH * GROUP_ROWS;
             uint32_t to = smem + g * T::GROUP_BYTES;
             for (int part = 0; part < F::ROW_PARTS; part++)
                 for (int each = 0; each < T::EACH; each++)
                     for (int c = 0; c < F::CHUNKS; c++, to += ROW_BOX_BYTES)
-                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK,
-                                        t * T::TILE_ROWS + (g * T::EACH + each) * GROUP_ROWS);
+                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK, first + each * GROUP_ROWS);
+            for (int each = 0; each < T::EACH; each++, to += ROW_BESIDE_BYTES)
+                fgi_tma_load_2d(to, &m.rows_beside, bar.rows_full(g), 0, first + each * GROUP_ROWS);
         }
         for (int32_t s = 0; s < slices; s++, turn++) {
-            const int slot = turn % TERMS_STAGES;
-            fgi_mbar_wait(bar.terms_empty(slot), (turn / TERMS_STAGES & 1) ^ 1);
-            fgi_mbar_expect(bar.terms_full(slot), TERMS_BYTES);
-            fgi_bulk_load(smem + T::TERMS_AT + slot * TERMS_BYTES, a.model.terms + (int64_t)s * SLICE, TERMS_BYTES,
-                          bar.terms_full(slot));
+            const int slot = turn % BESIDE_STAGES;
+            fgi_mbar_wait(bar.beside_empty(slot), (turn / BESIDE_STAGES & 1) ^ 1);
+            fgi_mbar_expect(bar.beside_full(slot), WEIGHT_BESIDE_BYTES);
+            fgi_tma_load_2d(smem + T::BESIDE_AT + slot * WEIGHT_BESIDE_BYTES, &m.weights_beside, bar.beside_full(slot), 0,
+                            s * SLICE);
             for (int c = 0; c < F::CHUNKS; c++, stage++) {
                 const int at = stage % T::STAGES;
                 fgi_mbar_wait(bar.empty(at), (stage / T::STAGES & 1) ^ 1);
@@ -121,43 +125,20 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
 
 /* A thread's two rows of a product: g and g + 8 of its warp's sixteen. */
 struct row_pair {
-    float norm[2];
     float top[2];  /* the largest value so far, of the row */
     float sum[2];  /* of 2^(value - top), of this thread's columns */
     float tight[2]; /* the largest value of a tight component, of this thread's columns */
 };
 
-__device__ __forceinline__ row_pair begin_rows(const fgi_soft_args &a, int32_t row)
+__device__ __forceinline__ row_pair no_values(void)
 {
-    row_pair p;
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        const float norm = row + 8 * r < a.rows.rows ? a.rows.norm[row + 8 * r] : 0.0f;
-        p.norm[r] = isfinite(norm) ? norm : 0.0f;
-        p.top[r] = p.tight[r] = -CUDART_INF_F;
-        p.sum[r] = 0.0f;
-    }
-    return p;
+    return {{-CUDART_INF_F, -CUDART_INF_F}, {0.0f, 0.0f}, {-CUDART_INF_F, -CUDART_INF_F}};
 }
 
 __device__ __forceinline__ float quad_largest(float x)
 {
     x = fmaxf(x, __shfl_xor_sync(FGI_ALL_LANES, x, 1));
     return fmaxf(x, __shfl_xor_sync(FGI_ALL_LANES, x, 2));
-}
-
-/* Products -> values, in place. terms: of this thread's columns of the slice. */
-__device__ __forceinline__ void evaluate(float (&acc)[64], const float4 *terms, const row_pair &p)
-{
-#pragma unroll
-    for (int b = 0; b < SLICE / 8; b++) {
-        const float4 t = terms[4 * b];
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            acc[4 * b + 2 * r] = fmaf(product_factor, acc[4 * b + 2 * r], fmaf(t.x, p.norm[r], t.y));
-            acc[4 * b + 2 * r + 1] = fmaf(product_factor, acc[4 * b + 2 * r + 1], fmaf(t.z, p.norm[r], t.w));
-        }
-    }
 }
 
 /* Adds values to the online log-sum-exp, unless all are beneath notice. */
@@ -210,9 +191,10 @@ __device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair
     }
 }
 
-/* acc = 64 rows x the components of the stages from `stage` on */
+/* acc = values of 64 rows x the components of a slice. rows: their boxes, and where they have what is beside them */
 template <class F>
-__device__ __forceinline__ void multiply(float (&acc)[64], uint32_t smem, uint32_t rows, uint32_t stage)
+__device__ __forceinline__ void multiply(float (&acc)[64], uint32_t smem, uint32_t rows, uint32_t rows_beside, uint32_t stage,
+                                         uint32_t slot)
 {
     using T = tiling<F>;
     fgi_wgmma_fence();
@@ -228,53 +210,52 @@ __device__ __forceinline__ void multiply(float (&acc)[64], uint32_t smem, uint32
                 fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(box + step * 32), fgi_wgmma_operand(weights + step * 32),
                                     i + c + step > 0);
             }
+    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(rows_beside),
+                        fgi_wgmma_narrow_operand(smem + T::BESIDE_AT + slot * WEIGHT_BESIDE_BYTES), true);
     fgi_wgmma_commit();
 }
 
-template <class F>
-__device__ void compute(const fgi_soft_args &a, const uint8_t *smem_at, uint32_t smem, const normalize_barriers &bar)
+template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const normalize_barriers &bar)
 {
     using T = tiling<F>;
-    const int group = threadIdx.x / 128, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
+    const int group = __shfl_sync(FGI_ALL_LANES, threadIdx.x / 128, 0); /* so the compiler knows that warps agree on it */
+    const int warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
     const int32_t slices = slices_for(a.model.k);
     const uint4 *tight = reinterpret_cast<const uint4 *>(a.model.tight);
-    const uint32_t rows_at = smem + group * T::GROUP_BYTES;
+    const uint32_t rows_at = smem + group * T::GROUP_BYTES, beside_at = rows_at + T::PLANES_BYTES;
     uint32_t stage = 0, turn = 0, round = 0;
     fgi_turn_begin(group, GROUPS);
     for (int32_t t = blockIdx.x; t < tiles_of(a, T::TILE_ROWS); t += gridDim.x, round++) {
-        const int32_t row = t * T::TILE_ROWS + group * T::EACH * GROUP_ROWS + warp * 16 + lane / 4;
         row_pair pairs[T::EACH];
 #pragma unroll
-        for (int e = 0; e < T::EACH; e++) pairs[e] = begin_rows(a, row + e * GROUP_ROWS);
+        for (int e = 0; e < T::EACH; e++) pairs[e] = no_values();
         fgi_mbar_wait(bar.rows_full(group), round & 1);
         for (int32_t s = 0; s < slices; s++, turn++, stage += F::CHUNKS) {
-            const int slot = turn % TERMS_STAGES;
-            const float4 *terms =
-                reinterpret_cast<const float4 *>(smem_at + T::TERMS_AT + slot * TERMS_BYTES) + lane % 4;
+            const int slot = turn % BESIDE_STAGES;
             const uint4 mask = __ldg(tight + s);
 #pragma unroll
             for (int c = 0; c < F::CHUNKS; c++)
                 fgi_mbar_wait(bar.full((stage + c) % T::STAGES), (stage + c) / T::STAGES & 1);
+            fgi_mbar_wait(bar.beside_full(slot), turn / BESIDE_STAGES & 1);
 #pragma unroll
             for (int e = 0; e < T::EACH; e++) {
                 float acc[64];
                 fgi_turn_take(group);
-                multiply<F>(acc, smem, rows_at + e * F::CHUNKS * ROW_BOX_BYTES, stage);
+                multiply<F>(acc, smem, rows_at + e * F::CHUNKS * ROW_BOX_BYTES, beside_at + e * ROW_BESIDE_BYTES, stage, slot);
                 fgi_turn_pass(group, GROUPS);
                 fgi_wgmma_wait<0>();
                 fgi_wgmma_pin(acc);
                 if (e == T::EACH - 1) {
 #pragma unroll
                     for (int c = 0; c < F::CHUNKS; c++) fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
+                    fgi_mbar_arrive(bar.beside_empty(slot));
                     if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));
                 }
-                if (e == 0) fgi_mbar_wait(bar.terms_full(slot), turn / TERMS_STAGES & 1);
-                evaluate(acc, terms, pairs[e]);
-                if (e == T::EACH - 1) fgi_mbar_arrive(bar.terms_empty(slot));
                 if (mask.x | mask.y | mask.z | mask.w) note_tight(acc, mask, pairs[e]);
                 add_values(acc, a.cut, pairs[e]);
             }
         }
+        const int32_t row = t * T::TILE_ROWS + group * T::EACH * GROUP_ROWS + warp * 16 + lane / 4;
 #pragma unroll
         for (int e = 0; e < T::EACH; e++) tell_rows(a, pairs[e], row + e * GROUP_ROWS);
     }
@@ -287,17 +268,39 @@ __global__ void __launch_bounds__(THREADS, 1)
     using T = tiling<F>;
     extern __shared__ uint8_t raw[];
     const uint32_t smem = (fgi_shared_address(raw) + 1023) & ~1023u;
-    const uint8_t *smem_at = raw + (smem - fgi_shared_address(raw));
     const normalize_barriers bar = {smem + T::BARRIERS_AT};
     if (threadIdx.x == 0) init<T>(bar);
     __syncthreads();
     if (threadIdx.x < WORKERS) {
         fgi_registers_more<152>();
-        compute<F>(a, smem_at, smem, bar);
+        compute<F>(a, smem, bar);
     } else {
         fgi_registers_less<24>();
         if (threadIdx.x == WORKERS) load<F>(a, m, smem, bar);
     }
+}
+
+/* ------------------------------------------------------------------------------------- beside planes */
+
+enum { BEGIN_THREADS = 256 };
+
+__device__ __forceinline__ bool is_served(float norm, int32_t d)
+{
+    return ldexpf(norm, -norm_shift(d)) <= most_beside; /* neither NaN nor infinite */
+}
+
+/* A thread a row. */
+__global__ void __launch_bounds__(BEGIN_THREADS) begin(const __grid_constant__ fgi_soft_args a)
+{
+    const int32_t row = blockIdx.x * BEGIN_THREADS + threadIdx.x;
+    const float norm = row < a.rows.rows ? a.rows.norm[row] : 0.0f;
+    const three_halves n = split3(is_served(norm, a.model.d) ? ldexp((double)norm, -norm_shift(a.model.d)) : 0.0);
+    const __half one = __float2half(1.0f), zero = __float2half(0.0f);
+    const __half all[BESIDE] = {n.part[0], n.part[0], n.part[0], n.part[1], n.part[1], n.part[2], one,  one,
+                                one,       zero,      zero,      zero,      zero,      zero,      zero, zero};
+    uint4 *to = reinterpret_cast<uint4 *>(static_cast<__half *>(a.beside) + (int64_t)row * BESIDE);
+    to[0] = reinterpret_cast<const uint4 *>(all)[0];
+    to[1] = reinterpret_cast<const uint4 *>(all)[1];
 }
 
 /* A thread a row, a warp a group of them. */
@@ -306,9 +309,12 @@ __global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_consta
     const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
     const bool there = row < a.rows.rows;
     const float norm = there ? a.rows.norm[row] : 0.0f, normalizer = there ? a.normalizer[row] : 0.0f;
-    const bool flagged = __any_sync(FGI_ALL_LANES, !isnan(norm) && (isinf(norm) || isinf(normalizer)));
+    const bool served = is_served(norm, a.model.d) && fabsf(normalizer) <= most_beside;
+    const bool flagged = __any_sync(FGI_ALL_LANES, !isnan(norm) && !served);
     const bool bad = isnan(norm) && !flagged, counts = there && !bad && !flagged;
-    a.counted[row] = counts ? make_float2(norm, normalizer - LIFT) : make_float2(0.0f, CUDART_INF_F);
+    const three_halves n = split3(counts ? (double)normalizer - LIFT : -(double)never);
+    __half *to = static_cast<__half *>(a.beside) + (int64_t)row * BESIDE + NORMALIZER;
+    for (int i = 0; i < 3; i++) to[i] = n.part[i];
     if (there && threadIdx.x % 32 == 0) a.flags[row / FGI_SPARSE_GROUP] = flagged;
     const double density = fgi_block_reduce<FGI_SOFT_TOLD_ROWS>(counts ? (double)normalizer : 0.0, fgi_add());
     const int counted = __syncthreads_count(counts), skipped = __syncthreads_count(bad);
@@ -340,9 +346,19 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
     });
 }
 
+static int32_t padded_rows(const fgi_soft_args *a)
+{
+    return (a->rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS * FGI_SOFT_BLOCK_ROWS;
+}
+
+extern "C" cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream)
+{
+    begin<<<padded_rows(a) / BEGIN_THREADS, BEGIN_THREADS, 0, stream>>>(*a);
+    return cudaGetLastError();
+}
+
 extern "C" cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream)
 {
-    const int32_t blocks = (a->rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
-    settle<<<blocks * (FGI_SOFT_BLOCK_ROWS / FGI_SOFT_TOLD_ROWS), FGI_SOFT_TOLD_ROWS, 0, stream>>>(*a);
+    settle<<<padded_rows(a) / FGI_SOFT_TOLD_ROWS, FGI_SOFT_TOLD_ROWS, 0, stream>>>(*a);
     return cudaGetLastError();
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* soft_plan.cu - parameters as the soft pass wants them, and statistics of its sums. Knows no row.
  *
- * In scaled units and log2, with h = log2(e) / (2 variance), y the row and w / h the mean, both as their halves add up to:
- *     value_j(y) = bias_j + slope_j |y|^2 + 2 <w_j, y> = constant_j - h_j |y - w_j / h_j|^2
- *     slope = -h, w = h m in one half or two, bias = constant - |w|^2 / h
+ * In scaled units and log2, with h = log2(e) / (2 variance), y the row as its halves add up to, and w / 2 h the mean as its
+ * weights' halves add up to:
+ *     value_j(y) = bias_j + slope_j |y|^2 + <w_j, y> = constant_j - h_j |y - w_j / 2 h_j|^2
+ *     slope = -h, w = 2 h m in one half or two, bias = constant - |w|^2 / 4 h
  * so values are those of rows and means that have moved a little: by 2^-12 of their size in one half, by 2^-23 in two, or
  * 2^-25 at least. What is lost otherwise is f32's rounding of terms of the size h (|y|^2 + |m|^2), of which there are few, since
- * the tensor cores sum along the depth, cutting off what is below 2^-23 of the sum at each of depth / 16 steps.
+ * the tensor cores sum along the depth, cutting off what is below 2^-23 of the sum at each of depth / 16 steps; slope, bias and
+ * |y|^2, each in three halves (soft_layout.cuh), come last, when the sum becomes small.
  *
  * A component is tight if h (d + |m|^2) > most_term: then the terms are too large for that. It takes part with a smaller
  * h, hence with values above its own, and rows to which these matter are left to kernels that take differences.
  *
- * With N, S, Q a component's sums of r, r y and r value, and e = w / h - m:
- *     sum of r |y - w / h|^2 = (N constant - Q) / h
- *     sum of r |y - m|^2     = that + 2 <e, S - N w / h> + N |e|^2
+ * With N, S, Q a component's sums of r, r y and r |y|^2, where r is as its halves add up to in all three:
+ *     sum of r |y - m|^2 = Q - 2 <m, S> + N |m|^2
  *
  * grid: a warp a component */
 #include "soft_layout.cuh"
 #include "reduce.cuh"
 
-#include <cuda_fp16.h>      /* __half */
 #include <math_constants.h> /* CUDART_INF */
 
 namespace soft
@@ -29,8 +29,8 @@ enum { WARPS = 8, MERGE_THREADS = 256 };
 
 __device__ const double log2_e = 1.4426950408889634, ln_2 = 0.6931471805599453, two_pi = 6.283185307179586;
 
-/* 60000, so that h m is at most that in f16; values are then off by 60000 2^-23 = 0.007 or a little more. */
-__device__ const double most_term = 60000.0;
+/* Values are then off by 50000 2^-23 = 0.006 or a little more, and biases, which a volume adds to, within f16. */
+__device__ const double most_term = 50000.0;
 
 struct weight {
     __half high, low;
@@ -44,11 +44,15 @@ __device__ __forceinline__ weight weight_of(double wanted, bool split)
     return {high, low, (double)__half2float(high) + (double)__half2float(low)};
 }
 
-/* By one thread. */
-__device__ void write_component(const fgi_soft_model &m, int32_t j, float2 terms, bool tight)
+/* By one thread: what a component has beside its weights. */
+__device__ void write_beside(const fgi_soft_model &m, int32_t j, double slope, double bias)
 {
-    m.terms[j] = terms;
-    if (tight) atomicOr(&m.tight[j / 32], 1u << (j % 32));
+    const three_halves s = split3(ldexp(slope, norm_shift(m.d))), b = split3(bias);
+    const __half zero = __float2half(0.0f), minus = __float2half(-1.0f);
+    const __half all[BESIDE] = {s.part[0], s.part[1], s.part[2], s.part[0], s.part[1], s.part[0], b.part[0], b.part[1],
+                                b.part[2], minus,     minus,     minus,     zero,      zero,      zero,      zero};
+    __half *to = static_cast<__half *>(m.beside) + (int64_t)j * BESIDE;
+    for (int i = 0; i < BESIDE; i++) to[i] = all[i];
 }
 
 __global__ void __launch_bounds__(32 * WARPS)
@@ -65,26 +69,23 @@ __global__ void __launch_bounds__(32 * WARPS)
     }
     mean2 = fgi_warp_reduce(mean2, fgi_add());
     const double variance = alive ? p.variances[j] : 1.0, own = 0.5 * log2_e / (variance * up * up),
-                 most = most_term / (m.d + mean2);
-    const double h = (float)fmin(own, most); /* as the kernels have it */
+                 most = most_term / (m.d + mean2), h = fmin(own, most);
     for (int32_t c = lane; c < ld && j < m.k; c += 32) {
         const double mean = alive && c < m.d ? up * (float)p.means[(int64_t)j * m.d + c] : 0.0;
-        const weight w = weight_of(h * mean, m.low_weights != nullptr);
+        const weight w = weight_of(2.0 * h * mean, m.low_weights != nullptr);
         static_cast<__half *>(m.weights)[(int64_t)j * ld + c] = w.high;
         if (m.low_weights) static_cast<__half *>(m.low_weights)[(int64_t)j * ld + c] = w.low;
         weight2 += w.value * w.value;
     }
     weight2 = fgi_warp_reduce(weight2, fgi_add());
     if (lane != 0) return;
-    if (!alive) {
-        write_component(m, j, make_float2(0.0f, never), false);
-        if (j < m.k) m.shapes[j] = {1.0, 0.0};
-        return;
+    if (alive) {
+        const double constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
+        write_beside(m, j, -h, constant - 0.25 * weight2 / h);
+    } else {
+        write_beside(m, j, 0.0, never);
     }
-    const double constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
-    const float bias = (float)(constant - weight2 / h);
-    write_component(m, j, make_float2((float)-h, bias), own > most);
-    m.shapes[j] = {h, (double)bias + weight2 / h};
+    if (own > most) atomicOr(&m.tight[j / 32], 1u << (j % 32));
 }
 
 /* Statistics of a component. */
@@ -94,23 +95,17 @@ __global__ void __launch_bounds__(32 * WARPS) finish(const __grid_constant__ fgi
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (j >= m.k) return;
     const int32_t columns = columns_for(a.depth);
-    const double *sums = a.sums + (int64_t)j * (columns + EXTRAS);
-    const double unit = exp2(-(double)LIFT), up = m.scale->up, down = m.scale->down;
-    const double mass = unit * sums[columns], values = unit * sums[columns + 1];
-    const fgi_soft_shape shape = m.shapes[j];
-    double moved = 0.0;
+    const double *sums = a.sums + (int64_t)j * (columns + BESIDE), *beside = sums + columns;
+    const double unit = exp2(-(double)LIFT), up = m.scale->up, down = m.scale->down, mass = unit * beside[ONE];
+    double square = 0.0;
     for (int32_t c = lane; c < m.d; c += 32) {
-        const int64_t at = (int64_t)j * a.ld + c;
-        const double mean = (float)a.params.means[(int64_t)j * m.d + c], sum = unit * sums[c];
-        double w = __half2float(static_cast<const __half *>(m.weights)[at]);
-        if (m.low_weights) w += (double)__half2float(static_cast<const __half *>(m.low_weights)[at]);
-        const double there = w / shape.h, e = there - up * mean;
+        const double mean = (float)a.params.means[(int64_t)j * m.d + c], scaled = up * mean, sum = unit * sums[c];
         a.shift[(int64_t)j * m.d + c] += down * sum - mass * mean;
-        moved += 2.0 * e * (sum - mass * there) + mass * e * e;
+        square += scaled * (mass * scaled - 2.0 * sum);
     }
-    moved = fgi_warp_reduce(moved, fgi_add());
+    square = fgi_warp_reduce(square, fgi_add());
     if (lane != 0) return;
-    const double square = (mass * shape.constant - values) / shape.h + moved;
+    square += ldexp(unit * (beside[NORM] + beside[NORM_2] + beside[NORM_3]), norm_shift(m.d));
     a.mass[j] += mass;
     a.square[j] += down * down * fmax(square, 0.0);
 }
@@ -119,7 +114,7 @@ __global__ void finish_totals(const __grid_constant__ fgi_soft_finish_args a)
 {
     const fgi_sparse_told *told = a.told;
     fgi_cuda_totals *to = a.totals;
-    to->objective += ln_2 * a.sums[(int64_t)a.model.k * (columns_for(a.depth) + EXTRAS)];
+    to->objective += ln_2 * a.sums[(int64_t)a.model.k * (columns_for(a.depth) + BESIDE)];
     to->dropped += a.dropped * (double)told->rows;
     to->rows += (int64_t)told->rows;
     to->rows_skipped += (int64_t)told->bad_rows;
@@ -145,7 +140,7 @@ __device__ void add_densities(const double *density, int32_t count, double *sum)
 /* A thread a column of a component; the last block: densities. */
 __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ fgi_soft_args a, int64_t stride)
 {
-    const int64_t entries = (int64_t)a.model.k * (columns_for(a.rows.depth) + EXTRAS);
+    const int64_t entries = (int64_t)a.model.k * (columns_for(a.rows.depth) + BESIDE);
     const int32_t blocks = (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
     if (blockIdx.x == gridDim.x - 1) {
         add_densities(a.density, blocks * (FGI_SOFT_BLOCK_ROWS / FGI_SOFT_TOLD_ROWS), a.sums + entries);
@@ -175,17 +170,17 @@ extern "C" cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_so
 
 extern "C" int64_t fgi_soft_partial_floats(int32_t k, int32_t depth)
 {
-    return (int64_t)slices_for(k) * SLICE * (columns_for(depth) + EXTRAS);
+    return (int64_t)slices_for(k) * SLICE * (columns_for(depth) + BESIDE);
 }
 
 extern "C" int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth)
 {
-    return (int64_t)k * (columns_for(depth) + EXTRAS) + 1; /* the last: of log2 densities */
+    return (int64_t)k * (columns_for(depth) + BESIDE) + 1; /* the last: of log2 densities */
 }
 
 extern "C" cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t stream)
 {
-    const int64_t entries = (int64_t)a->model.k * (columns_for(a->rows.depth) + EXTRAS);
+    const int64_t entries = (int64_t)a->model.k * (columns_for(a->rows.depth) + BESIDE);
     merge<<<(uint32_t)((entries + MERGE_THREADS - 1) / MERGE_THREADS + 1), MERGE_THREADS, 0, stream>>>(
         *a, fgi_soft_partial_floats(a->model.k, a->rows.depth));
     return cudaGetLastError();

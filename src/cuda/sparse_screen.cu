@@ -120,7 +120,7 @@ cudaError_t launch(const params &p, const CUtensorMap &rows_map, cudaStream_t st
     CUtensorMap means_map;
     cudaError_t e =
         fgi_tensor_map(&means_map, GOAL == BOUND ? m.low_weights : m.weights, m.k, p.a.rows.depth,
-                       p.a.rows.ld, TILE / 2);
+                       p.a.rows.ld, TILE / 2, CHUNK);
     if (e == cudaSuccess)
         e = cudaFuncSetAttribute(screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  L.total);
@@ -172,7 +172,7 @@ extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaSt
     const fgi_sparse_model *m = &a->model;
     CUtensorMap rows_map;
     const cudaError_t e = fgi_tensor_map(&rows_map, a->rows.plane, a->rows.rows, a->rows.depth,
-                                         a->rows.ld, GROUP_ROWS);
+                                         a->rows.ld, GROUP_ROWS, CHUNK);
     if (e != cudaSuccess) return e;
     const int32_t wave = fgi_sparse_wave_rows(a->grid);
     params p = {};
