@@ -24,6 +24,9 @@ static const pass_case overlapping[] = {
     {3000, 200, 50, FG_F64, 0.5, false, 1},
     {20000, 1000, 100, FG_F32, 3, false, 5}, /* separated */
     {100, 100, 16, FG_F32, 0.2, false, 0},
+    {9001, 200, 129, FG_F32, 0.5, false, 0}, /* spherical only, from here on */
+    {9001, 150, 256, FG_F32, 0.3, false, 0},
+    {9001, 150, 250, FG_U8, 0.3, false, 3},
 };
 enum { COUNT = sizeof overlapping / sizeof *overlapping };
 
@@ -44,7 +47,7 @@ static void run_soft(fg_context *ctx, const problem *p, outcome *out)
 {
     const fgi_row_request nothing = {0};
     crowd(ctx);
-    run_pass(ctx, p, &nothing, FGI_SPHERICAL, out);
+    run_pass(ctx, p, &nothing, p->kind, out);
     assert_string_equal(((fgi_cuda_backend *)ctx->backend)->worker->strategy->name, "soft");
 }
 
@@ -85,15 +88,14 @@ static void check(const problem *p)
     free_outcome(&a);
 }
 
-static void test_overlapping_rows(void **state)
+static void check_overlapping(fgi_kind kind, int32_t most_d)
 {
-    (void)state;
     if (!gpu) skip();
     for (int i = 0; i < COUNT; i++) {
         const pass_case *c = &overlapping[i];
-        if (quick() && c->n * c->k > 2000000) continue;
+        if (c->d > most_d || (quick() && c->n * c->k > 2000000)) continue;
         problem p;
-        make_problem(c, FGI_SPHERICAL, &p);
+        make_problem(c, kind, &p);
         print_message("n %lld, k %d, d %d, %s, spread %g\n", (long long)c->n, c->k, c->d,
                       fg_dtype_text(c->dtype), c->spread);
         check(&p);
@@ -101,22 +103,63 @@ static void test_overlapping_rows(void **state)
     }
 }
 
-/* A component so tight that products cannot tell its values: rows at its mean go another way, with the same result. */
-static void test_tight_components(void **state)
+static void test_spherical(void **state)
 {
     (void)state;
-    if (!gpu) skip();
+    check_overlapping(FGI_SPHERICAL, 256);
+}
+
+static void test_diagonal(void **state)
+{
+    (void)state;
+    check_overlapping(FGI_DIAGONAL, 128);
+}
+
+/* A component so tight that products cannot tell its values: rows at its mean go another way, with the same result. */
+static void check_tight(fgi_kind kind)
+{
     problem p;
-    make_problem(&overlapping[3], FGI_SPHERICAL, &p);
-    const int32_t d = p.how->d;
+    make_problem(&overlapping[3], kind, &p);
+    const int32_t d = p.how->d, cols = fgi_variance_cols(kind, d);
     for (int32_t j = 0; j < p.how->k; j += 40) { /* each stands at one row, or near it */
         const float *row = (const float *)p.rows + (int64_t)(j + 5) * d;
         for (int32_t i = 0; i < d; i++)
             p.params.means[(int64_t)j * d + i] = row[i] - p.params.center[i] + (j % 80 ? 1e-4f : 0);
-        p.params.variances[j] = p.least_variance = 1e-6;
+        for (int32_t i = 0; i < cols; i++) p.params.variances[(int64_t)j * cols + i] = 1e-6;
         p.params.log_weights[j] = -12.0;
     }
+    p.least_variance = 1e-6;
     p.largest_offset = 12 + 0.5 * d * 12;
+    check(&p);
+    free_problem(&p);
+}
+
+static void test_tight_components(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    check_tight(FGI_SPHERICAL);
+    check_tight(FGI_DIAGONAL);
+}
+
+/* Features that never vary, whose variance stands at a floor, cost nothing. */
+static void test_constant_features(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    problem p;
+    make_problem(&overlapping[3], FGI_DIAGONAL, &p);
+    const int32_t d = p.how->d;
+    for (int32_t i = 5; i < d; i += 20) {
+        p.params.center[i] = 2.5f;
+        for (int64_t r = 0; r < p.how->n; r++) ((float *)p.rows)[r * d + i] = 2.5f;
+        for (int64_t j = 0; j < p.how->k; j++) {
+            p.params.means[j * d + i] = 0.0;
+            p.params.variances[j * d + i] = 1e-6;
+        }
+    }
+    p.least_variance = 1e-6;
+    p.largest_offset += 0.5 * 4 * 12;
     check(&p);
     free_problem(&p);
 }
@@ -157,8 +200,10 @@ static void test_too_many_left_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overlapping_rows),
+        cmocka_unit_test(test_spherical),
+        cmocka_unit_test(test_diagonal),
         cmocka_unit_test(test_tight_components),
+        cmocka_unit_test(test_constant_features),
         cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_too_many_left_over),
     };

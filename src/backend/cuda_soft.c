@@ -15,9 +15,9 @@ enum {
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
-    ITEMS = 512,            /* blocks x slices of a chunk: four for each multiprocessor of a large chip */
-    LEAST_BLOCKS = 8,
-    MOST_BLOCKS = 256
+    ITEMS = 384,            /* blocks x slices of a chunk: nearly three for each multiprocessor of a large chip */
+    LEAST_BLOCKS = 4,
+    MOST_BLOCKS = 128
 };
 
 typedef struct soft_worker {
@@ -34,10 +34,10 @@ typedef struct soft_worker {
 
 /* ----------------------------------------------------------------------------------------- shapes */
 
-/* Whether the plane holds each row to the last bit: bytes, less a whole number. */
+/* Whether the plane holds each row to the last bit: bytes, less a whole number; but squares of these have more bits. */
 static bool is_exact(const fgi_cuda_task *task)
 {
-    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize;
+    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize && task->kind == FGI_SPHERICAL;
 }
 
 static bool is_fast(const fgi_cuda_task *task)
@@ -53,7 +53,7 @@ static bool wants_low_rows(const fgi_cuda_task *task)
 static bool soft_serves(const fgi_cuda_task *task)
 {
     return task->capability == CAPABILITY && task->stats && !task->rows.top && !task->rows.log_density &&
-           task->kind == FGI_SPHERICAL && task->stats_kind == FGI_SPHERICAL && task->crowding == CROWDING &&
+           task->kind != FGI_HARD && task->stats_kind == task->kind && task->crowding == CROWDING &&
            fgi_cuda_plane_depth(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
            task->k <= MOST_COMPONENTS;
 }
@@ -104,6 +104,7 @@ static void carve_model(soft_worker *w, fgi_cuda_carver *c)
 {
     const int64_t k = w->task.k, lanes = fgi_cuda_padded(k, FGI_SOFT_SLICE), ld = w->plane.ld;
     fgi_soft_model *m = &w->args.model;
+    m->kind = (int32_t)w->task.kind;
     m->k = w->task.k;
     m->d = w->task.d;
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
@@ -159,6 +160,7 @@ static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot
     w->slot = slot;
     w->planned = false;
     w->args.model.scale = w->plane.memory.scale;
+    w->args.model.ups = w->plane.memory.ups;
     cudaError_t e = cudaMemsetAsync(w->args.sums, 0, doubles * sizeof *w->args.sums, stream);
     if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, stream);
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;

@@ -26,24 +26,29 @@ extern "C" {
 #endif
 
 enum {
-    FGI_SOFT_MOST_DEPTH = 128, /* of a row of the plane */
+    FGI_SOFT_MOST_DEPTH = 256, /* of a row of the plane */
     FGI_SOFT_BESIDE = 16,
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
-    FGI_SOFT_BLOCK_ROWS = 4096, /* rows that one block sums; a chunk is a whole number of these */
+    FGI_SOFT_BLOCK_ROWS = 8192, /* rows that one block sums; a chunk is a whole number of these */
     FGI_SOFT_TOLD_ROWS = 512    /* rows whose densities are summed together */
 };
 
 /* On the device. Beside their halves, rows and components have FGI_SOFT_BESIDE halves more, whose product is what else a log2
  * density is made of. */
 typedef struct fgi_soft_model {
-    int32_t k, d;
+    int32_t kind, k, d;
     const fgi_sparse_scale *scale;
+    const float *ups;            /* diagonal, else NULL */
     void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: default precision, else NULL */
     void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
     uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
 } fgi_soft_model;
 
+/* ld: halves from row to row of weights. */
 cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
+/* Part of it: of diagonal components. */
+cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
+                                   cudaStream_t stream);
 
 typedef struct fgi_soft_args {
     fgi_soft_model model;
@@ -82,6 +87,7 @@ typedef struct fgi_soft_finish_args {
 } fgi_soft_finish_args;
 
 cudaError_t fgi_soft_finish(const fgi_soft_finish_args *a, cudaStream_t stream);
+cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a, cudaStream_t stream); /* part of it */
 
 #ifdef __cplusplus
 }

@@ -289,6 +289,17 @@ __device__ __forceinline__ void fgi_wgmma_64x256x16(uint32_t (&c)[64], uint64_t 
 
 /* acc[64 x N] = (add ? acc : 0) + A[64 x 16] B[N x 16]^T, f16 operands, f32 sums, both K-major: acc[4 b + 2 r + e] holds column
  * 8 b + 2 q + e of row g + 8 r, for lane 4 g + q. */
+__device__ __forceinline__ void fgi_wgmma_64x32x16(float (&c)[16], uint64_t a, uint64_t b, bool add)
+{
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %18, 0; "
+                 "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 {"
+                 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+                 "}, %16, %17, p, 1, 1, 0, 0; }"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]), "+f"(c[4]), "+f"(c[5]), "+f"(c[6]), "+f"(c[7]),
+                   "+f"(c[8]), "+f"(c[9]), "+f"(c[10]), "+f"(c[11]), "+f"(c[12]), "+f"(c[13]), "+f"(c[14]), "+f"(c[15])
+                 : "l"(a), "l"(b), "r"((uint32_t)add));
+}
+
 __device__ __forceinline__ void fgi_wgmma_64x64x16(float (&c)[32], uint64_t a, uint64_t b, bool add)
 {
     asm volatile("{ .reg .pred p; setp.ne.b32 p, %34, 0; "
@@ -339,13 +350,13 @@ __device__ __forceinline__ void fgi_wgmma_64x64x16_rows(float (&c)[32], const ui
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((uint32_t)add));
 }
 
-__device__ __forceinline__ void fgi_wgmma_64x16x16_rows(float (&c)[8], const uint32_t (&a)[4], uint64_t b, bool add)
+__device__ __forceinline__ void fgi_wgmma_64x8x16_rows(float (&c)[4], const uint32_t (&a)[4], uint64_t b, bool add)
 {
-    asm volatile("{ .reg .pred p; setp.ne.b32 p, %13, 0; "
-                 "wgmma.mma_async.sync.aligned.m64n16k16.f32.f16.f16 {"
-                 "%0, %1, %2, %3, %4, %5, %6, %7"
-                 "}, {%8, %9, %10, %11}, %12, p, 1, 1, 1; }"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]), "+f"(c[4]), "+f"(c[5]), "+f"(c[6]), "+f"(c[7])
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %9, 0; "
+                 "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {"
+                 "%0, %1, %2, %3"
+                 "}, {%4, %5, %6, %7}, %8, p, 1, 1, 1; }"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((uint32_t)add));
 }
 

@@ -4,9 +4,9 @@
  *
  * Beside, a row has three halves each of its norm (in units of 2^norm_shift) and of its normaliser, and ones; a component of
  * its slope and of its bias; so that a last step of the product adds slope norm + bias - normaliser:
- *     row        n1  n1  n1  n2  n2  n3  1   1   1   L1  L2  L3  0 ..
- *     component  s1  s2  s3  s1  s2  s1  b1  b2  b3  -1  -1  -1  0 ..
- * and sums of rows by responsibilities give masses and sums of norms as well. */
+ *     row        n1  n1  n1  n2  n2  n3  1   1   1   0 0 0  L1  L2  L3  0
+ *     component  s1  s2  s3  s1  s2  s1  b1  b2  b3  0 0 0  -1  -1  -1  0
+ * and sums of rows by responsibilities give masses and sums of norms as well, in the first SUMMED columns. */
 #ifndef FGI_SOFT_LAYOUT_CUH
 #define FGI_SOFT_LAYOUT_CUH
 #include "cuda_soft.h"
@@ -21,11 +21,9 @@ enum {
     CHUNK = FGI_BOX_HALVES,
     SLICE = FGI_SOFT_SLICE,
     BESIDE = FGI_SOFT_BESIDE,
-    GROUP_ROWS = 64, /* rows of a warpgroup's product */
-    ROW_BOX_BYTES = GROUP_ROWS * CHUNK * 2,
-    WEIGHT_BOX_BYTES = SLICE * CHUNK * 2,
-    ROW_BESIDE_BYTES = GROUP_ROWS * BESIDE * 2,
-    WEIGHT_BESIDE_BYTES = SLICE * BESIDE * 2,
+    GROUP = 64, /* rows of a warpgroup's product, or components */
+    BOX_BYTES = GROUP * CHUNK * 2,
+    BESIDE_BYTES = GROUP * BESIDE * 2,
     MOST_SHARED = 232448,
     LIFT = 15 /* responsibilities are summed in units of 2^-15: halves then hold them down to 2^-29 with all their bits */
 };
@@ -33,38 +31,42 @@ enum {
 static_assert((int)BESIDE == (int)FGI_NARROW_HALVES, "boxes hold all of it");
 
 /* Columns of what stands beside rows. */
-enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, NORMALIZER = 9 };
+enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, SUMMED = 8, NORMALIZER = 12 };
 
 /* Norms, biases and normalisers beyond this are not trusted to f16; a component that is dead, or beyond the last, lies that much
  * deeper. */
 __device__ const float most_beside = 50000.0f, never = -65504.0f;
 
 /* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d, stay within f16, too. */
-__host__ __device__ inline int norm_shift(int32_t d)
+__device__ __forceinline__ int norm_shift(int32_t d)
 {
-    int shift = -2;
-    while (1 << (shift + 2) < d) shift++;
-    return shift;
+    return 30 - __clz(d - 1);
 }
 
 struct three_halves {
     __half part[3];
 };
 
-__device__ __forceinline__ three_halves split3(double x)
+__device__ __forceinline__ three_halves split3(float x)
 {
     three_halves h;
     for (int i = 0; i < 3; i++) {
-        h.part[i] = __double2half(x);
-        x -= (double)__half2float(h.part[i]);
+        h.part[i] = __float2half_rn(x);
+        x -= __half2float(h.part[i]);
     }
     return h;
+}
+
+/* Boxes of a row: 1, 2 or 4. */
+__host__ __device__ inline int32_t chunks_for(int32_t depth)
+{
+    return depth <= CHUNK ? 1 : depth <= 2 * CHUNK ? 2 : 4;
 }
 
 /* Columns of sums, padded. */
 __host__ __device__ inline int32_t columns_for(int32_t depth)
 {
-    return (depth + CHUNK - 1) / CHUNK * CHUNK;
+    return chunks_for(depth) * CHUNK;
 }
 
 __host__ __device__ inline int32_t slices_for(int32_t k)
@@ -92,14 +94,20 @@ template <class F> __host__ __device__ constexpr int other_part(int i)
     return F::PARTS == 2 && i == F::PRODUCTS - 2 ? 1 : 0;
 }
 
-/* Calls f(form()) for rows of that depth. */
+template <int CHUNKS, class Call> cudaError_t with_parts(const fgi_soft_args &a, Call call)
+{
+    if (!a.model.low_weights) return call(form<CHUNKS, 1, 1>());
+    return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
+}
+
+/* Calls it with the form that numbers have. */
 template <class Call> cudaError_t with_form(const fgi_soft_args &a, Call call)
 {
-    const bool rows2 = a.rows.low != nullptr, weights2 = a.model.low_weights != nullptr;
-    const bool wide = a.rows.depth > CHUNK;
-    if (!weights2) return wide ? call(form<2, 1, 1>()) : call(form<1, 1, 1>());
-    if (!rows2) return wide ? call(form<2, 1, 2>()) : call(form<1, 1, 2>());
-    return wide ? call(form<2, 2, 2>()) : call(form<1, 2, 2>());
+    switch (chunks_for(a.rows.depth)) {
+    case 1: return with_parts<1>(a, call);
+    case 2: return with_parts<2>(a, call);
+    default: return with_parts<4>(a, call);
+    }
 }
 
 /* The matrices of a product; those without a second part are described twice. */
@@ -107,21 +115,22 @@ struct maps {
     CUtensorMap rows[2], weights[2], rows_beside, weights_beside;
 };
 
-inline cudaError_t make_maps(const fgi_soft_args &a, maps *m)
+/* box_rows: of rows; components come by the GROUP. */
+inline cudaError_t make_maps(const fgi_soft_args &a, int32_t box_rows, maps *m)
 {
     const void *rows[2] = {a.rows.plane, a.rows.low ? a.rows.low : a.rows.plane};
     const void *weights[2] = {a.model.weights, a.model.low_weights ? a.model.low_weights : a.model.weights};
     const int32_t depth = a.rows.depth, ld = a.rows.ld;
     cudaError_t e = cudaSuccess;
     for (int i = 0; i < 2 && e == cudaSuccess; i++) {
-        e = fgi_tensor_map(&m->rows[i], rows[i], a.rows.rows, depth, ld, GROUP_ROWS, CHUNK);
-        if (e == cudaSuccess) e = fgi_tensor_map(&m->weights[i], weights[i], a.model.k, depth, ld, SLICE, CHUNK);
+        e = fgi_tensor_map(&m->rows[i], rows[i], a.rows.rows, depth, ld, box_rows, CHUNK);
+        if (e == cudaSuccess) e = fgi_tensor_map(&m->weights[i], weights[i], a.model.k, depth, ld, GROUP, CHUNK);
     }
     if (e == cudaSuccess)
-        e = fgi_tensor_map(&m->rows_beside, a.beside, (a.rows.rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS, BESIDE, BESIDE,
-                           GROUP_ROWS, BESIDE);
+        e = fgi_tensor_map(&m->rows_beside, a.beside, (a.rows.rows + GROUP - 1) / GROUP * GROUP, BESIDE, BESIDE, box_rows,
+                           BESIDE);
     if (e == cudaSuccess)
-        e = fgi_tensor_map(&m->weights_beside, a.model.beside, slices_for(a.model.k) * SLICE, BESIDE, BESIDE, SLICE, BESIDE);
+        e = fgi_tensor_map(&m->weights_beside, a.model.beside, slices_for(a.model.k) * SLICE, BESIDE, BESIDE, GROUP, BESIDE);
     return e;
 }
 

@@ -2,11 +2,12 @@
 /* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density; before that, and after, what rows
  * have beside their planes.
  *
- * grid     persistent; block: 3 computing warpgroups of 152 registers, and one of which a thread loads
- * tile     64 rows x 128 components a warpgroup, twice for the same components where numbers are one half; rows stay in shared
- *          memory for all components, weights stream through in chunks of 64 halves
+ * grid     persistent; block: 3 computing warpgroups of 152 registers, or 2 where rows are large, and one of which a thread loads
+ * tile     64 rows x 128 components a warpgroup, twice for the same components where rows are small; rows stay in shared memory
+ *          for all components, weights stream through in chunks of 64 halves
  * turns    warpgroups give their products to the tensor cores one after the other, so that one's exponentials go on beside
- *          another's product
+ *          another's product; but not where a tile's weights do not fit all at once: all have to be done with some for others
+ *          to come
  * bytes    2 d a row and half from HBM; 2 k d / 256 a row and half from L2
  * bound    tensor cores: 2 k d flops a row and product */
 #include "ptx.cuh"
@@ -18,22 +19,26 @@
 namespace soft
 {
 
-enum { GROUPS = 3, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6, BESIDE_STAGES = 2 };
+enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES };
 
 /* Shared memory and threads; bytes from an address that is a multiple of 1024. */
 template <class F> struct tiling {
-    static constexpr int EACH = F::PARTS == 2 ? 1 : 2; /* products of 64 rows of a warpgroup, one after the other */
-    static constexpr int TILE_ROWS = GROUPS * EACH * GROUP_ROWS;
-    static constexpr int PLANES_BYTES = EACH * F::ROW_PARTS * F::CHUNKS * ROW_BOX_BYTES;
-    static constexpr int GROUP_BYTES = PLANES_BYTES + EACH * ROW_BESIDE_BYTES;
-    static constexpr int STAGE_BYTES = F::PARTS * WEIGHT_BOX_BYTES;
-    static constexpr int FIT = (MOST_SHARED - 2048 - BESIDE_STAGES * WEIGHT_BESIDE_BYTES - GROUPS * GROUP_BYTES) / STAGE_BYTES;
+    static constexpr int ROW_BYTES = F::ROW_PARTS * F::CHUNKS * BOX_BYTES; /* of GROUP rows */
+    static constexpr int GROUPS = ROW_BYTES <= 4 * BOX_BYTES ? 3 : 2;         /* computing warpgroups */
+    static constexpr int EACH = F::PARTS * F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
+    static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 152 : 232;
+    static constexpr int TILE_ROWS = GROUPS * EACH * GROUP;
+    static constexpr int GROUP_BYTES = EACH * (ROW_BYTES + BESIDE_BYTES);
+    static constexpr int STAGE_BYTES = F::PARTS * SLICE / GROUP * BOX_BYTES;
+    static constexpr int FIT =
+        (MOST_SHARED - 2048 - BESIDE_STAGES * SLICE_BESIDE_BYTES - GROUPS * GROUP_BYTES) / STAGE_BYTES;
     static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
+    static constexpr bool TURNS = STAGES > F::CHUNKS; /* else chunks come and go one by one */
     static constexpr int STAGE_AT = GROUPS * GROUP_BYTES;
     static constexpr int BESIDE_AT = STAGE_AT + STAGES * STAGE_BYTES;
-    static constexpr int BARRIERS_AT = BESIDE_AT + BESIDE_STAGES * WEIGHT_BESIDE_BYTES;
+    static constexpr int BARRIERS_AT = BESIDE_AT + BESIDE_STAGES * SLICE_BESIDE_BYTES;
     static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
-    static_assert(STAGES >= F::CHUNKS && BYTES <= MOST_SHARED, "a tile of components has to fit");
+    static_assert(STAGES >= 2 && BYTES <= MOST_SHARED, "loads have to be ahead");
 };
 
 struct normalize_barriers {
@@ -60,7 +65,7 @@ struct normalize_barriers {
     }
     __device__ uint32_t rows_empty(int group) const
     {
-        return base + 8 * (2 * MOST_STAGES + 2 * BESIDE_STAGES + 3 + group);
+        return base + 8 * (2 * MOST_STAGES + 2 * BESIDE_STAGES + MOST_GROUPS + group);
     }
 };
 
@@ -68,13 +73,13 @@ template <class T> __device__ void init(const normalize_barriers &bar)
 {
     for (int s = 0; s < T::STAGES; s++) {
         fgi_mbar_init(bar.full(s), 1);
-        fgi_mbar_init(bar.empty(s), WORKERS);
+        fgi_mbar_init(bar.empty(s), T::WORKERS);
     }
     for (int s = 0; s < BESIDE_STAGES; s++) {
         fgi_mbar_init(bar.beside_full(s), 1);
-        fgi_mbar_init(bar.beside_empty(s), WORKERS);
+        fgi_mbar_init(bar.beside_empty(s), T::WORKERS);
     }
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < T::GROUPS; g++) {
         fgi_mbar_init(bar.rows_full(g), 1);
         fgi_mbar_init(bar.rows_empty(g), 128);
     }
@@ -93,31 +98,33 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
     const int32_t slices = slices_for(a.model.k);
     uint32_t stage = 0, turn = 0, round = 0;
     for (int32_t t = blockIdx.x; t < tiles_of(a, T::TILE_ROWS); t += gridDim.x, round++) {
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < T::GROUPS; g++) {
             fgi_mbar_wait(bar.rows_empty(g), (round & 1) ^ 1);
             fgi_mbar_expect(bar.rows_full(g), T::GROUP_BYTES);
-            const int32_t first = t * T::TILE_ROWS + g * T::EACH * GROUP_ROWS;
+            const int32_t first = t * T::TILE_ROWS + g * T::EACH * GROUP;
             uint32_t to = smem + g * T::GROUP_BYTES;
             for (int part = 0; part < F::ROW_PARTS; part++)
                 for (int each = 0; each < T::EACH; each++)
-                    for (int c = 0; c < F::CHUNKS; c++, to += ROW_BOX_BYTES)
-                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK, first + each * GROUP_ROWS);
-            for (int each = 0; each < T::EACH; each++, to += ROW_BESIDE_BYTES)
-                fgi_tma_load_2d(to, &m.rows_beside, bar.rows_full(g), 0, first + each * GROUP_ROWS);
+                    for (int c = 0; c < F::CHUNKS; c++, to += BOX_BYTES)
+                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK, first + each * GROUP);
+            for (int each = 0; each < T::EACH; each++, to += BESIDE_BYTES)
+                fgi_tma_load_2d(to, &m.rows_beside, bar.rows_full(g), 0, first + each * GROUP);
         }
         for (int32_t s = 0; s < slices; s++, turn++) {
             const int slot = turn % BESIDE_STAGES;
             fgi_mbar_wait(bar.beside_empty(slot), (turn / BESIDE_STAGES & 1) ^ 1);
-            fgi_mbar_expect(bar.beside_full(slot), WEIGHT_BESIDE_BYTES);
-            fgi_tma_load_2d(smem + T::BESIDE_AT + slot * WEIGHT_BESIDE_BYTES, &m.weights_beside, bar.beside_full(slot), 0,
-                            s * SLICE);
+            fgi_mbar_expect(bar.beside_full(slot), SLICE_BESIDE_BYTES);
+            for (int half = 0; half < SLICE / GROUP; half++)
+                fgi_tma_load_2d(smem + T::BESIDE_AT + slot * SLICE_BESIDE_BYTES + half * BESIDE_BYTES, &m.weights_beside,
+                                bar.beside_full(slot), 0, s * SLICE + half * GROUP);
             for (int c = 0; c < F::CHUNKS; c++, stage++) {
                 const int at = stage % T::STAGES;
+                uint32_t to = smem + T::STAGE_AT + at * T::STAGE_BYTES;
                 fgi_mbar_wait(bar.empty(at), (stage / T::STAGES & 1) ^ 1);
                 fgi_mbar_expect(bar.full(at), T::STAGE_BYTES);
                 for (int part = 0; part < F::PARTS; part++)
-                    fgi_tma_load_2d(smem + T::STAGE_AT + at * T::STAGE_BYTES + part * WEIGHT_BOX_BYTES, &m.weights[part],
-                                    bar.full(at), c * CHUNK, s * SLICE);
+                    for (int half = 0; half < SLICE / GROUP; half++, to += BOX_BYTES)
+                        fgi_tma_load_2d(to, &m.weights[part], bar.full(at), c * CHUNK, s * SLICE + half * GROUP);
             }
         }
     }
@@ -191,28 +198,73 @@ __device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair
     }
 }
 
-/* acc = values of 64 rows x the components of a slice. rows: their boxes, and where they have what is beside them */
+/* Where a warpgroup's product finds its factors. */
+struct factors {
+    uint32_t rows, rows_beside; /* rows: boxes of a part follow each other, EACH times CHUNKS of them */
+    uint32_t weights_beside;
+    uint32_t stage; /* number of the first chunk's */
+};
+
+/* acc += product i of chunk c */
 template <class F>
-__device__ __forceinline__ void multiply(float (&acc)[64], uint32_t smem, uint32_t rows, uint32_t rows_beside, uint32_t stage,
-                                         uint32_t slot)
+__device__ __forceinline__ void multiply_chunk(float (&acc)[64], uint32_t smem, const factors &f, int i, int c, bool add)
 {
     using T = tiling<F>;
+    const uint32_t rows = f.rows + (row_part<F>(i) * T::EACH * F::CHUNKS + c) * BOX_BYTES;
+    const uint32_t weights = smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES +
+                             other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
+#pragma unroll
+    for (int step = 0; step < CHUNK / 16; step++)
+        fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add || step > 0);
+}
+
+template <class F> __device__ __forceinline__ void await_chunk(const normalize_barriers &bar, uint32_t stage)
+{
+    using T = tiling<F>;
+    fgi_mbar_wait(bar.full(stage % T::STAGES), stage / T::STAGES & 1);
+}
+
+/* acc = values of 64 rows x the components of a slice, all of whose chunks are there; in turn. */
+template <class F>
+__device__ __forceinline__ void multiply_in_turn(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
+                                                 const factors &f, int group)
+{
+    using T = tiling<F>;
+#pragma unroll
+    for (int c = 0; c < F::CHUNKS; c++) await_chunk<F>(bar, f.stage + c);
+    fgi_turn_take(group);
     fgi_wgmma_fence();
 #pragma unroll
     for (int i = 0; i < F::PRODUCTS; i++)
 #pragma unroll
-        for (int c = 0; c < F::CHUNKS; c++)
-#pragma unroll
-            for (int step = 0; step < CHUNK / 16; step++) {
-                const uint32_t box = rows + (row_part<F>(i) * T::EACH * F::CHUNKS + c) * ROW_BOX_BYTES;
-                const uint32_t weights = smem + T::STAGE_AT + (stage + c) % T::STAGES * T::STAGE_BYTES +
-                                         other_part<F>(i) * WEIGHT_BOX_BYTES;
-                fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(box + step * 32), fgi_wgmma_operand(weights + step * 32),
-                                    i + c + step > 0);
-            }
-    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(rows_beside),
-                        fgi_wgmma_narrow_operand(smem + T::BESIDE_AT + slot * WEIGHT_BESIDE_BYTES), true);
+        for (int c = 0; c < F::CHUNKS; c++) multiply_chunk<F>(acc, smem, f, i, c, i + c > 0);
+    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), true);
     fgi_wgmma_commit();
+    fgi_turn_pass(group, T::GROUPS);
+    fgi_wgmma_wait<0>();
+}
+
+/* The same, whose chunks come and go. */
+template <class F>
+__device__ __forceinline__ void multiply_streamed(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
+                                                  const factors &f)
+{
+    using T = tiling<F>;
+#pragma unroll
+    for (int c = 0; c < F::CHUNKS; c++) {
+        await_chunk<F>(bar, f.stage + c);
+        fgi_wgmma_fence();
+#pragma unroll
+        for (int i = 0; i < F::PRODUCTS; i++) multiply_chunk<F>(acc, smem, f, i, c, i + c > 0);
+        fgi_wgmma_commit();
+        if (c == 0) continue;
+        fgi_wgmma_wait<1>();
+        fgi_mbar_arrive(bar.empty((f.stage + c - 1) % T::STAGES));
+    }
+    fgi_wgmma_fence();
+    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), true);
+    fgi_wgmma_commit();
+    fgi_wgmma_wait<0>();
 }
 
 template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const normalize_barriers &bar)
@@ -222,9 +274,8 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
     const int warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
     const int32_t slices = slices_for(a.model.k);
     const uint4 *tight = reinterpret_cast<const uint4 *>(a.model.tight);
-    const uint32_t rows_at = smem + group * T::GROUP_BYTES, beside_at = rows_at + T::PLANES_BYTES;
     uint32_t stage = 0, turn = 0, round = 0;
-    fgi_turn_begin(group, GROUPS);
+    if (T::TURNS) fgi_turn_begin(group, T::GROUPS);
     for (int32_t t = blockIdx.x; t < tiles_of(a, T::TILE_ROWS); t += gridDim.x, round++) {
         row_pair pairs[T::EACH];
 #pragma unroll
@@ -233,21 +284,23 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
         for (int32_t s = 0; s < slices; s++, turn++, stage += F::CHUNKS) {
             const int slot = turn % BESIDE_STAGES;
             const uint4 mask = __ldg(tight + s);
-#pragma unroll
-            for (int c = 0; c < F::CHUNKS; c++)
-                fgi_mbar_wait(bar.full((stage + c) % T::STAGES), (stage + c) / T::STAGES & 1);
+            factors f = {smem + group * T::GROUP_BYTES, smem + group * T::GROUP_BYTES + T::EACH * T::ROW_BYTES,
+                         smem + T::BESIDE_AT + slot * SLICE_BESIDE_BYTES, stage};
             fgi_mbar_wait(bar.beside_full(slot), turn / BESIDE_STAGES & 1);
 #pragma unroll
             for (int e = 0; e < T::EACH; e++) {
                 float acc[64];
-                fgi_turn_take(group);
-                multiply<F>(acc, smem, rows_at + e * F::CHUNKS * ROW_BOX_BYTES, beside_at + e * ROW_BESIDE_BYTES, stage, slot);
-                fgi_turn_pass(group, GROUPS);
-                fgi_wgmma_wait<0>();
+                if (T::TURNS)
+                    multiply_in_turn<F>(acc, smem, bar, f, group);
+                else
+                    multiply_streamed<F>(acc, smem, bar, f);
                 fgi_wgmma_pin(acc);
+                f.rows += F::CHUNKS * BOX_BYTES;
+                f.rows_beside += BESIDE_BYTES;
                 if (e == T::EACH - 1) {
 #pragma unroll
-                    for (int c = 0; c < F::CHUNKS; c++) fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
+                    for (int c = T::TURNS ? 0 : F::CHUNKS - 1; c < F::CHUNKS; c++)
+                        fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
                     fgi_mbar_arrive(bar.beside_empty(slot));
                     if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));
                 }
@@ -255,14 +308,14 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
                 add_values(acc, a.cut, pairs[e]);
             }
         }
-        const int32_t row = t * T::TILE_ROWS + group * T::EACH * GROUP_ROWS + warp * 16 + lane / 4;
+        const int32_t row = t * T::TILE_ROWS + group * T::EACH * GROUP + warp * 16 + lane / 4;
 #pragma unroll
-        for (int e = 0; e < T::EACH; e++) tell_rows(a, pairs[e], row + e * GROUP_ROWS);
+        for (int e = 0; e < T::EACH; e++) tell_rows(a, pairs[e], row + e * GROUP);
     }
 }
 
 template <class F>
-__global__ void __launch_bounds__(THREADS, 1)
+__global__ void __launch_bounds__(tiling<F>::THREADS, 1)
     normalize(const __grid_constant__ maps m, const __grid_constant__ fgi_soft_args a)
 {
     using T = tiling<F>;
@@ -271,12 +324,12 @@ __global__ void __launch_bounds__(THREADS, 1)
     const normalize_barriers bar = {smem + T::BARRIERS_AT};
     if (threadIdx.x == 0) init<T>(bar);
     __syncthreads();
-    if (threadIdx.x < WORKERS) {
-        fgi_registers_more<152>();
+    if (threadIdx.x < T::WORKERS) {
+        fgi_registers_more<T::REGISTERS>();
         compute<F>(a, smem, bar);
     } else {
         fgi_registers_less<24>();
-        if (threadIdx.x == WORKERS) load<F>(a, m, smem, bar);
+        if (threadIdx.x == T::WORKERS) load<F>(a, m, smem, bar);
     }
 }
 
@@ -284,9 +337,10 @@ __global__ void __launch_bounds__(THREADS, 1)
 
 enum { BEGIN_THREADS = 256 };
 
-__device__ __forceinline__ bool is_served(float norm, int32_t d)
+/* Norms of rows that diagonal components are asked about are only told for what they say of the row: they weigh nothing. */
+__device__ __forceinline__ bool is_served(const fgi_soft_args &a, float norm)
 {
-    return ldexpf(norm, -norm_shift(d)) <= most_beside; /* neither NaN nor infinite */
+    return a.model.kind == FGI_CUDA_DIAGONAL ? isfinite(norm) : ldexpf(norm, -norm_shift(a.model.d)) <= most_beside;
 }
 
 /* A thread a row. */
@@ -294,7 +348,7 @@ __global__ void __launch_bounds__(BEGIN_THREADS) begin(const __grid_constant__ f
 {
     const int32_t row = blockIdx.x * BEGIN_THREADS + threadIdx.x;
     const float norm = row < a.rows.rows ? a.rows.norm[row] : 0.0f;
-    const three_halves n = split3(is_served(norm, a.model.d) ? ldexp((double)norm, -norm_shift(a.model.d)) : 0.0);
+    const three_halves n = split3(is_served(a, norm) && !a.model.ups ? ldexpf(norm, -norm_shift(a.model.d)) : 0.0f);
     const __half one = __float2half(1.0f), zero = __float2half(0.0f);
     const __half all[BESIDE] = {n.part[0], n.part[0], n.part[0], n.part[1], n.part[1], n.part[2], one,  one,
                                 one,       zero,      zero,      zero,      zero,      zero,      zero, zero};
@@ -309,12 +363,13 @@ __global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_consta
     const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
     const bool there = row < a.rows.rows;
     const float norm = there ? a.rows.norm[row] : 0.0f, normalizer = there ? a.normalizer[row] : 0.0f;
-    const bool served = is_served(norm, a.model.d) && fabsf(normalizer) <= most_beside;
+    const bool served = is_served(a, norm) && fabsf(normalizer) <= most_beside;
     const bool flagged = __any_sync(FGI_ALL_LANES, !isnan(norm) && !served);
     const bool bad = isnan(norm) && !flagged, counts = there && !bad && !flagged;
-    const three_halves n = split3(counts ? (double)normalizer - LIFT : -(double)never);
-    __half *to = static_cast<__half *>(a.beside) + (int64_t)row * BESIDE + NORMALIZER;
-    for (int i = 0; i < 3; i++) to[i] = n.part[i];
+    const three_halves n = split3(counts ? normalizer - LIFT : -never);
+    const __half last[4] = {n.part[0], n.part[1], n.part[2], __float2half(0.0f)};
+    *reinterpret_cast<uint2 *>(static_cast<__half *>(a.beside) + (int64_t)row * BESIDE + NORMALIZER) =
+        *reinterpret_cast<const uint2 *>(last);
     if (there && threadIdx.x % 32 == 0) a.flags[row / FGI_SPARSE_GROUP] = flagged;
     const double density = fgi_block_reduce<FGI_SOFT_TOLD_ROWS>(counts ? (double)normalizer : 0.0, fgi_add());
     const int counted = __syncthreads_count(counts), skipped = __syncthreads_count(bad);
@@ -335,13 +390,13 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
         using F = decltype(f);
         using T = tiling<F>;
         maps m;
-        cudaError_t e = make_maps(*a, &m);
+        cudaError_t e = make_maps(*a, GROUP, &m);
         if (e == cudaSuccess)
             e = cudaFuncSetAttribute(normalize<F>, cudaFuncAttributeMaxDynamicSharedMemorySize, T::BYTES);
         if (e != cudaSuccess) return e;
         const int32_t tiles = (a->rows.rows + T::TILE_ROWS - 1) / T::TILE_ROWS;
         const int32_t grid = tiles < a->multiprocessors ? tiles : a->multiprocessors;
-        normalize<F><<<grid, THREADS, T::BYTES, stream>>>(m, *a);
+        normalize<F><<<grid, T::THREADS, T::BYTES, stream>>>(m, *a);
         return cudaGetLastError();
     });
 }

@@ -17,43 +17,14 @@
  *     sum of r |y - m|^2 = Q - 2 <m, S> + N |m|^2
  *
  * grid: a warp a component */
-#include "soft_layout.cuh"
-#include "reduce.cuh"
-
-#include <math_constants.h> /* CUDART_INF */
+#include "soft_terms.cuh"
 
 namespace soft
 {
 
-enum { WARPS = 8, MERGE_THREADS = 256 };
+enum { MERGE_THREADS = 256 };
 
-__device__ const double log2_e = 1.4426950408889634, ln_2 = 0.6931471805599453, two_pi = 6.283185307179586;
-
-/* Values are then off by 50000 2^-23 = 0.006 or a little more, and biases, which a volume adds to, within f16. */
-__device__ const double most_term = 50000.0;
-
-struct weight {
-    __half high, low;
-    double value; /* what they add up to */
-};
-
-__device__ __forceinline__ weight weight_of(double wanted, bool split)
-{
-    const __half high = __double2half(wanted), zero = __float2half(0.0f);
-    const __half low = split ? __double2half(wanted - (double)__half2float(high)) : zero;
-    return {high, low, (double)__half2float(high) + (double)__half2float(low)};
-}
-
-/* By one thread: what a component has beside its weights. */
-__device__ void write_beside(const fgi_soft_model &m, int32_t j, double slope, double bias)
-{
-    const three_halves s = split3(ldexp(slope, norm_shift(m.d))), b = split3(bias);
-    const __half zero = __float2half(0.0f), minus = __float2half(-1.0f);
-    const __half all[BESIDE] = {s.part[0], s.part[1], s.part[2], s.part[0], s.part[1], s.part[0], b.part[0], b.part[1],
-                                b.part[2], minus,     minus,     minus,     zero,      zero,      zero,      zero};
-    __half *to = static_cast<__half *>(m.beside) + (int64_t)j * BESIDE;
-    for (int i = 0; i < BESIDE; i++) to[i] = all[i];
-}
+__device__ const double ln_2 = 0.6931471805599453;
 
 __global__ void __launch_bounds__(32 * WARPS)
     plan(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld, int32_t lanes)
@@ -72,10 +43,8 @@ __global__ void __launch_bounds__(32 * WARPS)
                  most = most_term / (m.d + mean2), h = fmin(own, most);
     for (int32_t c = lane; c < ld && j < m.k; c += 32) {
         const double mean = alive && c < m.d ? up * (float)p.means[(int64_t)j * m.d + c] : 0.0;
-        const weight w = weight_of(2.0 * h * mean, m.low_weights != nullptr);
-        static_cast<__half *>(m.weights)[(int64_t)j * ld + c] = w.high;
-        if (m.low_weights) static_cast<__half *>(m.low_weights)[(int64_t)j * ld + c] = w.low;
-        weight2 += w.value * w.value;
+        const double w = write_weight(m, (int64_t)j * ld + c, 2.0 * h * mean);
+        weight2 += w * w;
     }
     weight2 = fgi_warp_reduce(weight2, fgi_add());
     if (lane != 0) return;
@@ -83,9 +52,9 @@ __global__ void __launch_bounds__(32 * WARPS)
         const double constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
         write_beside(m, j, -h, constant - 0.25 * weight2 / h);
     } else {
-        write_beside(m, j, 0.0, never);
+        write_dead(m, j);
     }
-    if (own > most) atomicOr(&m.tight[j / 32], 1u << (j % 32));
+    if (own > most) mark_tight(m, j);
 }
 
 /* Statistics of a component. */
@@ -94,19 +63,18 @@ __global__ void __launch_bounds__(32 * WARPS) finish(const __grid_constant__ fgi
     const fgi_soft_model &m = a.model;
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (j >= m.k) return;
-    const int32_t columns = columns_for(a.depth);
-    const double *sums = a.sums + (int64_t)j * (columns + BESIDE), *beside = sums + columns;
-    const double unit = exp2(-(double)LIFT), up = m.scale->up, down = m.scale->down, mass = unit * beside[ONE];
+    const summed s = summed_of(a, j);
+    const double up = m.scale->up, down = m.scale->down;
     double square = 0.0;
     for (int32_t c = lane; c < m.d; c += 32) {
-        const double mean = (float)a.params.means[(int64_t)j * m.d + c], scaled = up * mean, sum = unit * sums[c];
-        a.shift[(int64_t)j * m.d + c] += down * sum - mass * mean;
-        square += scaled * (mass * scaled - 2.0 * sum);
+        const double mean = (float)a.params.means[(int64_t)j * m.d + c], scaled = up * mean, sum = s.unit * s.columns[c];
+        a.shift[(int64_t)j * m.d + c] += down * sum - s.mass * mean;
+        square += scaled * (s.mass * scaled - 2.0 * sum);
     }
     square = fgi_warp_reduce(square, fgi_add());
     if (lane != 0) return;
-    square += ldexp(unit * (beside[NORM] + beside[NORM_2] + beside[NORM_3]), norm_shift(m.d));
-    a.mass[j] += mass;
+    square += ldexp(s.unit * (s.beside[NORM] + s.beside[NORM_2] + s.beside[NORM_3]), norm_shift(m.d));
+    a.mass[j] += s.mass;
     a.square[j] += down * down * fmax(square, 0.0);
 }
 
@@ -114,7 +82,7 @@ __global__ void finish_totals(const __grid_constant__ fgi_soft_finish_args a)
 {
     const fgi_sparse_told *told = a.told;
     fgi_cuda_totals *to = a.totals;
-    to->objective += ln_2 * a.sums[(int64_t)a.model.k * (columns_for(a.depth) + BESIDE)];
+    to->objective += ln_2 * a.sums[(int64_t)a.model.k * (columns_for(a.depth) + SUMMED)];
     to->dropped += a.dropped * (double)told->rows;
     to->rows += (int64_t)told->rows;
     to->rows_skipped += (int64_t)told->bad_rows;
@@ -140,7 +108,7 @@ __device__ void add_densities(const double *density, int32_t count, double *sum)
 /* A thread a column of a component; the last block: densities. */
 __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ fgi_soft_args a, int64_t stride)
 {
-    const int64_t entries = (int64_t)a.model.k * (columns_for(a.rows.depth) + BESIDE);
+    const int64_t entries = (int64_t)a.model.k * (columns_for(a.rows.depth) + SUMMED);
     const int32_t blocks = (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
     if (blockIdx.x == gridDim.x - 1) {
         add_densities(a.density, blocks * (FGI_SOFT_BLOCK_ROWS / FGI_SOFT_TOLD_ROWS), a.sums + entries);
@@ -164,18 +132,19 @@ extern "C" cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_so
     const int32_t lanes = slices_for(model->k) * SLICE;
     const cudaError_t e = cudaMemsetAsync(model->tight, 0, (size_t)lanes / 8, stream);
     if (e != cudaSuccess) return e;
+    if (model->kind == FGI_CUDA_DIAGONAL) return fgi_soft_plan_diagonal(params, model, ld, stream);
     plan<<<(lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, ld, lanes);
     return cudaGetLastError();
 }
 
 extern "C" int64_t fgi_soft_partial_floats(int32_t k, int32_t depth)
 {
-    return (int64_t)slices_for(k) * SLICE * (columns_for(depth) + BESIDE);
+    return (int64_t)slices_for(k) * SLICE * (columns_for(depth) + SUMMED);
 }
 
 extern "C" int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth)
 {
-    return (int64_t)k * (columns_for(depth) + BESIDE) + 1; /* the last: of log2 densities */
+    return (int64_t)k * (columns_for(depth) + SUMMED) + 1; /* the last: of log2 densities */
 }
 
 extern "C" cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t stream)
@@ -188,7 +157,8 @@ extern "C" cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t strea
 
 extern "C" cudaError_t fgi_soft_finish(const fgi_soft_finish_args *a, cudaStream_t stream)
 {
-    finish<<<(a->model.k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
     finish_totals<<<1, 1, 0, stream>>>(*a);
+    if (a->model.kind == FGI_CUDA_DIAGONAL) return fgi_soft_finish_diagonal(a, stream);
+    finish<<<(a->model.k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
     return cudaGetLastError();
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* soft_sums.cu - responsibilities of a block of rows for a slice of components, and rows summed by them.
  *
- * grid     persistent; block: 2 computing warpgroups of 240 registers, 64 components each, and one of which a thread loads
- * tile     64 rows, for both; its stage serves two products: weights x rows, then responsibilities, which stay in registers,
- *          x rows
+ * grid     persistent; block: 2 computing warpgroups of 240 registers, and one of which a thread loads. They have 64 components
+ *          each; or, of rows beyond 128 halves, the same 64, each for half the columns
+ * tile     64 rows, or 32 large ones, for both; its stage serves two products: weights x rows, then responsibilities, which stay
+ *          in registers, x rows
  * turns    warpgroups give their products to the tensor cores one after the other, so that one's exponentials go on beside
  *          another's products
  * sums     in registers: a tile's, by the tensor cores, which cut off; a block's, by additions that round
  * bytes    a slice's weights once a block of rows; 2 d a row and half, for each slice, from L2
- * bound    tensor cores: 4 k d flops a row and product */
+ * bound    tensor cores: 4 k d flops a row and product; beyond 128 halves 6, since both warpgroups need responsibilities */
 #include "ptx.cuh"
 #include "reduce.cuh"
 #include "soft_layout.cuh"
@@ -22,10 +23,16 @@ enum { GROUPS = 2, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES 
 
 /* Shared memory; bytes from an address that is a multiple of 1024. */
 template <class F> struct layout {
-    static constexpr int WEIGHT_PLANES_BYTES = F::PARTS * F::CHUNKS * WEIGHT_BOX_BYTES;
-    static constexpr int WEIGHTS_BYTES = WEIGHT_PLANES_BYTES + WEIGHT_BESIDE_BYTES;
+    static constexpr bool SHARED = F::CHUNKS > 2;                       /* components, by both warpgroups */
+    static constexpr int GROUPS_OF_COMPONENTS = SHARED ? 1 : 2;         /* of a block */
+    static constexpr int COLUMN_CHUNKS = SHARED ? F::CHUNKS / 2 : F::CHUNKS; /* that a warpgroup sums */
+    static constexpr int TILE = F::CHUNKS * F::ROW_PARTS > 4 ? 32 : 64; /* rows */
+    static constexpr int ROW_BOX_BYTES = TILE * CHUNK * 2;
+    static constexpr int PART_BYTES = F::CHUNKS * BOX_BYTES; /* of a group's weights */
+    static constexpr int GROUP_BYTES = F::PARTS * PART_BYTES + BESIDE_BYTES;
+    static constexpr int WEIGHTS_BYTES = GROUPS_OF_COMPONENTS * GROUP_BYTES;
     static constexpr int PLANES_BYTES = F::ROW_PARTS * F::CHUNKS * ROW_BOX_BYTES;
-    static constexpr int STAGE_BYTES = PLANES_BYTES + ROW_BESIDE_BYTES;
+    static constexpr int STAGE_BYTES = PLANES_BYTES + TILE * BESIDE * 2;
     static constexpr int FIT = (MOST_SHARED - 2048 - WEIGHTS_BYTES) / STAGE_BYTES;
     static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
     static constexpr int STAGE_AT = WEIGHTS_BYTES;
@@ -56,19 +63,37 @@ struct sums_barriers {
 
 /* What a block of threads does at a time: neighbours in the grid take the same rows, so that these come from L2. */
 struct item {
-    int32_t slice, first, tiles; /* first row */
+    int32_t component, first, tiles; /* first component, first row */
 };
 
-__device__ __forceinline__ int32_t blocks_of(const fgi_soft_args &a)
+template <class F> __host__ __device__ inline int32_t items_of(const fgi_soft_args &a)
 {
-    return (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
+    const int32_t blocks = (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
+    return blocks * slices_for(a.model.k) * (SLICE / GROUP / layout<F>::GROUPS_OF_COMPONENTS);
 }
 
-__device__ __forceinline__ item item_of(const fgi_soft_args &a, int32_t number)
+template <class F> __device__ __forceinline__ item item_of(const fgi_soft_args &a, int32_t number)
 {
-    const int32_t slices = slices_for(a.model.k), first = number / slices * FGI_SOFT_BLOCK_ROWS;
+    using L = layout<F>;
+    constexpr int32_t COMPONENTS = L::GROUPS_OF_COMPONENTS * GROUP;
+    const int32_t parts = slices_for(a.model.k) * (SLICE / COMPONENTS), first = number / parts * FGI_SOFT_BLOCK_ROWS;
     const int32_t rows = min((int)FGI_SOFT_BLOCK_ROWS, a.rows.rows - first);
-    return {number % slices, first, (rows + GROUP_ROWS - 1) / GROUP_ROWS};
+    return {number % parts * COMPONENTS, first, (rows + L::TILE - 1) / L::TILE};
+}
+
+template <class F>
+__device__ __forceinline__ void load_weights(const maps &m, const item &it, uint32_t smem, const sums_barriers &bar)
+{
+    using L = layout<F>;
+    fgi_mbar_expect(bar.weights_full(), L::WEIGHTS_BYTES);
+    for (int g = 0; g < L::GROUPS_OF_COMPONENTS; g++) {
+        const int32_t component = it.component + g * GROUP;
+        uint32_t to = smem + g * L::GROUP_BYTES;
+        for (int part = 0; part < F::PARTS; part++)
+            for (int c = 0; c < F::CHUNKS; c++, to += BOX_BYTES)
+                fgi_tma_load_2d(to, &m.weights[part], bar.weights_full(), c * CHUNK, component);
+        fgi_tma_load_2d(to, &m.weights_beside, bar.weights_full(), 0, component);
+    }
 }
 
 template <class F>
@@ -76,36 +101,31 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
 {
     using L = layout<F>;
     uint32_t stage = 0, round = 0;
-    for (int32_t i = blockIdx.x; i < blocks_of(a) * slices_for(a.model.k); i += gridDim.x, round++) {
-        const item it = item_of(a, i);
+    for (int32_t i = blockIdx.x; i < items_of<F>(a); i += gridDim.x, round++) {
+        const item it = item_of<F>(a, i);
         fgi_mbar_wait(bar.weights_empty(), (round & 1) ^ 1);
-        fgi_mbar_expect(bar.weights_full(), L::WEIGHTS_BYTES);
-        for (int part = 0; part < F::PARTS; part++)
-            for (int c = 0; c < F::CHUNKS; c++)
-                fgi_tma_load_2d(smem + (part * F::CHUNKS + c) * WEIGHT_BOX_BYTES, &m.weights[part], bar.weights_full(),
-                                c * CHUNK, it.slice * SLICE);
-        fgi_tma_load_2d(smem + L::WEIGHT_PLANES_BYTES, &m.weights_beside, bar.weights_full(), 0, it.slice * SLICE);
+        load_weights<F>(m, it, smem, bar);
         for (int32_t t = 0; t < it.tiles; t++, stage++) {
-            const int at = stage % L::STAGES, row = it.first + t * GROUP_ROWS;
-            const uint32_t to = smem + L::STAGE_AT + at * L::STAGE_BYTES;
+            const int at = stage % L::STAGES, row = it.first + t * L::TILE;
+            uint32_t to = smem + L::STAGE_AT + at * L::STAGE_BYTES;
             fgi_mbar_wait(bar.empty(at), (stage / L::STAGES & 1) ^ 1);
             fgi_mbar_expect(bar.full(at), L::STAGE_BYTES);
             for (int part = 0; part < F::ROW_PARTS; part++)
-                for (int c = 0; c < F::CHUNKS; c++)
-                    fgi_tma_load_2d(to + (part * F::CHUNKS + c) * ROW_BOX_BYTES, &m.rows[part], bar.full(at), c * CHUNK, row);
-            fgi_tma_load_2d(to + L::PLANES_BYTES, &m.rows_beside, bar.full(at), 0, row);
+                for (int c = 0; c < F::CHUNKS; c++, to += L::ROW_BOX_BYTES)
+                    fgi_tma_load_2d(to, &m.rows[part], bar.full(at), c * CHUNK, row);
+            fgi_tma_load_2d(to, &m.rows_beside, bar.full(at), 0, row);
         }
     }
 }
 
 /* Four halves as an operand in registers, of 16 rows; so many parts. */
 template <class F> struct responsibilities {
-    uint32_t r[F::PARTS][GROUP_ROWS / 16][4];
+    uint32_t r[F::PARTS][layout<F>::TILE / 16][4];
 };
 
 /* Sums of a thread's two components, g and g + 8 of its warp's sixteen: of rows, and of what is beside them. */
 template <class F> struct sums_of_rows {
-    float rows[32 * F::CHUNKS], beside[8];
+    float rows[32 * layout<F>::COLUMN_CHUNKS], beside[4];
 };
 
 __device__ __forceinline__ uint32_t as_word(__half2 h)
@@ -114,10 +134,11 @@ __device__ __forceinline__ uint32_t as_word(__half2 h)
 }
 
 /* log2 of responsibilities -> these. */
-template <class F> __device__ __forceinline__ void respond(const float (&acc)[32], responsibilities<F> &to)
+template <class F>
+__device__ __forceinline__ void respond(const float (&acc)[layout<F>::TILE / 2], responsibilities<F> &to)
 {
 #pragma unroll
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < layout<F>::TILE / 4; i++) {
         const float r0 = fgi_exp2(acc[2 * i]), r1 = fgi_exp2(acc[2 * i + 1]);
         const __half2 high = __floats2half2_rn(r0, r1);
         to.r[0][i / 4][i % 4] = as_word(high);
@@ -127,13 +148,21 @@ template <class F> __device__ __forceinline__ void respond(const float (&acc)[32
     }
 }
 
-/* acc = log2 of responsibilities of 64 components x 64 rows */
+__device__ __forceinline__ void multiply_weights(float (&acc)[16], uint64_t weights, uint64_t rows, bool add)
+{
+    fgi_wgmma_64x32x16(acc, weights, rows, add);
+}
+
+__device__ __forceinline__ void multiply_weights(float (&acc)[32], uint64_t weights, uint64_t rows, bool add)
+{
+    fgi_wgmma_64x64x16(acc, weights, rows, add);
+}
+
+/* acc = log2 of responsibilities of 64 components x a tile of rows. weights: the components' */
 template <class F>
-__device__ __forceinline__ void multiply_weights(float (&acc)[32], uint32_t smem, uint32_t group, uint32_t stage)
+__device__ __forceinline__ void weigh_rows(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows)
 {
     using L = layout<F>;
-    const uint32_t weights = smem + group * (WEIGHT_BOX_BYTES / 2), rows = smem + L::STAGE_AT + stage * L::STAGE_BYTES;
-    const uint32_t beside = smem + L::WEIGHT_PLANES_BYTES + group * (WEIGHT_BESIDE_BYTES / 2);
     fgi_wgmma_fence();
 #pragma unroll
     for (int i = 0; i < F::PRODUCTS; i++)
@@ -141,10 +170,11 @@ __device__ __forceinline__ void multiply_weights(float (&acc)[32], uint32_t smem
         for (int c = 0; c < F::CHUNKS; c++)
 #pragma unroll
             for (int step = 0; step < CHUNK / 16; step++)
-                fgi_wgmma_64x64x16(
-                    acc, fgi_wgmma_operand(weights + (other_part<F>(i) * F::CHUNKS + c) * WEIGHT_BOX_BYTES + step * 32),
-                    fgi_wgmma_operand(rows + (row_part<F>(i) * F::CHUNKS + c) * ROW_BOX_BYTES + step * 32), i + c + step > 0);
-    fgi_wgmma_64x64x16(acc, fgi_wgmma_narrow_operand(beside), fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES), true);
+                multiply_weights(
+                    acc, fgi_wgmma_operand(weights + other_part<F>(i) * L::PART_BYTES + c * BOX_BYTES + step * 32),
+                    fgi_wgmma_operand(rows + (row_part<F>(i) * F::CHUNKS + c) * L::ROW_BOX_BYTES + step * 32), i + c + step > 0);
+    multiply_weights(acc, fgi_wgmma_narrow_operand(weights + F::PARTS * L::PART_BYTES),
+                     fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES), true);
     fgi_wgmma_commit();
 }
 
@@ -158,26 +188,25 @@ __device__ __forceinline__ void multiply_rows(float (&acc)[64], const uint32_t (
     fgi_wgmma_64x128x16_rows(acc, r, rows, add);
 }
 
-/* to = responsibilities of 64 components x 64 rows */
+/* to = responsibilities of 64 components x a tile of rows, the columns from first_chunk on */
 template <class F>
-__device__ __forceinline__ void sum_rows(sums_of_rows<F> &to, const responsibilities<F> &r, uint32_t smem, uint32_t stage)
+__device__ __forceinline__ void sum_rows(sums_of_rows<F> &to, const responsibilities<F> &r, uint32_t rows, int first_chunk)
 {
     using L = layout<F>;
-    const uint32_t rows = smem + L::STAGE_AT + stage * L::STAGE_BYTES;
     fgi_wgmma_fence();
 #pragma unroll
     for (int i = 0; i < F::PRODUCTS; i++)
 #pragma unroll
-        for (int step = 0; step < GROUP_ROWS / 16; step++) {
-            const uint32_t at = rows + row_part<F>(i) * F::CHUNKS * ROW_BOX_BYTES + step * 2048;
-            multiply_rows(to.rows, r.r[other_part<F>(i)][step], fgi_wgmma_rows_operand(at, ROW_BOX_BYTES), i + step > 0);
+        for (int step = 0; step < L::TILE / 16; step++) {
+            const uint32_t at = rows + (row_part<F>(i) * F::CHUNKS + first_chunk) * L::ROW_BOX_BYTES + step * 2048;
+            multiply_rows(to.rows, r.r[other_part<F>(i)][step], fgi_wgmma_rows_operand(at, L::ROW_BOX_BYTES), i + step > 0);
         }
 #pragma unroll
     for (int part = F::PARTS - 1; part >= 0; part--)
 #pragma unroll
-        for (int step = 0; step < GROUP_ROWS / 16; step++)
-            fgi_wgmma_64x16x16_rows(to.beside, r.r[part][step], fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES + step * 512),
-                                    step + (F::PARTS - 1 - part) > 0);
+        for (int step = 0; step < L::TILE / 16; step++)
+            fgi_wgmma_64x8x16_rows(to.beside, r.r[part][step], fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES + step * 512),
+                                   step + (F::PARTS - 1 - part) > 0);
     fgi_wgmma_commit();
 }
 
@@ -195,16 +224,18 @@ __device__ __forceinline__ void store_columns(const float (&sums)[COUNT], int wh
         *reinterpret_cast<float2 *>(to + 8 * b) = make_float2(sums[4 * b + 2 * which], sums[4 * b + 2 * which + 1]);
 }
 
+/* component: this thread's first */
 template <class F>
-__device__ __forceinline__ void store(const fgi_soft_args &a, const sums_of_rows<F> &sums, const item &it, int32_t in_slice)
+__device__ __forceinline__ void store(const fgi_soft_args &a, const sums_of_rows<F> &sums, const item &it, int32_t component,
+                                      int first_chunk)
 {
-    constexpr int COLUMNS = F::CHUNKS * CHUNK, WIDTH = COLUMNS + BESIDE;
+    constexpr int COLUMNS = F::CHUNKS * CHUNK, WIDTH = COLUMNS + SUMMED;
     const int64_t lanes = slices_for(a.model.k) * SLICE, block = it.first / FGI_SOFT_BLOCK_ROWS;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-        float *to = a.partial + (block * lanes + it.slice * SLICE + in_slice + 8 * i) * WIDTH + threadIdx.x % 4 * 2;
-        store_columns(sums.rows, i, to);
-        store_columns(sums.beside, i, to + COLUMNS);
+        float *to = a.partial + (block * lanes + component + 8 * i) * WIDTH + threadIdx.x % 4 * 2;
+        store_columns(sums.rows, i, to + first_chunk * CHUNK);
+        if (first_chunk == 0) store_columns(sums.beside, i, to + COLUMNS);
     }
 }
 
@@ -224,18 +255,20 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
 {
     using L = layout<F>;
     const int group = __shfl_sync(FGI_ALL_LANES, threadIdx.x / 128, 0); /* so the compiler knows that warps agree on it */
-    const int32_t in_slice = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
+    const int part = L::SHARED ? 0 : group, first_chunk = L::SHARED ? group * L::COLUMN_CHUNKS : 0;
+    const int32_t own = part * GROUP + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4;
+    const uint32_t weights = smem + part * L::GROUP_BYTES, stages = smem + L::STAGE_AT;
     uint32_t stage = 0, round = 0;
     fgi_turn_begin(group, GROUPS);
-    for (int32_t i = blockIdx.x; i < blocks_of(a) * slices_for(a.model.k); i += gridDim.x, round++) {
-        const item it = item_of(a, i);
-        float acc[32];
+    for (int32_t i = blockIdx.x; i < items_of<F>(a); i += gridDim.x, round++) {
+        const item it = item_of<F>(a, i);
+        float acc[L::TILE / 2];
         sums_of_rows<F> tile, sums = {};
         responsibilities<F> r;
         fgi_mbar_wait(bar.weights_full(), round & 1);
         fgi_mbar_wait(bar.full(stage % L::STAGES), stage / L::STAGES & 1);
         fgi_turn_take(group);
-        multiply_weights<F>(acc, smem, group, stage % L::STAGES);
+        weigh_rows<F>(acc, weights, stages + stage % L::STAGES * L::STAGE_BYTES);
         fgi_turn_pass(group, GROUPS);
         fgi_wgmma_wait<0>();
         fgi_wgmma_pin(acc);
@@ -245,8 +278,8 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
             const int at = stage % L::STAGES, next = (stage + 1) % L::STAGES;
             fgi_mbar_wait(bar.full(next), (stage + 1) / L::STAGES & 1);
             fgi_turn_take(group);
-            sum_rows<F>(tile, r, smem, at);
-            multiply_weights<F>(acc, smem, group, next);
+            sum_rows<F>(tile, r, stages + at * L::STAGE_BYTES, first_chunk);
+            weigh_rows<F>(acc, weights, stages + next * L::STAGE_BYTES);
             fgi_turn_pass(group, GROUPS);
             fgi_wgmma_wait<1>();
             pin<F>(tile);
@@ -257,7 +290,7 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
             respond<F>(acc, r);
         }
         fgi_turn_take(group);
-        sum_rows<F>(tile, r, smem, stage % L::STAGES);
+        sum_rows<F>(tile, r, stages + stage % L::STAGES * L::STAGE_BYTES, first_chunk);
         fgi_turn_pass(group, GROUPS);
         fgi_wgmma_wait<0>();
         pin<F>(tile);
@@ -265,7 +298,7 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
         fgi_mbar_arrive(bar.weights_empty());
         stage++;
         add<F>(tile, sums);
-        store<F>(a, sums, it, in_slice);
+        store<F>(a, sums, it, it.component + own, first_chunk);
     }
 }
 
@@ -304,15 +337,13 @@ extern "C" cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream
 {
     return with_form(*a, [&](auto f) {
         using F = decltype(f);
+        using L = layout<F>;
         maps m;
-        cudaError_t e = make_maps(*a, &m);
-        if (e == cudaSuccess)
-            e = cudaFuncSetAttribute(sums<F>, cudaFuncAttributeMaxDynamicSharedMemorySize, layout<F>::BYTES);
+        cudaError_t e = make_maps(*a, L::TILE, &m);
+        if (e == cudaSuccess) e = cudaFuncSetAttribute(sums<F>, cudaFuncAttributeMaxDynamicSharedMemorySize, L::BYTES);
         if (e != cudaSuccess) return e;
-        const int32_t blocks = (a->rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
-        const int32_t items = blocks * slices_for(a->model.k);
-        const int32_t grid = items < a->multiprocessors ? items : a->multiprocessors;
-        sums<F><<<grid, THREADS, layout<F>::BYTES, stream>>>(m, *a);
+        const int32_t items = items_of<F>(*a), grid = items < a->multiprocessors ? items : a->multiprocessors;
+        sums<F><<<grid, THREADS, L::BYTES, stream>>>(m, *a);
         return cudaGetLastError();
     });
 }

@@ -18,7 +18,8 @@ enum {
     WARPS = 8,
     BLOCKS = 2048 /* of rows, each a part: a chip is full, and idle ones soon gone */,
     SAMPLE = 1024 /* rows */,
-    MEASURE_THREADS = 1024
+    MEASURE_THREADS = 1024,
+    MOST_UP = 60 /* log2 */
 };
 
 /* 16 bytes of a row, as they count. */
@@ -114,7 +115,7 @@ __global__ void __launch_bounds__(32 * WARPS)
 /* The power of two that brings a mean square to between 1/2 and 2. */
 __device__ __forceinline__ int exponent_for(double sum, double count)
 {
-    return sum > 0.0 ? max(-60, min(60, (int)-rint(0.5 * log2(sum / count)))) : 0;
+    return sum > 0.0 ? max(-MOST_UP, min((int)MOST_UP, (int)-rint(0.5 * log2(sum / count)))) : 0;
 }
 
 /* All dimensions alike. One block. */
@@ -162,7 +163,9 @@ __global__ void __launch_bounds__(32 * WARPS)
     }
     sum = fgi_warp_reduce(sum, fgi_add());
     count = fgi_warp_reduce(count, fgi_add());
-    if (threadIdx.x % 32 == 0) memory.ups[c] = ldexpf(1.0f, exponent_for(sum, count));
+    /* where nothing varies, a variance stands at its floor: its weight is to vanish, and a row that is different to stand out */
+    const int by = sum > 0.0 ? exponent_for(sum, count) : MOST_UP;
+    if (threadIdx.x % 32 == 0) memory.ups[c] = ldexpf(1.0f, by);
 }
 
 __global__ void __launch_bounds__(MEASURE_THREADS)

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* soft_plan_diagonal.cu - diagonal components as the soft pass wants them, and statistics of its sums. Knows no row. Letters:
+ * soft_plan.cu.
+ *
+ * Every dimension has a scale of its own, and the plane holds y and q = y^2, each as its halves add up to:
+ *     value_j(y) = bias_j + sum over i of w_ji y_i - g_ji q_i
+ *     g = h, w = 2 h m in one half or two, bias = constant - sum of w^2 / 4 g
+ * which is the density of a component with means w / 2 g and variances log2(e) / 2 g, if the constant goes with these.
+ * q in one half is off by 2^-12 of its size, a value by about the root of the sum of (g q 2^-12)^2.
+ *
+ * A component is tight if the sum of h (1 + m^2) is beyond most_term; it then takes part with all h smaller.
+ *
+ * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
+ *
+ * grid: a warp a component */
+#include "soft_terms.cuh"
+
+namespace soft
+{
+
+/* What a dimension of a component is, in scaled units. */
+struct dimension {
+    double mean, h, variance; /* variance: as given */
+};
+
+__device__ __forceinline__ dimension dimension_of(const fgi_cuda_params &p, const fgi_soft_model &m, int32_t j, int32_t c)
+{
+    const int64_t at = (int64_t)j * m.d + c;
+    const double up = m.ups[c], variance = p.variances[at];
+    return {up * (float)p.means[at], 0.5 * log2_e / (variance * up * up), variance};
+}
+
+__global__ void __launch_bounds__(32 * WARPS)
+    plan_diagonal(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld, int32_t lanes)
+{
+    const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32, half = ld / 2;
+    if (j >= lanes) return;
+    const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
+    double terms = 0.0;
+    for (int32_t c = lane; c < m.d && alive; c += 32) {
+        const dimension i = dimension_of(p, m, j, c);
+        terms += i.h * (1.0 + i.mean * i.mean);
+    }
+    terms = fgi_warp_reduce(terms, fgi_add());
+    const bool tight = terms > most_term;
+    const double smaller = tight ? most_term / terms : 1.0;
+    double volume = 0.0, peak = 0.0; /* log2 of its square; the value at y = 0 below the largest */
+    for (int32_t c = lane; c < half && j < m.k; c += 32) {
+        const bool there = alive && c < m.d;
+        const dimension i = there ? dimension_of(p, m, j, c) : dimension{0.0, 0.0, 1.0};
+        const int64_t at = (int64_t)j * ld + c;
+        const double w = write_weight(m, at, 2.0 * smaller * i.h * i.mean);
+        const double g = -write_weight(m, at + half, -smaller * i.h);
+        if (!there) continue;
+        const bool same = !tight && g > 0.0;
+        volume += log2(two_pi * i.variance * (same ? i.h / g : 1.0));
+        if (g > 0.0) peak += 0.25 * w * w / g;
+    }
+    volume = fgi_warp_reduce(volume, fgi_add());
+    peak = fgi_warp_reduce(peak, fgi_add());
+    if (lane != 0) return;
+    if (alive)
+        write_beside(m, j, 0.0, log2_e * p.log_weights[j] - 0.5 * volume - peak);
+    else
+        write_dead(m, j);
+    if (tight) mark_tight(m, j);
+}
+
+__global__ void __launch_bounds__(32 * WARPS) finish_diagonal(const __grid_constant__ fgi_soft_finish_args a)
+{
+    const fgi_soft_model &m = a.model;
+    const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (j >= m.k) return;
+    const summed s = summed_of(a, j);
+    for (int32_t c = lane; c < m.d; c += 32) {
+        const int64_t at = (int64_t)j * m.d + c;
+        const double up = m.ups[c], down = 1.0 / up, mean = (float)a.params.means[at], scaled = up * mean;
+        const double sum = s.unit * s.columns[c], squares = s.unit * s.columns[a.ld / 2 + c];
+        a.shift[at] += down * sum - s.mass * mean;
+        a.square[at] += down * down * fmax(squares + scaled * (s.mass * scaled - 2.0 * sum), 0.0);
+    }
+    if (lane == 0) a.mass[j] += s.mass;
+}
+
+} // namespace soft
+
+using namespace soft;
+
+extern "C" cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
+                                              cudaStream_t stream)
+{
+    const int32_t lanes = slices_for(model->k) * SLICE;
+    plan_diagonal<<<(lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, ld, lanes);
+    return cudaGetLastError();
+}
+
+extern "C" cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a, cudaStream_t stream)
+{
+    finish_diagonal<<<(a->model.k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
+    return cudaGetLastError();
+}

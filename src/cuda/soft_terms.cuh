@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* soft_terms.cuh - what plans of the soft pass write for its kernels to read. Formulas: soft_plan.cu. */
+#ifndef FGI_SOFT_TERMS_CUH
+#define FGI_SOFT_TERMS_CUH
+#include "reduce.cuh"
+#include "soft_layout.cuh"
+
+#include <math_constants.h> /* CUDART_INF */
+
+namespace soft
+{
+
+enum { WARPS = 8 /* a component each */ };
+
+__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
+
+/* Values are then off by 50000 2^-23 = 0.006 or a little more, and biases, which a volume adds to, within f16. */
+__device__ const double most_term = 50000.0;
+
+struct weight {
+    __half high, low;
+    double value; /* what they add up to */
+};
+
+__device__ __forceinline__ weight weight_of(double wanted, bool split)
+{
+    const __half high = __double2half(wanted), zero = __float2half(0.0f);
+    const __half low = split ? __double2half(wanted - (double)__half2float(high)) : zero;
+    return {high, low, (double)__half2float(high) + (double)__half2float(low)};
+}
+
+/* Stores a weight; gives back what its halves add up to. */
+__device__ __forceinline__ double write_weight(const fgi_soft_model &m, int64_t at, double wanted)
+{
+    const bool split = m.low_weights != nullptr;
+    const weight w = weight_of(wanted, split);
+    static_cast<__half *>(m.weights)[at] = w.high;
+    if (split) static_cast<__half *>(m.low_weights)[at] = w.low;
+    return w.value;
+}
+
+/* By one thread: what a component has beside its weights. */
+__device__ __forceinline__ void write_beside(const fgi_soft_model &m, int32_t j, double slope, double bias)
+{
+    const three_halves s = split3((float)ldexp(slope, norm_shift(m.d))), b = split3((float)bias);
+    const __half zero = __float2half(0.0f), minus = __float2half(-1.0f);
+    const __half all[BESIDE] = {s.part[0], s.part[1], s.part[2], s.part[0], s.part[1], s.part[0], b.part[0], b.part[1],
+                                b.part[2], zero,      zero,      zero,      minus,     minus,     minus,     zero};
+    __half *to = static_cast<__half *>(m.beside) + (int64_t)j * BESIDE;
+    for (int i = 0; i < BESIDE; i++) to[i] = all[i];
+}
+
+/* By one thread: a component that no row joins. */
+__device__ __forceinline__ void write_dead(const fgi_soft_model &m, int32_t j)
+{
+    write_beside(m, j, 0.0, never);
+}
+
+__device__ __forceinline__ void mark_tight(const fgi_soft_model &m, int32_t j)
+{
+    atomicOr(&m.tight[j / 32], 1u << (j % 32));
+}
+
+/* What a component's sums say, in scaled units. */
+struct summed {
+    const double *columns, *beside;
+    double unit; /* of responsibilities */
+    double mass;
+};
+
+__device__ __forceinline__ summed summed_of(const fgi_soft_finish_args &a, int32_t j)
+{
+    const int32_t columns = columns_for(a.depth);
+    const double *at = a.sums + (int64_t)j * (columns + SUMMED), unit = exp2(-(double)LIFT);
+    return {at, at + columns, unit, unit * at[columns + ONE]};
+}
+
+
+} // namespace soft
+
+#endif
