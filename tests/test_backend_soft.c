@@ -164,6 +164,28 @@ static void test_constant_features(void **state)
     free_problem(&p);
 }
 
+/* Features that half of the components hold fixed, away from the rest. */
+static void test_fixed_features(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    problem p;
+    make_problem(&overlapping[3], FGI_DIAGONAL, &p);
+    const int32_t d = p.how->d, k = p.how->k;
+    for (int32_t i = 5; i < d; i += 20) {
+        for (int64_t r = 0; r < p.how->n; r++)
+            if (r % k % 2 == 0) ((float *)p.rows)[r * d + i] = 4.0f;
+        for (int64_t j = 0; j < k; j += 2) {
+            p.params.means[j * d + i] = 4.0 - p.params.center[i];
+            p.params.variances[j * d + i] = 1e-5;
+        }
+    }
+    p.least_variance = 1e-5;
+    p.largest_offset += 0.5 * 4 * 12;
+    check(&p);
+    free_problem(&p);
+}
+
 /* Rows as long as f16 cannot hold them, in scaled units. */
 static void test_long_rows(void **state)
 {
@@ -204,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_diagonal),
         cmocka_unit_test(test_tight_components),
         cmocka_unit_test(test_constant_features),
+        cmocka_unit_test(test_fixed_features),
         cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_too_many_left_over),
     };

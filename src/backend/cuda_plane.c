@@ -102,15 +102,19 @@ void fgi_cuda_plane_forget(fgi_cuda_plane *p)
     p->begun = false;
 }
 
-cudaError_t fgi_cuda_plane_begin(fgi_cuda_plane *p, const float *center, cudaStream_t stream)
+cudaError_t fgi_cuda_plane_ready(fgi_cuda_plane *p, cudaStream_t stream)
 {
     const size_t row_bytes = (size_t)p->mean_ld * sizeof(float);
-    cudaError_t e = cudaMemsetAsync(p->zeros, 0, row_bytes, stream);
-    if (e == cudaSuccess && !p->begun) /* NaN */
-        e = cudaMemsetAsync(p->memory.center, 0xff, row_bytes, stream);
+    const cudaError_t e = cudaMemsetAsync(p->zeros, 0, row_bytes, stream);
+    if (e != cudaSuccess || p->begun) return e;
+    return cudaMemsetAsync(p->memory.center, 0xff, row_bytes, stream); /* NaN */
+}
+
+cudaError_t fgi_cuda_plane_begin(fgi_cuda_plane *p, const float *center, cudaStream_t stream)
+{
     p->begun = p->task.source_rows > 0;
     p->center = center;
-    return e == cudaSuccess ? fgi_sparse_recall(&p->memory, center, p->task.d, stream) : e;
+    return fgi_sparse_recall(&p->memory, center, p->task.d, stream);
 }
 
 /* Rows as centred f32. */

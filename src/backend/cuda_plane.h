@@ -44,7 +44,9 @@ void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver
 fg_status fgi_cuda_plane_prepare(fgi_cuda_plane *p);
 void fgi_cuda_plane_forget(fgi_cuda_plane *p);
 
-/* Before a pass: *memory.stale then tells whether the last one had another centre, or there was none. */
+/* Before a pass: memory.center is then that of the last one, or NaN. */
+cudaError_t fgi_cuda_plane_ready(fgi_cuda_plane *p, cudaStream_t stream);
+/* Rows are to be centred so: *memory.stale then tells whether the last pass had another centre, or there was none. */
 cudaError_t fgi_cuda_plane_begin(fgi_cuda_plane *p, const float *center, cudaStream_t stream);
 /* Describes rows as they count, before their plane is filled; brings those that no kernel reads as they are stored. */
 cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_sparse_rows *out,

@@ -26,6 +26,7 @@ typedef struct soft_worker {
     fgi_cuda_plane plane;
     fgi_cuda_spill spill;
     /* in the workspace */
+    float *origin; /* diagonal: where the planes have theirs */
     fgi_soft_args args;
     /* of the pass at work */
     const fgi_cuda_slot *slot;
@@ -131,12 +132,14 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     soft_worker *w = (soft_worker *)worker;
     w->task = *task;
     fgi_cuda_plane_take(&w->plane, task, wants_low_rows(task));
+    w->plane.memory.lift = FGI_SOFT_LIFT;
     fgi_cuda_plane_carve(&w->plane, c);
     w->args = (fgi_soft_args){
         .cut = (float)fgi_cuda_cut(task->k),
         .multiprocessors = task->multiprocessors,
     };
     carve_model(w, c);
+    w->origin = fgi_cuda_carve(c, w->plane.mean_ld, sizeof *w->origin);
     w->args.sums = fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
     fgi_cuda_spill_carve(&w->spill, task, c);
     w->args.told = w->spill.told;
@@ -163,7 +166,14 @@ static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot
     w->args.model.ups = w->plane.memory.ups;
     cudaError_t e = cudaMemsetAsync(w->args.sums, 0, doubles * sizeof *w->args.sums, stream);
     if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, stream);
-    return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;
+    if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
+    w->args.model.origin = slot->params.center;
+    if (w->task.kind == FGI_DIAGONAL) {
+        w->args.model.origin = w->origin;
+        if (e == cudaSuccess)
+            e = fgi_soft_origin(&slot->params, &w->args.model, w->plane.memory.center, w->origin, stream);
+    }
+    return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, w->args.model.origin, stream) : e;
 }
 
 /* The first chunk tells the scale, and so allows a plan. */

@@ -237,7 +237,8 @@ static cudaError_t sparse_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *sl
     w->slot = slot;
     w->rows = 0;
     w->planned = false;
-    const cudaError_t e = fgi_cuda_spill_begin(&w->spill, stream);
+    cudaError_t e = fgi_cuda_spill_begin(&w->spill, stream);
+    if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;
 }
 

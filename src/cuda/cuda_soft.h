@@ -28,6 +28,7 @@ extern "C" {
 enum {
     FGI_SOFT_MOST_DEPTH = 256, /* of a row of the plane */
     FGI_SOFT_BESIDE = 16,
+    FGI_SOFT_LIFT = 3, /* log2 of the root mean square of a dimension with a scale of its own: keeps weights within f16 */
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 8192, /* rows that one block sums; a chunk is a whole number of these */
     FGI_SOFT_TOLD_ROWS = 512    /* rows whose densities are summed together */
@@ -39,11 +40,16 @@ typedef struct fgi_soft_model {
     int32_t kind, k, d;
     const fgi_sparse_scale *scale;
     const float *ups;            /* diagonal, else NULL */
+    const float *origin;         /* d: what rows are centred by; of spherical components the parameters' centre */
     void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: default precision, else NULL */
     void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
     uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
 } fgi_soft_model;
 
+/* Where diagonal components want the origin: where the tightest of them have their means, so that the terms of values are
+ * small. last: that of the last pass, which stays if it is not much worse; or NaN. */
+cudaError_t fgi_soft_origin(const fgi_cuda_params *params, const fgi_soft_model *model, const float *last, float *origin,
+                            cudaStream_t stream);
 /* ld: halves from row to row of weights. */
 cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
 /* Part of it: of diagonal components. */

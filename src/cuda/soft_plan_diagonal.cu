@@ -8,7 +8,9 @@
  * which is the density of a component with means w / 2 g and variances log2(e) / 2 g, if the constant goes with these.
  * q in one half is off by 2^-12 of its size, a value by about the root of the sum of (g q 2^-12)^2.
  *
- * A component is tight if the sum of h (1 + m^2) is beyond most_term; it then takes part with all h smaller.
+ * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
+ * most_term; it then takes part with all h smaller. To keep that rare, the origin of each dimension is the mean of the means,
+ * weighted by weight / variance: where many components hold a dimension nearly fixed, it is there.
  *
  * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
  *
@@ -18,16 +20,56 @@
 namespace soft
 {
 
+/* Of a dimension's mean (m - origin)^2 / variance: no reason to make planes anew. */
+__device__ const double bearable = 16.0;
+
 /* What a dimension of a component is, in scaled units. */
 struct dimension {
     double mean, h, variance; /* variance: as given */
 };
 
+/* About the origin. */
+__device__ __forceinline__ double mean_of(const fgi_cuda_params &p, const fgi_soft_model &m, int32_t j, int32_t c)
+{
+    return (double)(float)p.means[(int64_t)j * m.d + c] - ((double)m.origin[c] - (double)p.center[c]);
+}
+
 __device__ __forceinline__ dimension dimension_of(const fgi_cuda_params &p, const fgi_soft_model &m, int32_t j, int32_t c)
 {
-    const int64_t at = (int64_t)j * m.d + c;
-    const double up = m.ups[c], variance = p.variances[at];
-    return {up * (float)p.means[at], 0.5 * log2_e / (variance * up * up), variance};
+    const double up = m.ups[c], variance = p.variances[(int64_t)j * m.d + c];
+    return {up * mean_of(p, m, j, c), 0.5 * log2_e / (variance * up * up), variance};
+}
+
+/* Of means about a point: sum over components of weight (m - point)^2 / variance. */
+__device__ double spread_about(const fgi_cuda_params &p, const fgi_soft_model &m, int32_t c, double point)
+{
+    double sum = 0.0;
+    for (int32_t j = threadIdx.x % 32; j < m.k; j += 32) {
+        const int64_t at = (int64_t)j * m.d + c;
+        const double off = (float)p.means[at] - point;
+        sum += exp(p.log_weights[j]) * off * off / p.variances[at];
+    }
+    return fgi_warp_reduce(sum, fgi_add());
+}
+
+/* A warp a dimension. */
+__global__ void __launch_bounds__(32 * WARPS)
+    choose_origin(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, const float *last, float *origin)
+{
+    const int32_t c = blockIdx.x * WARPS + threadIdx.x / 32;
+    if (c >= m.d) return;
+    double weight = 0.0, moment = 0.0;
+    for (int32_t j = threadIdx.x % 32; j < m.k; j += 32) {
+        const int64_t at = (int64_t)j * m.d + c;
+        const double w = exp(p.log_weights[j]) / p.variances[at];
+        weight += w;
+        moment += w * (float)p.means[at];
+    }
+    weight = fgi_warp_reduce(weight, fgi_add());
+    moment = fgi_warp_reduce(moment, fgi_add());
+    const double center = p.center[c], best = weight > 0.0 ? moment / weight : 0.0;
+    const double least = spread_about(p, m, c, best), now = spread_about(p, m, c, last[c] - center);
+    if (threadIdx.x % 32 == 0) origin[c] = now <= 4.0 * least + bearable ? last[c] : (float)(center + best);
 }
 
 __global__ void __launch_bounds__(32 * WARPS)
@@ -39,7 +81,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     double terms = 0.0;
     for (int32_t c = lane; c < m.d && alive; c += 32) {
         const dimension i = dimension_of(p, m, j, c);
-        terms += i.h * (1.0 + i.mean * i.mean);
+        terms += i.h * i.mean * i.mean;
     }
     terms = fgi_warp_reduce(terms, fgi_add());
     const bool tight = terms > most_term;
@@ -74,7 +116,7 @@ __global__ void __launch_bounds__(32 * WARPS) finish_diagonal(const __grid_const
     const summed s = summed_of(a, j);
     for (int32_t c = lane; c < m.d; c += 32) {
         const int64_t at = (int64_t)j * m.d + c;
-        const double up = m.ups[c], down = 1.0 / up, mean = (float)a.params.means[at], scaled = up * mean;
+        const double up = m.ups[c], down = 1.0 / up, mean = mean_of(a.params, m, j, c), scaled = up * mean;
         const double sum = s.unit * s.columns[c], squares = s.unit * s.columns[a.ld / 2 + c];
         a.shift[at] += down * sum - s.mass * mean;
         a.square[at] += down * down * fmax(squares + scaled * (s.mass * scaled - 2.0 * sum), 0.0);
@@ -85,6 +127,13 @@ __global__ void __launch_bounds__(32 * WARPS) finish_diagonal(const __grid_const
 } // namespace soft
 
 using namespace soft;
+
+extern "C" cudaError_t fgi_soft_origin(const fgi_cuda_params *params, const fgi_soft_model *model, const float *last,
+                                       float *origin, cudaStream_t stream)
+{
+    choose_origin<<<(model->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, last, origin);
+    return cudaGetLastError();
+}
 
 extern "C" cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
                                               cudaStream_t stream)

@@ -59,15 +59,17 @@ __device__ __forceinline__ float2 put(const fgi_sparse_rows &a, int64_t row, int
     const parts p = split(x, y);
     float2 v = __half22float2(p.high);
     if (column >= half) return v;
-    __half2 *high = static_cast<__half2 *>(a.plane) + row * a.ld / 2;
-    high[column / 2] = p.high;
-    if (a.ups) high[(half + column) / 2] = __hmul2(p.high, p.high);
-    if (!a.low) return v;
-    const float2 left = __half22float2(p.low);
-    v.x += left.x, v.y += left.y;
-    __half2 *low = static_cast<__half2 *>(a.low) + row * a.ld / 2;
-    low[column / 2] = p.low;
-    if (a.ups) low[(half + column) / 2] = split(v.x * v.x, v.y * v.y).low;
+    if (a.low) {
+        const float2 left = __half22float2(p.low);
+        v.x += left.x, v.y += left.y;
+    }
+    const parts squares = split(v.x * v.x, v.y * v.y);
+    const int64_t at = (row * a.ld + column) / 2, square_at = at + half / 2;
+    __half2 *high = static_cast<__half2 *>(a.plane), *low = static_cast<__half2 *>(a.low);
+    high[at] = p.high;
+    if (a.ups) high[square_at] = squares.high;
+    if (low) low[at] = p.low;
+    if (low && a.ups) low[square_at] = squares.low;
     return v;
 }
 
@@ -164,7 +166,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     sum = fgi_warp_reduce(sum, fgi_add());
     count = fgi_warp_reduce(count, fgi_add());
     /* where nothing varies, a variance stands at its floor: its weight is to vanish, and a row that is different to stand out */
-    const int by = sum > 0.0 ? exponent_for(sum, count) : MOST_UP;
+    const int by = sum > 0.0 ? exponent_for(sum, count) + memory.lift : MOST_UP;
     if (threadIdx.x % 32 == 0) memory.ups[c] = ldexpf(1.0f, by);
 }
 
