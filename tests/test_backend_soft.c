@@ -65,27 +65,29 @@ static void expect_same_statistics(const problem *p, const outcome *a, const out
     assert_memory_equal(&a->stats.objective, &b->stats.objective, sizeof(double));
 }
 
-/* In both precisions: rows that pass by, the same again, and rows that stay. */
-static void check(const problem *p)
+/* Rows that pass by, the same again, and rows that stay. */
+static void check_on(fg_context *device, const problem *p)
 {
     const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true};
-    fg_context *devices[] = {gpu, fast};
-    outcome a;
+    outcome a, b, again;
     run_pass(cpu, p, &ranked, p->kind, &a);
-    for (int i = 0; i < 2; i++) {
-        outcome b, again;
-        run_soft(devices[i], p, &b);
-        compare_statistics(p, &a, &b, i == 1);
-        for (int pass = 0; pass < 4; pass++) {
-            if (pass == 1) hold(devices[i], p);
-            run_soft(devices[i], p, &again);
-            expect_same_statistics(p, &b, &again);
-            free_outcome(&again);
-        }
-        devices[i]->backend->ops->release(devices[i]->backend);
-        free_outcome(&b);
+    run_soft(device, p, &b);
+    compare_statistics(p, &a, &b, device == fast);
+    for (int pass = 0; pass < 4; pass++) {
+        if (pass == 1) hold(device, p);
+        run_soft(device, p, &again);
+        expect_same_statistics(p, &b, &again);
+        free_outcome(&again);
     }
+    device->backend->ops->release(device->backend);
     free_outcome(&a);
+    free_outcome(&b);
+}
+
+static void check(const problem *p)
+{
+    check_on(gpu, p);
+    check_on(fast, p);
 }
 
 static void check_overlapping(fgi_kind kind, int32_t most_d)
@@ -182,7 +184,7 @@ static void test_fixed_features(void **state)
     }
     p.least_variance = 1e-5;
     p.largest_offset += 0.5 * 4 * 12;
-    check(&p);
+    check_on(gpu, &p); /* there is no bound for f16 where variances are so small */
     free_problem(&p);
 }
 

@@ -5,7 +5,8 @@
 #include "cuda_device.h"
 
 enum {
-    PASSES_CROWDED = 16, /* what is crowded now may be so no longer a little later */
+    LEAST_PATIENCE = 16, /* passes: what is crowded now may be so no longer a little later, */
+    MOST_PATIENCE = 256, /* but a pass that loses rows is lost itself: so it is tried ever less often */
     VIEW_BYTES = 16 << 20
 };
 
@@ -43,15 +44,20 @@ static fgi_cuda_worker *worker_for(const fgi_cuda_backend *cuda, const fgi_cuda_
 
 void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost)
 {
-    if (lost)
+    if (lost) {
         cuda->crowding++;
-    else if (cuda->task.source_rows == 0) /* the next pass is about other rows */
+        cuda->patience = cuda->tried_again ? 2 * cuda->patience : LEAST_PATIENCE;
+        if (cuda->patience > MOST_PATIENCE) cuda->patience = MOST_PATIENCE;
+        cuda->tried_again = false;
+    } else if (cuda->task.source_rows == 0) /* the next pass is about other rows */
         cuda->crowding = 0;
     else if (cuda->passes_crowded == 0 || --cuda->passes_crowded > 0)
         return;
-    else
+    else {
         cuda->crowding--;
-    cuda->passes_crowded = cuda->crowding > 0 ? PASSES_CROWDED : 0;
+        cuda->tried_again = true;
+    }
+    cuda->passes_crowded = cuda->crowding > 0 ? cuda->patience : 0;
 }
 
 static bool is_served(fg_dtype dtype)

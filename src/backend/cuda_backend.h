@@ -30,6 +30,8 @@ typedef struct fgi_cuda_backend {
     fgi_cuda_worker *workers[FGI_CUDA_STRATEGIES];
     int32_t crowding;       /* of tasks: see there */
     int32_t passes_crowded; /* before it is one less */
+    int32_t patience;       /* so many there are */
+    bool tried_again;       /* it has become less, and no row was lost since */
     /* of the pass or the turns in progress */
     fgi_cuda_task task;
     fgi_cuda_worker *worker;

@@ -27,6 +27,7 @@ typedef struct soft_worker {
     fgi_cuda_spill spill;
     /* in the workspace */
     float *origin; /* diagonal: where the planes have theirs */
+    double *spread;
     fgi_soft_args args;
     /* of the pass at work */
     const fgi_cuda_slot *slot;
@@ -46,9 +47,10 @@ static bool is_fast(const fgi_cuda_task *task)
     return task->precision == FG_PRECISION_FAST;
 }
 
+/* Squares of diagonal components in one half would be off by more than all the rest. */
 static bool wants_low_rows(const fgi_cuda_task *task)
 {
-    return !is_fast(task) && !is_exact(task);
+    return task->kind == FGI_DIAGONAL || (!is_fast(task) && !is_exact(task));
 }
 
 static bool soft_serves(const fgi_cuda_task *task)
@@ -121,7 +123,7 @@ static void carve_chunk(soft_worker *w, fgi_cuda_carver *c)
     fgi_soft_args *a = &w->args;
     a->normalizer = fgi_cuda_carve(c, rows, sizeof *a->normalizer);
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
-    a->flags = fgi_cuda_carve(c, rows / FGI_SPARSE_GROUP, 1);
+    a->left = fgi_cuda_carve(c, rows / 32, sizeof *a->left);
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
     a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld), sizeof *a->partial);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
@@ -140,6 +142,7 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     };
     carve_model(w, c);
     w->origin = fgi_cuda_carve(c, w->plane.mean_ld, sizeof *w->origin);
+    w->spread = fgi_cuda_carve(c, 2 * task->d, sizeof *w->spread);
     w->args.sums = fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
     fgi_cuda_spill_carve(&w->spill, task, c);
     w->args.told = w->spill.told;
@@ -171,7 +174,7 @@ static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot
     if (w->task.kind == FGI_DIAGONAL) {
         w->args.model.origin = w->origin;
         if (e == cudaSuccess)
-            e = fgi_soft_origin(&slot->params, &w->args.model, w->plane.memory.center, w->origin, stream);
+            e = fgi_soft_origin(&slot->params, &w->args.model, w->plane.memory.center, w->origin, w->spread, stream);
     }
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, w->args.model.origin, stream) : e;
 }
@@ -200,7 +203,7 @@ static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *ch
     if (e == cudaSuccess) e = fgi_soft_settle(a, stream);
     if (e == cudaSuccess) e = fgi_soft_sums(a, stream);
     if (e == cudaSuccess) e = fgi_soft_merge(a, stream);
-    return e == cudaSuccess ? fgi_cuda_spill_take(&w->spill, chunk, a->flags, stream) : e;
+    return e == cudaSuccess ? fgi_cuda_spill_take(&w->spill, chunk, a->left, stream) : e;
 }
 
 static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)

@@ -151,7 +151,7 @@ static void carve_chunk(sparse_worker *w, fgi_cuda_carver *c)
     out->survivor = fgi_cuda_carve(c, entries, sizeof *out->survivor);
     out->group = fgi_cuda_carve(c, (int64_t)out->streams * out->groups, sizeof *out->group);
     a->bound = fgi_cuda_carve(c, rows, sizeof *a->bound);
-    a->flags = fgi_cuda_carve(c, rows / FGI_SPARSE_GROUP, 1);
+    a->left = fgi_cuda_carve(c, rows / FGI_SPARSE_GROUP, sizeof *a->left);
     a->scratch = fgi_cuda_carve(c, fgi_sparse_scratch_bytes(w->grid), 1);
     a->grid = w->grid;
     w->order = (fgi_sparse_order_args){.in = *out, .k = task->k};
@@ -319,7 +319,7 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     if (e == cudaSuccess) e = fgi_sparse_resolve(a, stream);
     if (e == cudaSuccess) e = fgi_sparse_order(&w->order, stream);
     if (e == cudaSuccess) e = add_sums(w, &a->rows, stream);
-    if (e == cudaSuccess) e = fgi_cuda_spill_take(&w->spill, chunk, a->flags, stream);
+    if (e == cudaSuccess) e = fgi_cuda_spill_take(&w->spill, chunk, a->left, stream);
     w->rows += chunk->rows;
     return e;
 }

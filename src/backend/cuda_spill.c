@@ -23,12 +23,12 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda
     int64_t rows = fgi_cuda_dense.chunk_rows(task);
     if (rows > SPILL_BYTES / pitch_bytes) rows = SPILL_BYTES / pitch_bytes;
     fgi_sparse_spill *to = &s->rows;
-    to->capacity = (int32_t)(rows / FGI_SPARSE_GROUP * FGI_SPARSE_GROUP);
+    to->capacity = (int32_t)rows;
     to->pitch_bytes = pitch_bytes;
     to->raw = fgi_cuda_carve(c, to->capacity, (size_t)pitch_bytes);
     to->numbers = fgi_cuda_carve(c, to->capacity, sizeof *to->numbers);
     to->count = fgi_cuda_carve(c, 2, sizeof *to->count);
-    to->from = fgi_cuda_carve(c, to->capacity / FGI_SPARSE_GROUP, sizeof *to->from);
+    to->from = fgi_cuda_carve(c, to->capacity, sizeof *to->from);
     s->told = fgi_cuda_carve(c, 1, sizeof *s->told);
 }
 
@@ -46,11 +46,11 @@ cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, cudaStream_t stream)
     return e;
 }
 
-cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint8_t *flags,
+cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint32_t *left,
                                 cudaStream_t stream)
 {
     const fgi_sparse_close_args close = {
-        .flags = flags,
+        .left = left,
         .raw = chunk->raw,
         .first = chunk->first,
         .rows = chunk->rows,

@@ -21,8 +21,8 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda
 void fgi_cuda_spill_carve_end(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c);
 
 cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, cudaStream_t stream);
-/* Takes the flagged rows of a chunk. */
-cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint8_t *flags,
+/* Takes the rows that a chunk leaves over: of each 32, a bit for each. */
+cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint32_t *left,
                                 cudaStream_t stream);
 /* Adds them to the slot's statistics and totals. */
 cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cudaStream_t stream);

@@ -7,7 +7,7 @@
  * planes fgi_sparse_plane has made:
  *     begin      what rows have beside their planes
  *     normalize  log2 of each row's density
- *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are flagged, 32 together
+ *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are left over
  *     sums       responsibilities and sums of a block of rows x a slice of components
  *     merge      blocks in order -> sums of the pass, in f64
  * and of a pass
@@ -28,7 +28,7 @@ extern "C" {
 enum {
     FGI_SOFT_MOST_DEPTH = 256, /* of a row of the plane */
     FGI_SOFT_BESIDE = 16,
-    FGI_SOFT_LIFT = 3, /* log2 of the root mean square of a dimension with a scale of its own: keeps weights within f16 */
+    FGI_SOFT_LIFT = 4, /* log2 of the root mean square of a dimension with a scale of its own: keeps weights within f16 */
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 8192, /* rows that one block sums; a chunk is a whole number of these */
     FGI_SOFT_TOLD_ROWS = 512    /* rows whose densities are summed together */
@@ -49,7 +49,7 @@ typedef struct fgi_soft_model {
 /* Where diagonal components want the origin: where the tightest of them have their means, so that the terms of values are
  * small. last: that of the last pass, which stays if it is not much worse; or NaN. */
 cudaError_t fgi_soft_origin(const fgi_cuda_params *params, const fgi_soft_model *model, const float *last, float *origin,
-                            cudaStream_t stream);
+                            double *scratch, cudaStream_t stream); /* scratch: 2 d */
 /* ld: halves from row to row of weights. */
 cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
 /* Part of it: of diagonal components. */
@@ -64,7 +64,7 @@ typedef struct fgi_soft_args {
     int32_t multiprocessors;
     float *normalizer;     /* rows: log2 of the density; -inf: a tight component matters */
     void *beside;          /* rows padded to FGI_SOFT_BLOCK_ROWS: rows of halves */
-    uint8_t *flags;        /* of each 32 rows: 1 if they were flagged */
+    uint32_t *left;        /* of each 32 rows: a bit for each that is left over */
     double *density;       /* of each FGI_SOFT_TOLD_ROWS, of whole blocks: sum of log2 densities */
     float *partial;        /* blocks x fgi_soft_partial_floats() */
     double *sums;          /* fgi_soft_sums_doubles(): of the pass, zeroed before */

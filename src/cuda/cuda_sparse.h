@@ -154,7 +154,7 @@ typedef struct fgi_sparse_screen_args {
         state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
     float *bound;   /* rows: scratch */
     float *value;   /* streams x capacity: scratch */
-    uint8_t *flags; /* of each 32 rows: 1 if they were flagged */
+    uint32_t *left; /* of each 32 rows: a bit for each that is left over */
     fgi_sparse_told *told;
     void *scratch; /* fgi_sparse_scratch_bytes() */
     int32_t grid;  /* fgi_sparse_grid() */
@@ -202,17 +202,17 @@ cudaError_t fgi_sparse_sums(const fgi_sparse_sums_args *a, cudaStream_t stream);
 
 /* Rows left to the dense kernels, as they are stored, on the device. */
 typedef struct fgi_sparse_spill {
-    int32_t capacity;    /* rows, a multiple of FGI_SPARSE_GROUP */
+    int32_t capacity;    /* rows */
     int64_t pitch_bytes; /* from row to row, whole units of 16 */
     void *raw;
     int64_t *numbers; /* rows: in the source */
     int32_t *
         count; /* 2: rows spilled, and those of them that earlier chunks spilled; zeroed before a pass */
-    int32_t *from; /* capacity / FGI_SPARSE_GROUP: scratch */
+    int32_t *from; /* capacity: scratch */
 } fgi_sparse_spill;
 
 typedef struct fgi_sparse_close_args {
-    const uint8_t *flags; /* aligned, and readable, to 16 bytes */
+    const uint32_t *left; /* of each 32 rows: a bit for each that is left over */
     const void *raw;      /* the chunk's rows as they are stored, as far apart as spilled ones */
     int64_t first;        /* number of its first row */
     int32_t rows;

@@ -96,7 +96,7 @@ template <class F> __host__ __device__ constexpr int other_part(int i)
 
 template <int CHUNKS, class Call> cudaError_t with_parts(const fgi_soft_args &a, Call call)
 {
-    if (!a.model.low_weights) return call(form<CHUNKS, 1, 1>());
+    if (!a.model.low_weights) return a.rows.low ? call(form<CHUNKS, 2, 1>()) : call(form<CHUNKS, 1, 1>());
     return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
 }
 

@@ -25,7 +25,7 @@ enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES =
 template <class F> struct tiling {
     static constexpr int ROW_BYTES = F::ROW_PARTS * F::CHUNKS * BOX_BYTES; /* of GROUP rows */
     static constexpr int GROUPS = ROW_BYTES <= 4 * BOX_BYTES ? 3 : 2;         /* computing warpgroups */
-    static constexpr int EACH = F::PARTS * F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
+    static constexpr int EACH = F::ROW_PARTS * F::PARTS * F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
     static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 152 : 232;
     static constexpr int TILE_ROWS = GROUPS * EACH * GROUP;
     static constexpr int GROUP_BYTES = EACH * (ROW_BYTES + BESIDE_BYTES);
@@ -357,20 +357,20 @@ __global__ void __launch_bounds__(BEGIN_THREADS) begin(const __grid_constant__ f
     to[1] = reinterpret_cast<const uint4 *>(all)[1];
 }
 
-/* A thread a row, a warp a group of them. */
+/* A thread a row. */
 __global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_constant__ fgi_soft_args a)
 {
     const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
     const bool there = row < a.rows.rows;
     const float norm = there ? a.rows.norm[row] : 0.0f, normalizer = there ? a.normalizer[row] : 0.0f;
     const bool served = is_served(a, norm) && fabsf(normalizer) <= most_beside;
-    const bool flagged = __any_sync(FGI_ALL_LANES, !isnan(norm) && !served);
-    const bool bad = isnan(norm) && !flagged, counts = there && !bad && !flagged;
+    const bool bad = isnan(norm), counts = there && !bad && served;
+    const uint32_t left = __ballot_sync(FGI_ALL_LANES, there && !bad && !served);
     const three_halves n = split3(counts ? normalizer - LIFT : -never);
     const __half last[4] = {n.part[0], n.part[1], n.part[2], __float2half(0.0f)};
     *reinterpret_cast<uint2 *>(static_cast<__half *>(a.beside) + (int64_t)row * BESIDE + NORMALIZER) =
         *reinterpret_cast<const uint2 *>(last);
-    if (there && threadIdx.x % 32 == 0) a.flags[row / FGI_SPARSE_GROUP] = flagged;
+    if (there && threadIdx.x % 32 == 0) a.left[row / 32] = left;
     const double density = fgi_block_reduce<FGI_SOFT_TOLD_ROWS>(counts ? (double)normalizer : 0.0, fgi_add());
     const int counted = __syncthreads_count(counts), skipped = __syncthreads_count(bad);
     if (bad) atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + row));

@@ -9,7 +9,7 @@
  * q in one half is off by 2^-12 of its size, a value by about the root of the sum of (g q 2^-12)^2.
  *
  * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
- * most_term; it then takes part with all h smaller. To keep that rare, the origin of each dimension is the mean of the means,
+ * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each dimension is the mean of the means,
  * weighted by weight / variance: where many components hold a dimension nearly fixed, it is there.
  *
  * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
@@ -20,8 +20,7 @@
 namespace soft
 {
 
-/* Of a dimension's mean (m - origin)^2 / variance: no reason to make planes anew. */
-__device__ const double bearable = 16.0;
+__device__ const double bearable = 4.0, most_weight = 60000.0;
 
 /* What a dimension of a component is, in scaled units. */
 struct dimension {
@@ -52,9 +51,9 @@ __device__ double spread_about(const fgi_cuda_params &p, const fgi_soft_model &m
     return fgi_warp_reduce(sum, fgi_add());
 }
 
-/* A warp a dimension. */
+/* A warp a dimension: the best origin, and what means spread about it, and about the last. */
 __global__ void __launch_bounds__(32 * WARPS)
-    choose_origin(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, const float *last, float *origin)
+    find_origin(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, const float *last, float *origin, double *spread)
 {
     const int32_t c = blockIdx.x * WARPS + threadIdx.x / 32;
     if (c >= m.d) return;
@@ -69,7 +68,21 @@ __global__ void __launch_bounds__(32 * WARPS)
     moment = fgi_warp_reduce(moment, fgi_add());
     const double center = p.center[c], best = weight > 0.0 ? moment / weight : 0.0;
     const double least = spread_about(p, m, c, best), now = spread_about(p, m, c, last[c] - center);
-    if (threadIdx.x % 32 == 0) origin[c] = now <= 4.0 * least + bearable ? last[c] : (float)(center + best);
+    if (threadIdx.x % 32 != 0) return;
+    origin[c] = (float)(center + best);
+    spread[c] = least;
+    spread[m.d + c] = now;
+}
+
+/* One block: planes are made anew only if that makes terms much smaller. */
+__global__ void __launch_bounds__(32 * WARPS) keep_origin(const float *last, float *origin, const double *spread, int32_t d)
+{
+    double least = 0.0, now = 0.0;
+    for (int32_t c = threadIdx.x; c < d; c += 32 * WARPS) least += spread[c], now += spread[d + c];
+    least = fgi_block_reduce<32 * WARPS>(least, fgi_add());
+    now = fgi_block_reduce<32 * WARPS>(now, fgi_add());
+    if (!(now <= bearable * (least + d))) return; /* NaN: there was none */
+    for (int32_t c = threadIdx.x; c < d; c += 32 * WARPS) origin[c] = last[c];
 }
 
 __global__ void __launch_bounds__(32 * WARPS)
@@ -78,14 +91,16 @@ __global__ void __launch_bounds__(32 * WARPS)
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32, half = ld / 2;
     if (j >= lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
-    double terms = 0.0;
+    double terms = 0.0, most = 0.0;
     for (int32_t c = lane; c < m.d && alive; c += 32) {
         const dimension i = dimension_of(p, m, j, c);
         terms += i.h * i.mean * i.mean;
+        most = fmax(most, i.h);
     }
-    terms = fgi_warp_reduce(terms, fgi_add());
-    const bool tight = terms > most_term;
-    const double smaller = tight ? most_term / terms : 1.0;
+    terms = fgi_warp_reduce(terms, fgi_add()) / most_term;
+    most = fgi_warp_reduce(most, fgi_largest()) / most_weight;
+    const bool tight = fmax(terms, most) > 1.0;
+    const double smaller = tight ? 1.0 / fmax(terms, most) : 1.0;
     double volume = 0.0, peak = 0.0; /* log2 of its square; the value at y = 0 below the largest */
     for (int32_t c = lane; c < half && j < m.k; c += 32) {
         const bool there = alive && c < m.d;
@@ -129,9 +144,10 @@ __global__ void __launch_bounds__(32 * WARPS) finish_diagonal(const __grid_const
 using namespace soft;
 
 extern "C" cudaError_t fgi_soft_origin(const fgi_cuda_params *params, const fgi_soft_model *model, const float *last,
-                                       float *origin, cudaStream_t stream)
+                                       float *origin, double *scratch, cudaStream_t stream)
 {
-    choose_origin<<<(model->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, last, origin);
+    find_origin<<<(model->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, last, origin, scratch);
+    keep_origin<<<1, 32 * WARPS, 0, stream>>>(last, origin, scratch, model->d);
     return cudaGetLastError();
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sparse_close.cu - what a chunk leaves to the dense kernels: the rows of flagged groups, compacted in order; and what
+/* sparse_close.cu - what a chunk leaves to the dense kernels: the rows left over, compacted in order; and what
  * a pass leaves behind: totals.
  *
  * Responsibilities r_ij with entropy H_i have  log p(x_i) = sum over j of r_ij l_j(x_i) + H_i,  so the objective of
@@ -16,7 +16,7 @@ namespace
 
 enum {
     THREADS = 1024,
-    EACH = 16 /* flags that a thread reads at once */,
+    EACH = 4 /* words that a thread reads at once */,
     WARPS = 8,
     COPY_BLOCKS = 64
 };
@@ -47,54 +47,51 @@ __device__ int32_t place_among(int32_t count, int32_t *all)
     return place;
 }
 
-/* Which of the EACH groups from `first` on were flagged, as bits. */
-__device__ uint32_t flagged_from(const uint8_t *flags, int32_t first, int32_t groups)
+/* The words of rows left over from `first` on, of `words` in all. */
+__device__ __forceinline__ uint4 left_from(const uint32_t *left, int32_t first, int32_t words)
 {
-    uint32_t bits = 0;
-    if (groups - first < EACH) { /* nobody writes beyond the last */
-        for (int32_t i = 0; i < groups - first; i++) bits |= (flags[first + i] & 1u) << i;
-        return bits;
-    }
-    const uint4 v = *reinterpret_cast<const uint4 *>(flags + first);
-    const uint32_t words[EACH / 4] = {v.x, v.y, v.z, v.w};
-#pragma unroll
-    for (int i = 0; i < EACH; i++) bits |= (words[i / 4] >> 8 * (i % 4) & 1) << i;
-    return bits;
+    uint4 v = make_uint4(0, 0, 0, 0);
+    if (first + EACH <= words) return *reinterpret_cast<const uint4 *>(left + first);
+    if (first < words) v.x = left[first]; /* nobody writes beyond the last */
+    if (first + 1 < words) v.y = left[first + 1];
+    if (first + 2 < words) v.z = left[first + 2];
+    return v;
 }
 
-/* One block: which flagged group goes to which place. All groups but a source's last are whole. */
+__device__ void put_rows(const fgi_sparse_close_args &a, uint32_t bits, int32_t first, int32_t place, int32_t room)
+{
+    for (; bits && place < room; bits &= bits - 1, place++) a.spill.from[place] = first + __ffs(bits) - 1;
+}
+
+/* One block: which row goes to which place. */
 __global__ void __launch_bounds__(THREADS) list(const __grid_constant__ fgi_sparse_close_args a)
 {
-    const int32_t groups = (a.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP;
-    const int32_t before = a.spill.count[SPILLED],
-                  room = (a.spill.capacity - before) / FGI_SPARSE_GROUP;
+    const int32_t words = (a.rows + 31) / 32, before = a.spill.count[SPILLED], room = a.spill.capacity - before;
     int32_t found = 0;
-    for (int32_t from = 0; from < groups; from += THREADS * EACH) {
+    for (int32_t from = 0; from < words; from += THREADS * EACH) {
         const int32_t first = from + threadIdx.x * EACH;
-        uint32_t bits = flagged_from(a.flags, first, groups);
-        if (!__syncthreads_or(bits != 0)) continue;
-        int32_t all, place = found + place_among(__popc(bits), &all);
-        for (; bits && place < room; bits &= bits - 1, place++)
-            a.spill.from[before / FGI_SPARSE_GROUP + place] = first + __ffs(bits) - 1;
+        const uint4 v = left_from(a.left, first, words);
+        if (!__syncthreads_or((v.x | v.y | v.z | v.w) != 0)) continue;
+        const uint32_t bits[EACH] = {v.x, v.y, v.z, v.w};
+        int32_t all, place = found + place_among(__popc(v.x) + __popc(v.y) + __popc(v.z) + __popc(v.w), &all);
+        for (int i = 0; i < EACH; place += __popc(bits[i]), i++)
+            if (bits[i]) put_rows(a, bits[i], (first + i) * 32, place, room);
         found += all;
     }
     if (threadIdx.x != 0) return;
-    const int32_t taken = min(found, room), whole = taken * FGI_SPARSE_GROUP;
-    const bool cut_short = taken && a.flags[groups - 1] && found == taken;
+    const int32_t taken = min(found, room);
     a.spill.count[BEFORE] = before;
-    a.spill.count[SPILLED] = before + whole - (cut_short ? groups * FGI_SPARSE_GROUP - a.rows : 0);
-    a.told->lost += (uint64_t)(found - taken) * FGI_SPARSE_GROUP;
+    a.spill.count[SPILLED] = before + taken;
+    a.told->lost += (uint64_t)(found - taken);
 }
 
 /* A warp a row that this chunk spills. */
 __global__ void __launch_bounds__(32 * WARPS) copy(const __grid_constant__ fgi_sparse_close_args a)
 {
     const int64_t units = a.spill.pitch_bytes / (int64_t)sizeof(uint4);
-    const int32_t spilled = a.spill.count[SPILLED];
-    for (int32_t to = a.spill.count[BEFORE] + blockIdx.x * WARPS + threadIdx.x / 32; to < spilled;
-         to += gridDim.x * WARPS) {
-        const int64_t row =
-            (int64_t)a.spill.from[to / FGI_SPARSE_GROUP] * FGI_SPARSE_GROUP + to % FGI_SPARSE_GROUP;
+    const int32_t before = a.spill.count[BEFORE], spilled = a.spill.count[SPILLED];
+    for (int32_t to = before + blockIdx.x * WARPS + threadIdx.x / 32; to < spilled; to += gridDim.x * WARPS) {
+        const int64_t row = a.spill.from[to - before];
         const uint4 *from = static_cast<const uint4 *>(a.raw) + row * units;
         uint4 *there = static_cast<uint4 *>(a.spill.raw) + to * units;
         for (int64_t u = threadIdx.x % 32; u < units; u += 32) there[u] = from[u];

@@ -9,7 +9,7 @@
 #include "elements.cuh"
 #include "reduce.cuh"
 
-#include <math_constants.h> /* CUDART_NAN_F */
+#include <math_constants.h> /* CUDART_INF */
 
 namespace
 {
@@ -17,9 +17,11 @@ namespace
 enum {
     WARPS = 8,
     BLOCKS = 2048 /* of rows, each a part: a chip is full, and idle ones soon gone */,
-    SAMPLE = 1024 /* rows */,
-    MEASURE_THREADS = 1024,
-    MOST_UP = 60 /* log2 */
+    SAMPLE = 1024,   /* rows that are looked at, */
+    SAMPLED = 32768, /* of the first so many */
+    RECALL_THREADS = 1024,
+    MOST_UP = 60,            /* log2 */
+    FAR = 256, MUCH = 1 << 14 /* of mean squares */
 };
 
 /* 16 bytes of a row, as they count. */
@@ -115,67 +117,82 @@ __global__ void __launch_bounds__(32 * WARPS)
 }
 
 /* The power of two that brings a mean square to between 1/2 and 2. */
-__device__ __forceinline__ int exponent_for(double sum, double count)
+__device__ __forceinline__ int exponent_for(double square)
 {
-    return sum > 0.0 ? max(-MOST_UP, min((int)MOST_UP, (int)-rint(0.5 * log2(sum / count)))) : 0;
+    return square > 0.0 ? max(-MOST_UP, min((int)MOST_UP, (int)-rint(0.5 * log2(square)))) : 0;
 }
 
-/* All dimensions alike. One block. */
-template <class T>
-__global__ void __launch_bounds__(MEASURE_THREADS)
-    measure(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
+/* Row number i of a sample that is spread over the first rows: rows that follow each other are often alike. */
+__device__ __forceinline__ int64_t sampled_row(const fgi_sparse_rows &a, int i)
 {
+    return (int64_t)i * max(min(a.rows, (int)SAMPLED) / SAMPLE, 1);
+}
+
+/* Mean of a value a thread, which counts if it is finite. A few that are so large that they alone would be the mean, and the
+ * others nothing beside it, do not count: they are for other kernels. */
+__device__ double mean_of(float value)
+{
+    double mean = CUDART_INF;
+    for (int round = 0; round < 3; round++) {
+        const bool counts = isfinite(value) && value <= FAR * mean;
+        const int count = __syncthreads_count(counts);
+        const double now = fgi_block_reduce<SAMPLE>(counts ? (double)value : 0.0, fgi_add()) / max(count, 1);
+        if (round > 0 && !(now > 0.0 && now * MUCH < mean)) break;
+        mean = now;
+    }
+    return mean;
+}
+
+/* All dimensions alike. One block, a warp a row at a time. */
+template <class T>
+__global__ void __launch_bounds__(SAMPLE) measure(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
+{
+    __shared__ float squares[SAMPLE];
     if (*memory.stale == 0) return;
     const int lane = threadIdx.x % 32;
-    double sum = 0.0, count = 0.0;
-    for (int row = threadIdx.x / 32; row < min(a.rows, (int)SAMPLE); row += MEASURE_THREADS / 32) {
+    squares[threadIdx.x] = CUDART_NAN_F;
+    __syncthreads();
+    for (int row = threadIdx.x / 32; row < min(a.rows, (int)SAMPLE); row += SAMPLE / 32) {
         float norm2 = 0.0f;
         for (int first = lane * fgi_unit<T>::elements; first < a.d;
              first += 32 * fgi_unit<T>::elements) {
-            const fgi_unit<T> u = centred_unit<T>(a.exact, row, first, a.d);
+            const fgi_unit<T> u = centred_unit<T>(a.exact, sampled_row(a, row), first, a.d);
 #pragma unroll
             for (int c = 0; c < u.elements; c++) norm2 = fmaf(u.x[c], u.x[c], norm2);
         }
         norm2 = fgi_warp_reduce(norm2, fgi_add());
-        if (!isfinite(norm2)) continue;
-        if (lane == 0) sum += norm2, count += a.d;
+        if (lane == 0) squares[row] = norm2 / a.d;
     }
-    sum = fgi_block_reduce<MEASURE_THREADS>(sum, fgi_add());
-    count = fgi_block_reduce<MEASURE_THREADS>(count, fgi_add());
-    if (threadIdx.x != 0) return;
-    const int by = exponent_for(sum, count);
-    *memory.scale = {ldexpf(1.0f, by), ldexpf(1.0f, -by)};
+    __syncthreads();
+    const int by = exponent_for(mean_of(squares[threadIdx.x]));
+    if (threadIdx.x == 0) *memory.scale = {ldexpf(1.0f, by), ldexpf(1.0f, -by)};
 }
 
-/* Each dimension by itself. A warp a dimension. */
+/* Each dimension by itself. A block a dimension, a thread a row. */
 template <class T>
-__global__ void __launch_bounds__(32 * WARPS)
-    measure_each(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
+__global__ void __launch_bounds__(SAMPLE) measure_each(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
 {
-    const int c = blockIdx.x * WARPS + threadIdx.x / 32;
-    if (*memory.stale == 0 || c >= a.d) return;
-    double sum = 0.0, count = 0.0;
-    for (int row = threadIdx.x % 32; row < min(a.rows, (int)SAMPLE); row += 32) {
-        constexpr int EACH = fgi_unit<T>::elements;
-        const fgi_unit<T> u = centred_unit<T>(a.exact, row, c / EACH * EACH, a.d);
-        float x = 0.0f;
+    constexpr int EACH = fgi_unit<T>::elements;
+    const int c = blockIdx.x;
+    if (*memory.stale == 0) return;
+    float x = CUDART_NAN_F;
+    if (threadIdx.x < a.rows) {
+        const fgi_unit<T> u = centred_unit<T>(a.exact, sampled_row(a, threadIdx.x), c / EACH * EACH, a.d);
 #pragma unroll
         for (int i = 0; i < EACH; i++) x = i == c % EACH ? u.x[i] : x;
-        if (isfinite(x * x)) sum += (double)x * x, count += 1.0;
     }
-    sum = fgi_warp_reduce(sum, fgi_add());
-    count = fgi_warp_reduce(count, fgi_add());
+    const double square = mean_of(x * x);
     /* where nothing varies, a variance stands at its floor: its weight is to vanish, and a row that is different to stand out */
-    const int by = sum > 0.0 ? exponent_for(sum, count) + memory.lift : MOST_UP;
-    if (threadIdx.x % 32 == 0) memory.ups[c] = ldexpf(1.0f, by);
+    const int by = square > 0.0 ? exponent_for(square) + memory.lift : (int)MOST_UP;
+    if (threadIdx.x == 0) memory.ups[c] = ldexpf(1.0f, by);
 }
 
-__global__ void __launch_bounds__(MEASURE_THREADS)
+__global__ void __launch_bounds__(RECALL_THREADS)
     recall(fgi_sparse_memory memory, const float *center, int32_t d)
 {
     bool differs = false;
     for (int32_t c = threadIdx.x; c < (d + FGI_SPARSE_PAD - 1) / FGI_SPARSE_PAD * FGI_SPARSE_PAD;
-         c += MEASURE_THREADS) {
+         c += RECALL_THREADS) {
         const float now = c < d ? center[c] : 0.0f;
         differs = differs || memory.center[c] != now;
         memory.center[c] = now;
@@ -189,7 +206,7 @@ __global__ void __launch_bounds__(MEASURE_THREADS)
 extern "C" cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center,
                                          int32_t d, cudaStream_t stream)
 {
-    recall<<<1, MEASURE_THREADS, 0, stream>>>(*memory, center, d);
+    recall<<<1, RECALL_THREADS, 0, stream>>>(*memory, center, d);
     return cudaGetLastError();
 }
 
@@ -198,10 +215,9 @@ extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows,
 {
     return fgi_with_element(rows->exact.dtype, [&](auto element) {
         using T = decltype(element);
-        measure<T><<<1, MEASURE_THREADS, 0, stream>>>(*rows, *memory);
+        measure<T><<<1, SAMPLE, 0, stream>>>(*rows, *memory);
         if (memory->ups)
-            measure_each<T>
-                <<<(rows->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*rows, *memory);
+            measure_each<T><<<rows->d, SAMPLE, 0, stream>>>(*rows, *memory);
         return cudaGetLastError();
     });
 }

@@ -298,7 +298,8 @@ __device__ __forceinline__ void resolve_group(const group &g, fgi_sparse_group *
     const float norm = there ? __ldg(g.a.rows.norm + g.first + lane) : 0.0f;
     const bool flagged =
         __any_sync(~0u, info->flagged || (!isnan(norm) && !is_screened(g.a, norm)));
-    if (lane == 0) g.a.flags[g.first / FGI_SPARSE_GROUP] = flagged;
+    const uint32_t left = __ballot_sync(~0u, there && flagged);
+    if (lane == 0) g.a.left[g.first / FGI_SPARSE_GROUP] = left;
     if (flagged) {
         end_flagged<T>(g);
     } else {
