@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One iteration on this machine's GPU: ours beside IBM's Flash-GMM and two hard k-means, in one run.
 
-    gpu.py BENCH_GPU --peers DIR [--runs R] [--output FILE] [SHAPE ...]        SHAPE is N x K x D: 1000000x1024x128
+    gpu.py BENCH_GPU --peers DIR [--runs R] [--spread S] [--output FILE] [SHAPE ...]
 
-Rows are on the device, of one distribution for all: near K means of variance 1, noise 0.7, starts a little off. First ours
+SHAPE is N x K x D: 1000000x1024x128; or K components of real rows: 1024:FILE. Rows are on the device, of one distribution for
+all: near K means of variance S^2 (1), noise 0.7, starts a little off; for peers also in place of real ones, since they do the
+same work whatever rows are. Hard k-means is left out where rows overlap or are real: it takes the same kernels as ever. First ours
 is checked: the log-likelihood of two iterations on the GPU against the CPU's. Then every shape is timed by everybody that
 serves it; ours in both precisions. BENCH_GPU is the program built from bench/bench_gpu.c; DIR holds the peers' sources
 (bench/gpu_peers.py). Needs PyTorch, Triton.
@@ -28,11 +30,24 @@ def ours(bench_gpu, *arguments):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def time_ours(bench_gpu, runs, n, k, d):
-    for covariance in ("hard", "spherical", "diagonal"):
+def time_ours(bench_gpu, runs, covariances, job, shape):
+    n, k, d = shape
+    for covariance in covariances:
         for precision in ("default", "fast"):
-            for row in ours(bench_gpu, "--covariance", covariance, "--precision", precision, "--runs", runs, n, k, d):
+            for row in ours(bench_gpu, "--covariance", covariance, "--precision", precision, "--runs", runs, *job):
                 yield {"who": f"flashgmm {precision}", "covariance": covariance, "n": n, "k": k, "d": d, **row}
+
+
+def job_of(name, spread):
+    """What bench_gpu is to be told, the shape, and which covariances are timed."""
+    if ":" in name:
+        k, path = name.split(":", 1)
+        n, d = measure.shape_of(path)
+        return ["--rows", path, k], (n, int(k), d), ("spherical", "diagonal")
+    shape = tuple(map(int, name.split("x")))
+    if spread == 1:
+        return list(shape), shape, ("hard", "spherical", "diagonal")
+    return ["--spread", spread, *shape], shape, ("spherical", "diagonal")
 
 
 def share(row, ceilings):
@@ -59,6 +74,7 @@ def main():
     parser.add_argument("bench_gpu")
     parser.add_argument("--peers", required=True)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--spread", type=float, default=1)
     parser.add_argument("--output")
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", default=SHAPES)
     options = parser.parse_intermixed_args()
@@ -68,11 +84,12 @@ def main():
     results += ours(options.bench_gpu, "--check")
     print(json.dumps(results[-1]), flush=True)
     for shape in options.shapes:
-        n, k, d = map(int, shape.split("x"))
+        job, (n, k, d), covariances = job_of(shape, options.spread)
         print(f"\n{shape}", flush=True)
-        rows = list(time_ours(options.bench_gpu, options.runs, n, k, d)) + list(gpu_peers.measure(options.peers, n, k, d))
+        rows = list(time_ours(options.bench_gpu, options.runs, covariances, job, (n, k, d)))
+        rows += [row for row in gpu_peers.measure(options.peers, n, k, d, covariances)]
         show(rows, ceilings)
-        results += rows
+        results += [{"rows": shape, "spread": options.spread, **row} for row in rows]
         if options.output:
             measure.write_rows(results, options.output)
 

@@ -102,12 +102,12 @@ def steps(rows, start):
     yield "flashlib", "hard", flashlib, lambda: lloyd_step(flashlib, 0.0, rows, start)
 
 
-def measure(folder, n, k, d):
-    """One result a peer: who, covariance and ms; or why not."""
+def measure(folder, n, k, d, covariances=("hard", "spherical", "diagonal")):
+    """One result a peer of such covariances: who, covariance and ms; or why not."""
     sys.path.insert(0, folder)
     with silence():
         rows, start = normal_rows(n, k, d)
-        peers = list(steps(rows, start))
+        peers = [step for step in steps(rows, start) if step[1] in covariances]
     for who, covariance, function, run in peers:
         result = {"who": who, "covariance": covariance, "n": n, "k": k, "d": d}
         try:

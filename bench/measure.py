@@ -22,6 +22,14 @@ def tool(flashgmm, *arguments):
     return json.loads(done.stdout)
 
 
+def shape_of(path):
+    """Rows and dimensions of a file of vectors: .npy, or TexMex's .bvecs and .fvecs."""
+    if path.endswith(".npy"):
+        return np.load(path, mmap_mode="r").shape
+    d = int(np.fromfile(path, "<i4", 1)[0])
+    return os.path.getsize(path) // (4 + d * {"b": 1, "f": 4}[path[-5]]), d
+
+
 def model(path):
     """Weights, means and variances of a model file (docs/format.md), as float64 arrays."""
     data = open(path, "rb").read()

@@ -8,7 +8,8 @@
 #ifdef FGI_WITH_CUDA
 #include "cuda_backend.h"
 
-#include <math.h> /* sqrt */
+#include <cuda_runtime_api.h> /* cudaMemcpy */
+#include <math.h>             /* isinf */
 
 static const pass_case overlapping[] = {
     {20000, 1024, 128, FG_F32, 0.1, false, 0}, /* a row has hundreds of components */
@@ -65,6 +66,25 @@ static void expect_same_statistics(const problem *p, const outcome *a, const out
     assert_memory_equal(&a->stats.objective, &b->stats.objective, sizeof(double));
 }
 
+/* Each row by itself, in default precision. */
+static void check_densities(const problem *p, const outcome *exact)
+{
+    const fgi_cuda_worker *worker = ((fgi_cuda_backend *)gpu->backend)->worker;
+    float *found = malloc((size_t)p->how->n * sizeof *found);
+    assert_non_null(found);
+    assert_true(worker->strategy->chunk_rows(&((fgi_cuda_backend *)gpu->backend)->task) >= p->how->n);
+    assert_int_equal(cudaMemcpy(found, worker->strategy->densities(worker), (size_t)p->how->n * sizeof *found,
+                                cudaMemcpyDeviceToHost),
+                     cudaSuccess);
+    for (int64_t r = 0; r < p->how->n; r++) {
+        const double is = exact->log_density[r], seems = 0.6931471805599453 * (double)found[r];
+        if (isnan(is) || isinf(seems)) continue; /* a bad row; one left to others */
+        if (!close_to(is, seems, value_bound(p, is)))
+            fail_msg("row %lld: log-density %.17g and %.17g, bound %g", (long long)r, is, seems, value_bound(p, is));
+    }
+    free(found);
+}
+
 /* Rows that pass by, the same again, and rows that stay. */
 static void check_on(fg_context *device, const problem *p)
 {
@@ -73,6 +93,7 @@ static void check_on(fg_context *device, const problem *p)
     run_pass(cpu, p, &ranked, p->kind, &a);
     run_soft(device, p, &b);
     compare_statistics(p, &a, &b, device == fast);
+    if (device == gpu && p->how->n < 32768) check_densities(p, &a);
     for (int pass = 0; pass < 4; pass++) {
         if (pass == 1) hold(device, p);
         run_soft(device, p, &again);

@@ -26,8 +26,7 @@ typedef struct soft_worker {
     fgi_cuda_plane plane;
     fgi_cuda_spill spill;
     /* in the workspace */
-    float *origin; /* diagonal: where the planes have theirs */
-    double *spread;
+    fgi_soft_origin_args origin; /* diagonal: where the planes have theirs */
     fgi_soft_args args;
     /* of the pass at work */
     const fgi_cuda_slot *slot;
@@ -116,12 +115,21 @@ static void carve_model(soft_worker *w, fgi_cuda_carver *c)
     m->tight = fgi_cuda_carve(c, lanes / 32, sizeof *m->tight);
 }
 
+static void carve_origin(soft_worker *w, fgi_cuda_carver *c)
+{
+    fgi_soft_origin_args *o = &w->origin;
+    o->k = w->task.k;
+    o->d = w->task.d;
+    o->origin = fgi_cuda_carve(c, w->plane.mean_ld, sizeof *o->origin);
+    o->least_ups = fgi_cuda_carve(c, o->d, sizeof *o->least_ups);
+    o->spread = fgi_cuda_carve(c, 2 * o->d, sizeof *o->spread);
+}
+
 /* What is of no use once the last chunk was absorbed. */
 static void carve_chunk(soft_worker *w, fgi_cuda_carver *c)
 {
     const int64_t blocks = blocks_for(&w->task), rows = blocks * FGI_SOFT_BLOCK_ROWS;
     fgi_soft_args *a = &w->args;
-    a->normalizer = fgi_cuda_carve(c, rows, sizeof *a->normalizer);
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
     a->left = fgi_cuda_carve(c, rows / 32, sizeof *a->left);
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
@@ -134,18 +142,17 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     soft_worker *w = (soft_worker *)worker;
     w->task = *task;
     fgi_cuda_plane_take(&w->plane, task, wants_low_rows(task));
-    w->plane.memory.lift = FGI_SOFT_LIFT;
     fgi_cuda_plane_carve(&w->plane, c);
     w->args = (fgi_soft_args){
         .cut = (float)fgi_cuda_cut(task->k),
         .multiprocessors = task->multiprocessors,
     };
     carve_model(w, c);
-    w->origin = fgi_cuda_carve(c, w->plane.mean_ld, sizeof *w->origin);
-    w->spread = fgi_cuda_carve(c, 2 * task->d, sizeof *w->spread);
+    carve_origin(w, c);
     w->args.sums = fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
     fgi_cuda_spill_carve(&w->spill, task, c);
     w->args.told = w->spill.told;
+    w->args.normalizer = fgi_cuda_carve(c, soft_chunk_rows(task), sizeof *w->args.normalizer); /* outlives the chunk: densities */
     fgi_cuda_carver over = *c;
     carve_chunk(w, c);
     fgi_cuda_spill_carve_end(&w->spill, task, &over);
@@ -171,10 +178,14 @@ static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot
     if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, stream);
     if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     w->args.model.origin = slot->params.center;
+    w->plane.memory.least_ups = NULL;
     if (w->task.kind == FGI_DIAGONAL) {
-        w->args.model.origin = w->origin;
-        if (e == cudaSuccess)
-            e = fgi_soft_origin(&slot->params, &w->args.model, w->plane.memory.center, w->origin, w->spread, stream);
+        w->origin.params = slot->params;
+        w->origin.last = w->plane.memory.center;
+        w->origin.ups = w->plane.memory.ups;
+        w->args.model.origin = w->origin.origin;
+        w->plane.memory.least_ups = w->origin.least_ups;
+        if (e == cudaSuccess) e = fgi_soft_origin(&w->origin, stream);
     }
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, w->args.model.origin, stream) : e;
 }
@@ -229,6 +240,11 @@ static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, slot, stream) : e;
 }
 
+static const float *soft_densities(const fgi_cuda_worker *worker)
+{
+    return ((const soft_worker *)worker)->args.normalizer;
+}
+
 const fgi_cuda_strategy fgi_cuda_soft = {
     .name = "soft",
     .serves = soft_serves,
@@ -241,4 +257,5 @@ const fgi_cuda_strategy fgi_cuda_soft = {
     .begin = soft_begin,
     .absorb = soft_absorb,
     .finish = soft_finish,
+    .densities = soft_densities,
 };

@@ -67,6 +67,9 @@ typedef struct fgi_cuda_strategy {
     /* Copies what the rows of the last chunk have to tell. NULL: serves statistics alone. */
     cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_row_results *results,
                         cudaStream_t stream);
+    /* For tests and measurements: log2 densities of the rows of the last chunk, as statistics were made with, on the device;
+     * -inf: left to others. NULL: there are none. */
+    const float *(*densities)(const fgi_cuda_worker *worker);
 } fgi_cuda_strategy;
 
 /* Strategies put this first. */

@@ -28,7 +28,6 @@ extern "C" {
 enum {
     FGI_SOFT_MOST_DEPTH = 256, /* of a row of the plane */
     FGI_SOFT_BESIDE = 16,
-    FGI_SOFT_LIFT = 4, /* log2 of the root mean square of a dimension with a scale of its own: keeps weights within f16 */
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 8192, /* rows that one block sums; a chunk is a whole number of these */
     FGI_SOFT_TOLD_ROWS = 512    /* rows whose densities are summed together */
@@ -46,10 +45,18 @@ typedef struct fgi_soft_model {
     uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
 } fgi_soft_model;
 
-/* Where diagonal components want the origin: where the tightest of them have their means, so that the terms of values are
- * small. last: that of the last pass, which stays if it is not much worse; or NaN. */
-cudaError_t fgi_soft_origin(const fgi_cuda_params *params, const fgi_soft_model *model, const float *last, float *origin,
-                            double *scratch, cudaStream_t stream); /* scratch: 2 d */
+/* Where diagonal components want the origin of the planes, and their scales at least. */
+typedef struct fgi_soft_origin_args {
+    fgi_cuda_params params;
+    int32_t k, d;
+    const float *last; /* d: that of the last pass, which stays if it, and the scales, still serve; NaN: there was none */
+    const float *ups;  /* d: the last pass's */
+    float *origin;     /* d */
+    float *least_ups;  /* d */
+    double *spread;    /* 2 d: scratch */
+} fgi_soft_origin_args;
+
+cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream);
 /* ld: halves from row to row of weights. */
 cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
 /* Part of it: of diagonal components. */

@@ -73,7 +73,7 @@ typedef struct fgi_sparse_memory {
     int32_t *stale;          /* 1: whether this pass must make all of it again */
     fgi_sparse_scale *scale; /* 1 */
     float *ups;              /* d; diagonal, else NULL */
-    int32_t lift;            /* log2: these are so much larger than what gives a root mean square of 1 */
+    const float *least_ups;  /* d: what they are at least; NULL: nothing */
 } fgi_sparse_memory;
 
 /* Compares the centres, and takes over the new one. */

@@ -5,9 +5,8 @@
  * grid     persistent; block: 3 computing warpgroups of 152 registers, or 2 where rows are large, and one of which a thread loads
  * tile     64 rows x 128 components a warpgroup, twice for the same components where rows are small; rows stay in shared memory
  *          for all components, weights stream through in chunks of 64 halves
- * turns    warpgroups give their products to the tensor cores one after the other, so that one's exponentials go on beside
- *          another's product; but not where a tile's weights do not fit all at once: all have to be done with some for others
- *          to come
+ * turns    warpgroups give their products to the tensor cores one after the other, so that one's exponentials and additions go
+ *          on beside another's products
  * bytes    2 d a row and half from HBM; 2 k d / 256 a row and half from L2
  * bound    tensor cores: 2 k d flops a row and product */
 #include "ptx.cuh"
@@ -19,13 +18,13 @@
 namespace soft
 {
 
-enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES };
+enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES, CHUNK_STEPS = CHUNK / 16, ROUND_STEPS = 2 };
 
 /* Shared memory and threads; bytes from an address that is a multiple of 1024. */
 template <class F> struct tiling {
     static constexpr int ROW_BYTES = F::ROW_PARTS * F::CHUNKS * BOX_BYTES; /* of GROUP rows */
     static constexpr int GROUPS = ROW_BYTES <= 4 * BOX_BYTES ? 3 : 2;         /* computing warpgroups */
-    static constexpr int EACH = F::ROW_PARTS * F::PARTS * F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
+    static constexpr int EACH = F::PRODUCTS == 1 && F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
     static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 152 : 232;
     static constexpr int TILE_ROWS = GROUPS * EACH * GROUP;
     static constexpr int GROUP_BYTES = EACH * (ROW_BYTES + BESIDE_BYTES);
@@ -33,12 +32,12 @@ template <class F> struct tiling {
     static constexpr int FIT =
         (MOST_SHARED - 2048 - BESIDE_STAGES * SLICE_BESIDE_BYTES - GROUPS * GROUP_BYTES) / STAGE_BYTES;
     static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
-    static constexpr bool TURNS = STAGES > F::CHUNKS; /* else chunks come and go one by one */
     static constexpr int STAGE_AT = GROUPS * GROUP_BYTES;
     static constexpr int BESIDE_AT = STAGE_AT + STAGES * STAGE_BYTES;
     static constexpr int BARRIERS_AT = BESIDE_AT + BESIDE_STAGES * SLICE_BESIDE_BYTES;
     static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
     static_assert(STAGES >= 2 && BYTES <= MOST_SHARED, "loads have to be ahead");
+    static_assert(F::PRODUCTS > 1 || STAGES > F::CHUNKS, "all chunks of a tile have to be there at once");
 };
 
 struct normalize_barriers {
@@ -205,17 +204,16 @@ struct factors {
     uint32_t stage; /* number of the first chunk's */
 };
 
-/* acc += product i of chunk c */
+/* acc (+)= step of product i in chunk c */
 template <class F>
-__device__ __forceinline__ void multiply_chunk(float (&acc)[64], uint32_t smem, const factors &f, int i, int c, bool add)
+__device__ __forceinline__ void multiply_step(float (&acc)[64], uint32_t smem, const factors &f, int i, int c, int step,
+                                              bool add)
 {
     using T = tiling<F>;
     const uint32_t rows = f.rows + (row_part<F>(i) * T::EACH * F::CHUNKS + c) * BOX_BYTES;
     const uint32_t weights = smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES +
                              other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
-#pragma unroll
-    for (int step = 0; step < CHUNK / 16; step++)
-        fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add || step > 0);
+    fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add);
 }
 
 template <class F> __device__ __forceinline__ void await_chunk(const normalize_barriers &bar, uint32_t stage)
@@ -224,9 +222,14 @@ template <class F> __device__ __forceinline__ void await_chunk(const normalize_b
     fgi_mbar_wait(bar.full(stage % T::STAGES), stage / T::STAGES & 1);
 }
 
-/* acc = values of 64 rows x the components of a slice, all of whose chunks are there; in turn. */
+__device__ __forceinline__ void multiply_beside(float (&acc)[64], const factors &f, bool add)
+{
+    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), add);
+}
+
+/* acc = values of 64 rows x the components of a slice, one half a number, all chunks at once. */
 template <class F>
-__device__ __forceinline__ void multiply_in_turn(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
+__device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
                                                  const factors &f, int group)
 {
     using T = tiling<F>;
@@ -235,36 +238,56 @@ __device__ __forceinline__ void multiply_in_turn(float (&acc)[64], uint32_t smem
     fgi_turn_take(group);
     fgi_wgmma_fence();
 #pragma unroll
-    for (int i = 0; i < F::PRODUCTS; i++)
+    for (int c = 0; c < F::CHUNKS; c++)
 #pragma unroll
-        for (int c = 0; c < F::CHUNKS; c++) multiply_chunk<F>(acc, smem, f, i, c, i + c > 0);
-    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), true);
+        for (int step = 0; step < CHUNK_STEPS; step++) multiply_step<F>(acc, smem, f, 0, c, step, c + step > 0);
+    multiply_beside(acc, f, true);
     fgi_wgmma_commit();
     fgi_turn_pass(group, T::GROUPS);
     fgi_wgmma_wait<0>();
+    fgi_wgmma_pin(acc);
 }
 
-/* The same, whose chunks come and go. */
+__device__ __forceinline__ void end_round(float (&acc)[64], float (&some)[64], int group, int groups)
+{
+    fgi_wgmma_commit();
+    fgi_turn_pass(group, groups);
+    fgi_wgmma_wait<0>();
+    fgi_wgmma_pin(some);
+#pragma unroll
+    for (int i = 0; i < 64; i++) acc[i] += some[i];
+}
+
+/* The same of two halves, in rounds of two steps, which additions that round put together: what the tensor cores cut off goes by
+ * the size of their sums. Chunks leave as they are done with. */
 template <class F>
-__device__ __forceinline__ void multiply_streamed(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
-                                                  const factors &f)
+__device__ __forceinline__ void multiply_in_rounds(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
+                                                   const factors &f, int group)
 {
     using T = tiling<F>;
+    float some[64];
+#pragma unroll
+    for (int i = 0; i < 64; i++) acc[i] = 0.0f;
 #pragma unroll
     for (int c = 0; c < F::CHUNKS; c++) {
         await_chunk<F>(bar, f.stage + c);
-        fgi_wgmma_fence();
 #pragma unroll
-        for (int i = 0; i < F::PRODUCTS; i++) multiply_chunk<F>(acc, smem, f, i, c, i + c > 0);
-        fgi_wgmma_commit();
-        if (c == 0) continue;
-        fgi_wgmma_wait<1>();
-        fgi_mbar_arrive(bar.empty((f.stage + c - 1) % T::STAGES));
+        for (int first = 0; first < CHUNK_STEPS; first += ROUND_STEPS) {
+            fgi_turn_take(group);
+            fgi_wgmma_fence();
+#pragma unroll
+            for (int i = 0; i < F::PRODUCTS; i++)
+#pragma unroll
+                for (int step = 0; step < ROUND_STEPS; step++)
+                    multiply_step<F>(some, smem, f, i, c, first + step, i + step > 0);
+            end_round(acc, some, group, T::GROUPS);
+        }
+        fgi_mbar_arrive(bar.empty((f.stage + c) % T::STAGES));
     }
+    fgi_turn_take(group);
     fgi_wgmma_fence();
-    fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), true);
-    fgi_wgmma_commit();
-    fgi_wgmma_wait<0>();
+    multiply_beside(some, f, false);
+    end_round(acc, some, group, T::GROUPS);
 }
 
 template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const normalize_barriers &bar)
@@ -275,7 +298,7 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
     const int32_t slices = slices_for(a.model.k);
     const uint4 *tight = reinterpret_cast<const uint4 *>(a.model.tight);
     uint32_t stage = 0, turn = 0, round = 0;
-    if (T::TURNS) fgi_turn_begin(group, T::GROUPS);
+    fgi_turn_begin(group, T::GROUPS);
     for (int32_t t = blockIdx.x; t < tiles_of(a, T::TILE_ROWS); t += gridDim.x, round++) {
         row_pair pairs[T::EACH];
 #pragma unroll
@@ -290,16 +313,15 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
 #pragma unroll
             for (int e = 0; e < T::EACH; e++) {
                 float acc[64];
-                if (T::TURNS)
-                    multiply_in_turn<F>(acc, smem, bar, f, group);
+                if (F::PRODUCTS == 1)
+                    multiply_at_once<F>(acc, smem, bar, f, group);
                 else
-                    multiply_streamed<F>(acc, smem, bar, f);
-                fgi_wgmma_pin(acc);
+                    multiply_in_rounds<F>(acc, smem, bar, f, group);
                 f.rows += F::CHUNKS * BOX_BYTES;
                 f.rows_beside += BESIDE_BYTES;
                 if (e == T::EACH - 1) {
 #pragma unroll
-                    for (int c = T::TURNS ? 0 : F::CHUNKS - 1; c < F::CHUNKS; c++)
+                    for (int c = 0; c < F::CHUNKS && F::PRODUCTS == 1; c++)
                         fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
                     fgi_mbar_arrive(bar.beside_empty(slot));
                     if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));
@@ -371,6 +393,7 @@ __global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_consta
     *reinterpret_cast<uint2 *>(static_cast<__half *>(a.beside) + (int64_t)row * BESIDE + NORMALIZER) =
         *reinterpret_cast<const uint2 *>(last);
     if (there && threadIdx.x % 32 == 0) a.left[row / 32] = left;
+    if (there && !counts) a.normalizer[row] = bad ? CUDART_NAN_F : -CUDART_INF_F;
     const double density = fgi_block_reduce<FGI_SOFT_TOLD_ROWS>(counts ? (double)normalizer : 0.0, fgi_add());
     const int counted = __syncthreads_count(counts), skipped = __syncthreads_count(bad);
     if (bad) atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + row));

@@ -40,49 +40,52 @@ __device__ __forceinline__ dimension dimension_of(const fgi_cuda_params &p, cons
 }
 
 /* Of means about a point: sum over components of weight (m - point)^2 / variance. */
-__device__ double spread_about(const fgi_cuda_params &p, const fgi_soft_model &m, int32_t c, double point)
+__device__ double spread_about(const fgi_soft_origin_args &a, int32_t c, double point)
 {
     double sum = 0.0;
-    for (int32_t j = threadIdx.x % 32; j < m.k; j += 32) {
-        const int64_t at = (int64_t)j * m.d + c;
-        const double off = (float)p.means[at] - point;
-        sum += exp(p.log_weights[j]) * off * off / p.variances[at];
+    for (int32_t j = threadIdx.x % 32; j < a.k; j += 32) {
+        const int64_t at = (int64_t)j * a.d + c;
+        const double off = (float)a.params.means[at] - point;
+        sum += exp(a.params.log_weights[j]) * off * off / a.params.variances[at];
     }
     return fgi_warp_reduce(sum, fgi_add());
 }
 
-/* A warp a dimension: the best origin, and what means spread about it, and about the last. */
-__global__ void __launch_bounds__(32 * WARPS)
-    find_origin(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, const float *last, float *origin, double *spread)
+/* A warp a dimension: the best origin, what means spread about it, and about the last; the scale that leaves weights some
+ * room within f16. */
+__global__ void __launch_bounds__(32 * WARPS) find_origin(const __grid_constant__ fgi_soft_origin_args a)
 {
     const int32_t c = blockIdx.x * WARPS + threadIdx.x / 32;
-    if (c >= m.d) return;
-    double weight = 0.0, moment = 0.0;
-    for (int32_t j = threadIdx.x % 32; j < m.k; j += 32) {
-        const int64_t at = (int64_t)j * m.d + c;
-        const double w = exp(p.log_weights[j]) / p.variances[at];
+    if (c >= a.d) return;
+    double weight = 0.0, moment = 0.0, most = 0.0;
+    for (int32_t j = threadIdx.x % 32; j < a.k; j += 32) {
+        const int64_t at = (int64_t)j * a.d + c;
+        const double share = exp(a.params.log_weights[j]), w = share / a.params.variances[at];
         weight += w;
-        moment += w * (float)p.means[at];
+        moment += w * (float)a.params.means[at];
+        if (share > 0.0) most = fmax(most, 0.5 * log2_e / a.params.variances[at]);
     }
     weight = fgi_warp_reduce(weight, fgi_add());
     moment = fgi_warp_reduce(moment, fgi_add());
-    const double center = p.center[c], best = weight > 0.0 ? moment / weight : 0.0;
-    const double least = spread_about(p, m, c, best), now = spread_about(p, m, c, last[c] - center);
+    most = fgi_warp_reduce(most, fgi_largest());
+    const double center = a.params.center[c], best = weight > 0.0 ? moment / weight : 0.0;
+    const double least = spread_about(a, c, best), now = spread_about(a, c, a.last[c] - center);
     if (threadIdx.x % 32 != 0) return;
-    origin[c] = (float)(center + best);
-    spread[c] = least;
-    spread[m.d + c] = now;
+    a.origin[c] = (float)(center + best);
+    a.least_ups[c] = (float)exp2(ceil(0.5 * log2(4.0 * most / most_weight)));
+    a.spread[c] = least;
+    a.spread[a.d + c] = most <= most_weight * a.ups[c] * a.ups[c] ? now : CUDART_INF;
 }
 
-/* One block: planes are made anew only if that makes terms much smaller. */
-__global__ void __launch_bounds__(32 * WARPS) keep_origin(const float *last, float *origin, const double *spread, int32_t d)
+/* One block: planes are made anew only where weights are beyond f16, or terms become much smaller. */
+__global__ void __launch_bounds__(32 * WARPS) keep_origin(const __grid_constant__ fgi_soft_origin_args a)
 {
     double least = 0.0, now = 0.0;
-    for (int32_t c = threadIdx.x; c < d; c += 32 * WARPS) least += spread[c], now += spread[d + c];
+    for (int32_t c = threadIdx.x; c < a.d; c += 32 * WARPS) least += a.spread[c], now += a.spread[a.d + c];
     least = fgi_block_reduce<32 * WARPS>(least, fgi_add());
     now = fgi_block_reduce<32 * WARPS>(now, fgi_add());
-    if (!(now <= bearable * (least + d))) return; /* NaN: there was none */
-    for (int32_t c = threadIdx.x; c < d; c += 32 * WARPS) origin[c] = last[c];
+    if (!(now <= bearable * (least + a.d))) return; /* NaN: there was none */
+    for (int32_t c = threadIdx.x; c < a.d; c += 32 * WARPS) a.origin[c] = a.last[c];
 }
 
 __global__ void __launch_bounds__(32 * WARPS)
@@ -143,11 +146,10 @@ __global__ void __launch_bounds__(32 * WARPS) finish_diagonal(const __grid_const
 
 using namespace soft;
 
-extern "C" cudaError_t fgi_soft_origin(const fgi_cuda_params *params, const fgi_soft_model *model, const float *last,
-                                       float *origin, double *scratch, cudaStream_t stream)
+extern "C" cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream)
 {
-    find_origin<<<(model->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, last, origin, scratch);
-    keep_origin<<<1, 32 * WARPS, 0, stream>>>(last, origin, scratch, model->d);
+    find_origin<<<(a->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
+    keep_origin<<<1, 32 * WARPS, 0, stream>>>(*a);
     return cudaGetLastError();
 }
 

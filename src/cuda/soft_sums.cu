@@ -19,7 +19,7 @@
 namespace soft
 {
 
-enum { GROUPS = 2, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6 };
+enum { GROUPS = 2, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6, CHUNK_STEPS = CHUNK / 16, ROUND_STEPS = 2 };
 
 /* Shared memory; bytes from an address that is a multiple of 1024. */
 template <class F> struct layout {
@@ -60,6 +60,11 @@ struct sums_barriers {
         return base + 8 * (2 * MOST_STAGES + 1);
     }
 };
+
+template <class F> __device__ __forceinline__ void await_stage(const sums_barriers &bar, uint32_t stage)
+{
+    fgi_mbar_wait(bar.full(stage % layout<F>::STAGES), stage / layout<F>::STAGES & 1);
+}
 
 /* What a block of threads does at a time: neighbours in the grid take the same rows, so that these come from L2. */
 struct item {
@@ -158,24 +163,72 @@ __device__ __forceinline__ void multiply_weights(float (&acc)[32], uint64_t weig
     fgi_wgmma_64x64x16(acc, weights, rows, add);
 }
 
-/* acc = log2 of responsibilities of 64 components x a tile of rows. weights: the components' */
+/* acc (+)= step of product i in chunk c */
+template <class F>
+__device__ __forceinline__ void weigh_step(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows, int i, int c,
+                                           int step, bool add)
+{
+    using L = layout<F>;
+    multiply_weights(acc, fgi_wgmma_operand(weights + other_part<F>(i) * L::PART_BYTES + c * BOX_BYTES + step * 32),
+                     fgi_wgmma_operand(rows + (row_part<F>(i) * F::CHUNKS + c) * L::ROW_BOX_BYTES + step * 32), add);
+}
+
+template <class F>
+__device__ __forceinline__ void weigh_beside(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows, bool add)
+{
+    using L = layout<F>;
+    multiply_weights(acc, fgi_wgmma_narrow_operand(weights + F::PARTS * L::PART_BYTES),
+                     fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES), add);
+}
+
+/* acc = log2 of responsibilities of 64 components x a tile of rows, one half a number. weights: the components' */
 template <class F>
 __device__ __forceinline__ void weigh_rows(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows)
 {
-    using L = layout<F>;
     fgi_wgmma_fence();
 #pragma unroll
-    for (int i = 0; i < F::PRODUCTS; i++)
+    for (int c = 0; c < F::CHUNKS; c++)
 #pragma unroll
-        for (int c = 0; c < F::CHUNKS; c++)
-#pragma unroll
-            for (int step = 0; step < CHUNK / 16; step++)
-                multiply_weights(
-                    acc, fgi_wgmma_operand(weights + other_part<F>(i) * L::PART_BYTES + c * BOX_BYTES + step * 32),
-                    fgi_wgmma_operand(rows + (row_part<F>(i) * F::CHUNKS + c) * L::ROW_BOX_BYTES + step * 32), i + c + step > 0);
-    multiply_weights(acc, fgi_wgmma_narrow_operand(weights + F::PARTS * L::PART_BYTES),
-                     fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES), true);
+        for (int step = 0; step < CHUNK_STEPS; step++) weigh_step<F>(acc, weights, rows, 0, c, step, c + step > 0);
+    weigh_beside<F>(acc, weights, rows, true);
     fgi_wgmma_commit();
+}
+
+template <int COUNT>
+__device__ __forceinline__ void end_round(float (&acc)[COUNT], float (&some)[COUNT], int group)
+{
+    fgi_wgmma_commit();
+    fgi_turn_pass(group, GROUPS);
+    fgi_wgmma_wait<0>();
+    fgi_wgmma_pin(some);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) acc[i] += some[i];
+}
+
+/* The same of two halves, in the rounds that normalisers were made in: the same values. */
+template <class F>
+__device__ __forceinline__ void weigh_in_rounds(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows, int group)
+{
+    float some[layout<F>::TILE / 2];
+#pragma unroll
+    for (int i = 0; i < layout<F>::TILE / 2; i++) acc[i] = 0.0f;
+#pragma unroll
+    for (int c = 0; c < F::CHUNKS; c++)
+#pragma unroll
+        for (int first = 0; first < CHUNK_STEPS; first += ROUND_STEPS) {
+            fgi_turn_take(group);
+            fgi_wgmma_fence();
+#pragma unroll
+            for (int i = 0; i < F::PRODUCTS; i++)
+#pragma unroll
+                for (int step = 0; step < ROUND_STEPS; step++)
+                    weigh_step<F>(some, weights, rows, i, c, first + step, i + step > 0);
+            end_round(acc, some, group);
+        }
+    fgi_turn_take(group);
+    fgi_wgmma_fence();
+    weigh_beside<F>(some, weights, rows, false);
+    end_round(acc, some, group);
 }
 
 __device__ __forceinline__ void multiply_rows(float (&acc)[32], const uint32_t (&r)[4], uint64_t rows, bool add)
@@ -251,54 +304,101 @@ template <class F> __device__ __forceinline__ void add(const sums_of_rows<F> &fr
     add(from.beside, to.beside);
 }
 
+/* A computing warpgroup's place. */
+struct place {
+    uint32_t weights, stages; /* in shared memory */
+    int group, first_chunk;   /* of the columns that it sums */
+};
+
+/* Sums of an item's rows, one half a number: sums of a tile beside the weights of the next. */
+template <class F>
+__device__ __forceinline__ void sum_beside_weights(const item &it, const place &p, const sums_barriers &bar, uint32_t &stage,
+                                                   sums_of_rows<F> &sums)
+{
+    using L = layout<F>;
+    float acc[L::TILE / 2];
+    sums_of_rows<F> tile;
+    responsibilities<F> r;
+    await_stage<F>(bar, stage);
+    fgi_turn_take(p.group);
+    weigh_rows<F>(acc, p.weights, p.stages + stage % L::STAGES * L::STAGE_BYTES);
+    fgi_turn_pass(p.group, GROUPS);
+    fgi_wgmma_wait<0>();
+    fgi_wgmma_pin(acc);
+    respond<F>(acc, r);
+#pragma unroll 1
+    for (int32_t t = 1; t < it.tiles; t++, stage++) {
+        const int at = stage % L::STAGES, next = (stage + 1) % L::STAGES;
+        await_stage<F>(bar, stage + 1);
+        fgi_turn_take(p.group);
+        sum_rows<F>(tile, r, p.stages + at * L::STAGE_BYTES, p.first_chunk);
+        weigh_rows<F>(acc, p.weights, p.stages + next * L::STAGE_BYTES);
+        fgi_turn_pass(p.group, GROUPS);
+        fgi_wgmma_wait<1>();
+        pin<F>(tile);
+        fgi_mbar_arrive(bar.empty(at));
+        add<F>(tile, sums);
+        fgi_wgmma_wait<0>();
+        fgi_wgmma_pin(acc);
+        respond<F>(acc, r);
+    }
+    fgi_turn_take(p.group);
+    sum_rows<F>(tile, r, p.stages + stage % L::STAGES * L::STAGE_BYTES, p.first_chunk);
+    fgi_turn_pass(p.group, GROUPS);
+    fgi_wgmma_wait<0>();
+    pin<F>(tile);
+    fgi_mbar_arrive(bar.empty(stage % L::STAGES));
+    stage++;
+    add<F>(tile, sums);
+}
+
+/* The same of two halves: one after the other, since registers do not hold both. */
+template <class F>
+__device__ __forceinline__ void sum_after_weights(const item &it, const place &p, const sums_barriers &bar, uint32_t &stage,
+                                                  sums_of_rows<F> &sums)
+{
+    using L = layout<F>;
+#pragma unroll 1
+    for (int32_t t = 0; t < it.tiles; t++, stage++) {
+        const int at = stage % L::STAGES;
+        const uint32_t rows = p.stages + at * L::STAGE_BYTES;
+        responsibilities<F> r;
+        await_stage<F>(bar, stage);
+        {
+            float acc[L::TILE / 2];
+            weigh_in_rounds<F>(acc, p.weights, rows, p.group);
+            respond<F>(acc, r);
+        }
+        sums_of_rows<F> tile;
+        fgi_turn_take(p.group);
+        sum_rows<F>(tile, r, rows, p.first_chunk);
+        fgi_turn_pass(p.group, GROUPS);
+        fgi_wgmma_wait<0>();
+        pin<F>(tile);
+        fgi_mbar_arrive(bar.empty(at));
+        add<F>(tile, sums);
+    }
+}
+
 template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const sums_barriers &bar)
 {
     using L = layout<F>;
     const int group = __shfl_sync(FGI_ALL_LANES, threadIdx.x / 128, 0); /* so the compiler knows that warps agree on it */
-    const int part = L::SHARED ? 0 : group, first_chunk = L::SHARED ? group * L::COLUMN_CHUNKS : 0;
+    const int part = L::SHARED ? 0 : group;
     const int32_t own = part * GROUP + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4;
-    const uint32_t weights = smem + part * L::GROUP_BYTES, stages = smem + L::STAGE_AT;
+    const place p = {smem + part * L::GROUP_BYTES, smem + L::STAGE_AT, group, L::SHARED ? group * L::COLUMN_CHUNKS : 0};
     uint32_t stage = 0, round = 0;
     fgi_turn_begin(group, GROUPS);
     for (int32_t i = blockIdx.x; i < items_of<F>(a); i += gridDim.x, round++) {
         const item it = item_of<F>(a, i);
-        float acc[L::TILE / 2];
-        sums_of_rows<F> tile, sums = {};
-        responsibilities<F> r;
+        sums_of_rows<F> sums = {};
         fgi_mbar_wait(bar.weights_full(), round & 1);
-        fgi_mbar_wait(bar.full(stage % L::STAGES), stage / L::STAGES & 1);
-        fgi_turn_take(group);
-        weigh_rows<F>(acc, weights, stages + stage % L::STAGES * L::STAGE_BYTES);
-        fgi_turn_pass(group, GROUPS);
-        fgi_wgmma_wait<0>();
-        fgi_wgmma_pin(acc);
-        respond<F>(acc, r);
-#pragma unroll 1
-        for (int32_t t = 1; t < it.tiles; t++, stage++) { /* sums of a tile beside the weights of the next */
-            const int at = stage % L::STAGES, next = (stage + 1) % L::STAGES;
-            fgi_mbar_wait(bar.full(next), (stage + 1) / L::STAGES & 1);
-            fgi_turn_take(group);
-            sum_rows<F>(tile, r, stages + at * L::STAGE_BYTES, first_chunk);
-            weigh_rows<F>(acc, weights, stages + next * L::STAGE_BYTES);
-            fgi_turn_pass(group, GROUPS);
-            fgi_wgmma_wait<1>();
-            pin<F>(tile);
-            fgi_mbar_arrive(bar.empty(at));
-            add<F>(tile, sums);
-            fgi_wgmma_wait<0>();
-            fgi_wgmma_pin(acc);
-            respond<F>(acc, r);
-        }
-        fgi_turn_take(group);
-        sum_rows<F>(tile, r, stages + stage % L::STAGES * L::STAGE_BYTES, first_chunk);
-        fgi_turn_pass(group, GROUPS);
-        fgi_wgmma_wait<0>();
-        pin<F>(tile);
-        fgi_mbar_arrive(bar.empty(stage % L::STAGES));
+        if (F::PRODUCTS == 1)
+            sum_beside_weights<F>(it, p, bar, stage, sums);
+        else
+            sum_after_weights<F>(it, p, bar, stage, sums);
         fgi_mbar_arrive(bar.weights_empty());
-        stage++;
-        add<F>(tile, sums);
-        store<F>(a, sums, it, it.component + own, first_chunk);
+        store<F>(a, sums, it, it.component + own, p.first_chunk);
     }
 }
 

@@ -183,8 +183,8 @@ __global__ void __launch_bounds__(SAMPLE) measure_each(const __grid_constant__ f
     }
     const double square = mean_of(x * x);
     /* where nothing varies, a variance stands at its floor: its weight is to vanish, and a row that is different to stand out */
-    const int by = square > 0.0 ? exponent_for(square) + memory.lift : (int)MOST_UP;
-    if (threadIdx.x == 0) memory.ups[c] = ldexpf(1.0f, by);
+    const float up = ldexpf(1.0f, square > 0.0 ? exponent_for(square) : (int)MOST_UP);
+    if (threadIdx.x == 0) memory.ups[c] = memory.least_ups ? fmaxf(up, memory.least_ups[c]) : up;
 }
 
 __global__ void __launch_bounds__(RECALL_THREADS)
