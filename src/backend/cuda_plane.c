@@ -10,9 +10,9 @@ static bool is_diagonal(const fgi_cuda_task *task)
     return task->kind == FGI_DIAGONAL;
 }
 
-int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task)
+int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task, int32_t unit)
 {
-    const int32_t half = (int32_t)fgi_cuda_padded(task->d, FGI_SPARSE_PLANE_PAD);
+    const int32_t half = (int32_t)fgi_cuda_padded(task->d, unit);
     return is_diagonal(task) ? 2 * half : half;
 }
 
@@ -41,9 +41,9 @@ static void keep(fgi_cuda_plane *p)
     }
 }
 
-void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, bool low)
+void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit, bool low)
 {
-    const int32_t ld = fgi_cuda_plane_depth(task);
+    const int32_t ld = fgi_cuda_plane_depth(task, unit);
     const bool same = p->task.held_rows == task->held_rows && p->ld == ld && p->low == low;
     p->task = *task;
     p->low = low;

@@ -33,11 +33,11 @@ typedef struct fgi_cuda_plane {
     const float *center;
 } fgi_cuda_plane;
 
-/* Halves of a row: diagonal components also need the squares. */
-int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task);
+/* Halves of a row, padded to a unit: diagonal components also need the squares, padded too. */
+int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task, int32_t unit);
 
 /* Takes up a task, and room for held rows, if there is: kept_rows tells. */
-void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, bool low);
+void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit, bool low);
 /* What a pass needs, and what a chunk of so many rows needs. */
 void fgi_cuda_plane_carve(fgi_cuda_plane *p, fgi_cuda_carver *c);
 void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver *c);

@@ -52,18 +52,29 @@ static bool wants_low_rows(const fgi_cuda_task *task)
     return task->kind == FGI_DIAGONAL || (!is_fast(task) && !is_exact(task));
 }
 
+/* Squares begin with a box of their own. */
+static int32_t unit_of(const fgi_cuda_task *task)
+{
+    return task->kind == FGI_DIAGONAL ? FGI_SOFT_BOX : FGI_SPARSE_PLANE_PAD;
+}
+
+static int32_t depth_of(const fgi_cuda_task *task)
+{
+    return fgi_cuda_plane_depth(task, unit_of(task));
+}
+
 static bool soft_serves(const fgi_cuda_task *task)
 {
     return task->capability == CAPABILITY && task->stats && !task->rows.top && !task->rows.log_density &&
            task->kind != FGI_HARD && task->stats_kind == task->kind && task->crowding == CROWDING &&
-           fgi_cuda_plane_depth(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
+           depth_of(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
            task->k <= MOST_COMPONENTS;
 }
 
 /* Blocks of rows in a chunk: so many that the device is busy, unless their planes, if they are not kept, want too much room. */
 static int64_t blocks_for(const fgi_cuda_task *task)
 {
-    const int64_t row_bytes = (int64_t)fgi_cuda_plane_depth(task) * (wants_low_rows(task) ? 4 : 2);
+    const int64_t row_bytes = (int64_t)depth_of(task) * (wants_low_rows(task) ? 4 : 2);
     const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS), most = task->held_rows ? MOST_BLOCKS : fit,
                   blocks = ITEMS * FGI_SOFT_SLICE / fgi_cuda_padded(task->k, FGI_SOFT_SLICE);
     return blocks > most ? most : blocks < LEAST_BLOCKS ? LEAST_BLOCKS : blocks;
@@ -141,7 +152,7 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
 {
     soft_worker *w = (soft_worker *)worker;
     w->task = *task;
-    fgi_cuda_plane_take(&w->plane, task, wants_low_rows(task));
+    fgi_cuda_plane_take(&w->plane, task, unit_of(task), wants_low_rows(task));
     fgi_cuda_plane_carve(&w->plane, c);
     w->args = (fgi_soft_args){
         .cut = (float)fgi_cuda_cut(task->k),

@@ -83,13 +83,13 @@ static bool sparse_serves(const fgi_cuda_task *task)
 {
     return task->capability == CAPABILITY && task->stats && !task->rows.top &&
            !task->rows.log_density && task->crowding < LEVELS &&
-           fgi_cuda_plane_depth(task) <= FGI_SPARSE_MOST_DEPTH && task->k >= LEAST_COMPONENTS;
+           fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH && task->k >= LEAST_COMPONENTS;
 }
 
 /* Groups of a stream in a chunk: fewer of longer rows, so that a chunk keeps its size. */
 static int32_t groups_for(const fgi_cuda_task *task)
 {
-    const int32_t depth = fgi_cuda_plane_depth(task), groups = groups_at[task->crowding];
+    const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD), groups = groups_at[task->crowding];
     const int32_t fewer = depth > USUAL_DEPTH ? groups * USUAL_DEPTH / depth : groups;
     return fewer > 1 ? fewer : 1;
 }
@@ -170,7 +170,7 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     sparse_worker *w = (sparse_worker *)worker;
     w->task = *task;
     w->grid = fgi_sparse_grid(task->multiprocessors);
-    fgi_cuda_plane_take(&w->plane, task, false);
+    fgi_cuda_plane_take(&w->plane, task, FGI_SPARSE_PLANE_PAD, false);
     fgi_cuda_plane_carve(&w->plane, c);
     carve_model(w, c);
     fgi_cuda_spill_carve(&w->spill, task, c);

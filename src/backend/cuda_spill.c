@@ -4,7 +4,7 @@
 
 #include "cuda_transfer.h"
 
-enum { SPILL_BYTES = 2 << 20 /* of rows as stored, at most */ };
+enum { SPILL_BYTES = 4 << 20 /* of rows as stored, at most */ };
 
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)
 {

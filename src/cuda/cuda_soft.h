@@ -16,7 +16,7 @@
  * All sums have one order, that of the rows: the same bits on every run, and for any size of the chunks.
  *
  * In default precision rows, weights and responsibilities are each the sum of two halves, and a product is three; in fast
- * precision each is one. Formulas and bounds: soft_plan.cu. */
+ * precision each is one, but for the squares that diagonal components want. Formulas and bounds: soft_plan.cu. */
 #ifndef FGI_CUDA_SOFT_H
 #define FGI_CUDA_SOFT_H
 #include "cuda_sparse.h"
@@ -27,6 +27,7 @@ extern "C" {
 
 enum {
     FGI_SOFT_MOST_DEPTH = 256, /* of a row of the plane */
+    FGI_SOFT_BOX = 64, /* halves of a row that travel together */
     FGI_SOFT_BESIDE = 16,
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 8192, /* rows that one block sums; a chunk is a whole number of these */

@@ -18,7 +18,7 @@ namespace soft
 {
 
 enum {
-    CHUNK = FGI_BOX_HALVES,
+    CHUNK = FGI_SOFT_BOX,
     SLICE = FGI_SOFT_SLICE,
     BESIDE = FGI_SOFT_BESIDE,
     GROUP = 64, /* rows of a warpgroup's product, or components */
@@ -28,7 +28,7 @@ enum {
     LIFT = 15 /* responsibilities are summed in units of 2^-15: halves then hold them down to 2^-29 with all their bits */
 };
 
-static_assert((int)BESIDE == (int)FGI_NARROW_HALVES, "boxes hold all of it");
+static_assert((int)CHUNK == (int)FGI_BOX_HALVES && (int)BESIDE == (int)FGI_NARROW_HALVES, "boxes hold all of it");
 
 /* Columns of what stands beside rows. */
 enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, SUMMED = 8, NORMALIZER = 12 };
@@ -80,7 +80,20 @@ template <int CHUNKS_, int ROW_PARTS_, int PARTS_> struct form {
     static constexpr int ROW_PARTS = ROW_PARTS_; /* of rows */
     static constexpr int PARTS = PARTS_;         /* of weights and of responsibilities */
     static constexpr int PRODUCTS = ROW_PARTS + PARTS - 1;
+    static constexpr int LOW_FROM = PARTS == 1 ? CHUNKS / 2 : 0; /* rows have second halves from this chunk on: squares */
+    static constexpr int ROW_BOXES = CHUNKS + (ROW_PARTS - 1) * (CHUNKS - LOW_FROM);
 };
+
+/* Where a chunk of a part of a row stands among its boxes, and whether there is one. */
+template <class F> __host__ __device__ constexpr int row_box(int part, int chunk)
+{
+    return part == 0 ? chunk : F::CHUNKS + chunk - F::LOW_FROM;
+}
+
+template <class F> __host__ __device__ constexpr bool has_box(int part, int chunk)
+{
+    return part == 0 || chunk >= F::LOW_FROM;
+}
 
 /* Product number i of a form: which part of each factor. The smallest products come first, while sums are small: what the
  * tensor cores cut off goes by the size of the sum. */
@@ -96,8 +109,10 @@ template <class F> __host__ __device__ constexpr int other_part(int i)
 
 template <int CHUNKS, class Call> cudaError_t with_parts(const fgi_soft_args &a, Call call)
 {
-    if (!a.model.low_weights) return a.rows.low ? call(form<CHUNKS, 2, 1>()) : call(form<CHUNKS, 1, 1>());
-    return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
+    if (a.model.low_weights) return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
+    if (!a.rows.low) return call(form<CHUNKS, 1, 1>());
+    if constexpr (CHUNKS > 1) return call(form<CHUNKS, 2, 1>());
+    return cudaErrorInvalidValue; /* squares begin with a chunk of their own */
 }
 
 /* Calls it with the form that numbers have. */

@@ -22,8 +22,8 @@ enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES =
 
 /* Shared memory and threads; bytes from an address that is a multiple of 1024. */
 template <class F> struct tiling {
-    static constexpr int ROW_BYTES = F::ROW_PARTS * F::CHUNKS * BOX_BYTES; /* of GROUP rows */
-    static constexpr int GROUPS = ROW_BYTES <= 4 * BOX_BYTES ? 3 : 2;         /* computing warpgroups */
+    static constexpr int ROW_BYTES = F::ROW_BOXES * BOX_BYTES;             /* of GROUP rows */
+    static constexpr int GROUPS = F::ROW_BOXES <= 4 ? 3 : 2;               /* computing warpgroups */
     static constexpr int EACH = F::PRODUCTS == 1 && F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
     static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 152 : 232;
     static constexpr int TILE_ROWS = GROUPS * EACH * GROUP;
@@ -37,7 +37,7 @@ template <class F> struct tiling {
     static constexpr int BARRIERS_AT = BESIDE_AT + BESIDE_STAGES * SLICE_BESIDE_BYTES;
     static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
     static_assert(STAGES >= 2 && BYTES <= MOST_SHARED, "loads have to be ahead");
-    static_assert(F::PRODUCTS > 1 || STAGES > F::CHUNKS, "all chunks of a tile have to be there at once");
+    static_assert(F::PARTS > 1 || STAGES > F::CHUNKS, "all chunks of a tile have to be there at once");
 };
 
 struct normalize_barriers {
@@ -104,7 +104,7 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
             uint32_t to = smem + g * T::GROUP_BYTES;
             for (int part = 0; part < F::ROW_PARTS; part++)
                 for (int each = 0; each < T::EACH; each++)
-                    for (int c = 0; c < F::CHUNKS; c++, to += BOX_BYTES)
+                    for (int c = part ? F::LOW_FROM : 0; c < F::CHUNKS; c++, to += BOX_BYTES)
                         fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK, first + each * GROUP);
             for (int each = 0; each < T::EACH; each++, to += BESIDE_BYTES)
                 fgi_tma_load_2d(to, &m.rows_beside, bar.rows_full(g), 0, first + each * GROUP);
@@ -199,7 +199,7 @@ __device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair
 
 /* Where a warpgroup's product finds its factors. */
 struct factors {
-    uint32_t rows, rows_beside; /* rows: boxes of a part follow each other, EACH times CHUNKS of them */
+    uint32_t rows, rows_beside;
     uint32_t weights_beside;
     uint32_t stage; /* number of the first chunk's */
 };
@@ -210,7 +210,7 @@ __device__ __forceinline__ void multiply_step(float (&acc)[64], uint32_t smem, c
                                               bool add)
 {
     using T = tiling<F>;
-    const uint32_t rows = f.rows + (row_part<F>(i) * T::EACH * F::CHUNKS + c) * BOX_BYTES;
+    const uint32_t rows = f.rows + row_box<F>(row_part<F>(i), c) * BOX_BYTES;
     const uint32_t weights = smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES +
                              other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
     fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add);
@@ -227,7 +227,7 @@ __device__ __forceinline__ void multiply_beside(float (&acc)[64], const factors 
     fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), add);
 }
 
-/* acc = values of 64 rows x the components of a slice, one half a number, all chunks at once. */
+/* acc = values of 64 rows x the components of a slice, weights of one half, all chunks at once. */
 template <class F>
 __device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
                                                  const factors &f, int group)
@@ -238,9 +238,13 @@ __device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem
     fgi_turn_take(group);
     fgi_wgmma_fence();
 #pragma unroll
-    for (int c = 0; c < F::CHUNKS; c++)
+    for (int i = 0; i < F::PRODUCTS; i++)
 #pragma unroll
-        for (int step = 0; step < CHUNK_STEPS; step++) multiply_step<F>(acc, smem, f, 0, c, step, c + step > 0);
+        for (int c = 0; c < F::CHUNKS; c++)
+#pragma unroll
+            for (int step = 0; step < CHUNK_STEPS; step++)
+                if (has_box<F>(row_part<F>(i), c))
+                    multiply_step<F>(acc, smem, f, i, c, step, i > 0 || c + step > F::LOW_FROM * (F::PRODUCTS - 1));
     multiply_beside(acc, f, true);
     fgi_wgmma_commit();
     fgi_turn_pass(group, T::GROUPS);
@@ -313,7 +317,7 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
 #pragma unroll
             for (int e = 0; e < T::EACH; e++) {
                 float acc[64];
-                if (F::PRODUCTS == 1)
+                if (F::PARTS == 1)
                     multiply_at_once<F>(acc, smem, bar, f, group);
                 else
                     multiply_in_rounds<F>(acc, smem, bar, f, group);
@@ -321,7 +325,7 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
                 f.rows_beside += BESIDE_BYTES;
                 if (e == T::EACH - 1) {
 #pragma unroll
-                    for (int c = 0; c < F::CHUNKS && F::PRODUCTS == 1; c++)
+                    for (int c = 0; c < F::CHUNKS && F::PARTS == 1; c++)
                         fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
                     fgi_mbar_arrive(bar.beside_empty(slot));
                     if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));

@@ -6,7 +6,8 @@
  *     value_j(y) = bias_j + sum over i of w_ji y_i - g_ji q_i
  *     g = h, w = 2 h m in one half or two, bias = constant - sum of w^2 / 4 g
  * which is the density of a component with means w / 2 g and variances log2(e) / 2 g, if the constant goes with these.
- * q in one half is off by 2^-12 of its size, a value by about the root of the sum of (g q 2^-12)^2.
+ * q has two halves in either precision: in one, values would be off by about the root of the sum of (g q 2^-12)^2, which is
+ * most of 1 on SIFT.
  *
  * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
  * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each dimension is the mean of the means,
