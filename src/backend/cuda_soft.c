@@ -41,15 +41,15 @@ static bool is_exact(const fgi_cuda_task *task)
     return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize && task->kind == FGI_SPHERICAL;
 }
 
-static bool is_fast(const fgi_cuda_task *task)
+/* Whether one half a number will do: never where it has to hold squares. */
+static bool is_coarse(const fgi_cuda_task *task)
 {
-    return task->precision == FG_PRECISION_FAST;
+    return task->precision == FG_PRECISION_FAST && task->kind == FGI_SPHERICAL;
 }
 
-/* Squares of diagonal components in one half would be off by more than all the rest. */
 static bool wants_low_rows(const fgi_cuda_task *task)
 {
-    return task->kind == FGI_DIAGONAL || (!is_fast(task) && !is_exact(task));
+    return !is_coarse(task) && !is_exact(task);
 }
 
 /* Squares begin with a box of their own. */
@@ -121,7 +121,7 @@ static void carve_model(soft_worker *w, fgi_cuda_carver *c)
     m->k = w->task.k;
     m->d = w->task.d;
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
-    m->low_weights = is_fast(&w->task) ? NULL : fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
+    m->low_weights = is_coarse(&w->task) ? NULL : fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->beside = fgi_cuda_carve(c, lanes * FGI_SOFT_BESIDE, sizeof(uint16_t));
     m->tight = fgi_cuda_carve(c, lanes / 32, sizeof *m->tight);
 }

@@ -4,7 +4,10 @@
 
 #include "cuda_transfer.h"
 
-enum { SPILL_BYTES = 4 << 20 /* of rows as stored, at most */ };
+enum {
+    SPILL_BYTES = 4 << 20, /* of rows as stored, at most */
+    SPILL_ROWS = 16384     /* at most: kernels are started for as many, whether they are there or not */
+};
 
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)
 {
@@ -22,6 +25,7 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda
     const int64_t pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     int64_t rows = fgi_cuda_dense.chunk_rows(task);
     if (rows > SPILL_BYTES / pitch_bytes) rows = SPILL_BYTES / pitch_bytes;
+    if (rows > SPILL_ROWS) rows = SPILL_ROWS;
     fgi_sparse_spill *to = &s->rows;
     to->capacity = (int32_t)rows;
     to->pitch_bytes = pitch_bytes;

@@ -15,8 +15,8 @@
  *     finish     sums -> statistics and totals
  * All sums have one order, that of the rows: the same bits on every run, and for any size of the chunks.
  *
- * In default precision rows, weights and responsibilities are each the sum of two halves, and a product is three; in fast
- * precision each is one, but for the squares that diagonal components want. Formulas and bounds: soft_plan.cu. */
+ * Rows, weights and responsibilities are each the sum of two halves, and a product is three; of spherical components each is one in
+ * fast precision, and rows are one where that holds them. Formulas and bounds: soft_plan.cu, soft_plan_diagonal.cu. */
 #ifndef FGI_CUDA_SOFT_H
 #define FGI_CUDA_SOFT_H
 #include "cuda_sparse.h"
@@ -41,7 +41,7 @@ typedef struct fgi_soft_model {
     const fgi_sparse_scale *scale;
     const float *ups;            /* diagonal, else NULL */
     const float *origin;         /* d: what rows are centred by; of spherical components the parameters' centre */
-    void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: default precision, else NULL */
+    void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: of two halves, else NULL */
     void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
     uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
 } fgi_soft_model;

@@ -37,7 +37,7 @@ enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, SUMMED = 8, NORMALIZER = 12 };
  * deeper. */
 __device__ const float most_beside = 50000.0f, never = -65504.0f;
 
-/* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d, stay within f16, too. */
+/* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d (soft_plan.cu), stay within f16, too. */
 __device__ __forceinline__ int norm_shift(int32_t d)
 {
     return 30 - __clz(d - 1);
@@ -80,20 +80,8 @@ template <int CHUNKS_, int ROW_PARTS_, int PARTS_> struct form {
     static constexpr int ROW_PARTS = ROW_PARTS_; /* of rows */
     static constexpr int PARTS = PARTS_;         /* of weights and of responsibilities */
     static constexpr int PRODUCTS = ROW_PARTS + PARTS - 1;
-    static constexpr int LOW_FROM = PARTS == 1 ? CHUNKS / 2 : 0; /* rows have second halves from this chunk on: squares */
-    static constexpr int ROW_BOXES = CHUNKS + (ROW_PARTS - 1) * (CHUNKS - LOW_FROM);
+    static constexpr int ROW_BOXES = ROW_PARTS * CHUNKS;
 };
-
-/* Where a chunk of a part of a row stands among its boxes, and whether there is one. */
-template <class F> __host__ __device__ constexpr int row_box(int part, int chunk)
-{
-    return part == 0 ? chunk : F::CHUNKS + chunk - F::LOW_FROM;
-}
-
-template <class F> __host__ __device__ constexpr bool has_box(int part, int chunk)
-{
-    return part == 0 || chunk >= F::LOW_FROM;
-}
 
 /* Product number i of a form: which part of each factor. The smallest products come first, while sums are small: what the
  * tensor cores cut off goes by the size of the sum. */
@@ -109,10 +97,8 @@ template <class F> __host__ __device__ constexpr int other_part(int i)
 
 template <int CHUNKS, class Call> cudaError_t with_parts(const fgi_soft_args &a, Call call)
 {
-    if (a.model.low_weights) return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
-    if (!a.rows.low) return call(form<CHUNKS, 1, 1>());
-    if constexpr (CHUNKS > 1) return call(form<CHUNKS, 2, 1>());
-    return cudaErrorInvalidValue; /* squares begin with a chunk of their own */
+    if (!a.model.low_weights) return call(form<CHUNKS, 1, 1>());
+    return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
 }
 
 /* Calls it with the form that numbers have. */

@@ -104,7 +104,7 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
             uint32_t to = smem + g * T::GROUP_BYTES;
             for (int part = 0; part < F::ROW_PARTS; part++)
                 for (int each = 0; each < T::EACH; each++)
-                    for (int c = part ? F::LOW_FROM : 0; c < F::CHUNKS; c++, to += BOX_BYTES)
+                    for (int c = 0; c < F::CHUNKS; c++, to += BOX_BYTES)
                         fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK, first + each * GROUP);
             for (int each = 0; each < T::EACH; each++, to += BESIDE_BYTES)
                 fgi_tma_load_2d(to, &m.rows_beside, bar.rows_full(g), 0, first + each * GROUP);
@@ -210,7 +210,7 @@ __device__ __forceinline__ void multiply_step(float (&acc)[64], uint32_t smem, c
                                               bool add)
 {
     using T = tiling<F>;
-    const uint32_t rows = f.rows + row_box<F>(row_part<F>(i), c) * BOX_BYTES;
+    const uint32_t rows = f.rows + (row_part<F>(i) * F::CHUNKS + c) * BOX_BYTES;
     const uint32_t weights = smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES +
                              other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
     fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add);
@@ -227,7 +227,7 @@ __device__ __forceinline__ void multiply_beside(float (&acc)[64], const factors 
     fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), add);
 }
 
-/* acc = values of 64 rows x the components of a slice, weights of one half, all chunks at once. */
+/* acc = values of 64 rows x the components of a slice, one half a number, all chunks at once. */
 template <class F>
 __device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
                                                  const factors &f, int group)
@@ -238,13 +238,9 @@ __device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem
     fgi_turn_take(group);
     fgi_wgmma_fence();
 #pragma unroll
-    for (int i = 0; i < F::PRODUCTS; i++)
+    for (int c = 0; c < F::CHUNKS; c++)
 #pragma unroll
-        for (int c = 0; c < F::CHUNKS; c++)
-#pragma unroll
-            for (int step = 0; step < CHUNK_STEPS; step++)
-                if (has_box<F>(row_part<F>(i), c))
-                    multiply_step<F>(acc, smem, f, i, c, step, i > 0 || c + step > F::LOW_FROM * (F::PRODUCTS - 1));
+        for (int step = 0; step < CHUNK_STEPS; step++) multiply_step<F>(acc, smem, f, 0, c, step, c + step > 0);
     multiply_beside(acc, f, true);
     fgi_wgmma_commit();
     fgi_turn_pass(group, T::GROUPS);

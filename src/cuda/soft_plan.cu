@@ -24,6 +24,9 @@ namespace soft
 
 enum { MERGE_THREADS = 256 };
 
+/* Values are then off by 8000 2^-23 = 0.001 or a little more. */
+__device__ const double most_term = 8000.0;
+
 __device__ const double ln_2 = 0.6931471805599453;
 
 __global__ void __launch_bounds__(32 * WARPS)

@@ -4,10 +4,10 @@
  *
  * Every dimension has a scale of its own, and the plane holds y and q = y^2, each as its halves add up to:
  *     value_j(y) = bias_j + sum over i of w_ji y_i - g_ji q_i
- *     g = h, w = 2 h m in one half or two, bias = constant - sum of w^2 / 4 g
+ *     g = h, w = 2 h m in two halves, bias = constant - sum of w^2 / 4 g
  * which is the density of a component with means w / 2 g and variances log2(e) / 2 g, if the constant goes with these.
- * q has two halves in either precision: in one, values would be off by about the root of the sum of (g q 2^-12)^2, which is
- * most of 1 on SIFT.
+ * There are two halves in either precision: with q in one, values would be off by about the root of the sum of (g q 2^-12)^2,
+ * which is most of 1 on SIFT, and variances, which are small beside squares of means there, by as much of themselves.
  *
  * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
  * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each dimension is the mean of the means,
@@ -21,7 +21,10 @@
 namespace soft
 {
 
-__device__ const double bearable = 4.0, most_weight = 60000.0;
+__device__ const double bearable = 4.0;
+
+/* Values are then off by 50000 2^-23 = 0.006 or a little more; and biases and weights are within f16. */
+__device__ const double most_term = 50000.0, most_weight = 60000.0;
 
 /* What a dimension of a component is, in scaled units. */
 struct dimension {

@@ -116,7 +116,7 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
             fgi_mbar_wait(bar.empty(at), (stage / L::STAGES & 1) ^ 1);
             fgi_mbar_expect(bar.full(at), L::STAGE_BYTES);
             for (int part = 0; part < F::ROW_PARTS; part++)
-                for (int c = part ? F::LOW_FROM : 0; c < F::CHUNKS; c++, to += L::ROW_BOX_BYTES)
+                for (int c = 0; c < F::CHUNKS; c++, to += L::ROW_BOX_BYTES)
                     fgi_tma_load_2d(to, &m.rows[part], bar.full(at), c * CHUNK, row);
             fgi_tma_load_2d(to, &m.rows_beside, bar.full(at), 0, row);
         }
@@ -170,7 +170,7 @@ __device__ __forceinline__ void weigh_step(float (&acc)[layout<F>::TILE / 2], ui
 {
     using L = layout<F>;
     multiply_weights(acc, fgi_wgmma_operand(weights + other_part<F>(i) * L::PART_BYTES + c * BOX_BYTES + step * 32),
-                     fgi_wgmma_operand(rows + row_box<F>(row_part<F>(i), c) * L::ROW_BOX_BYTES + step * 32), add);
+                     fgi_wgmma_operand(rows + (row_part<F>(i) * F::CHUNKS + c) * L::ROW_BOX_BYTES + step * 32), add);
 }
 
 template <class F>
@@ -181,19 +181,15 @@ __device__ __forceinline__ void weigh_beside(float (&acc)[layout<F>::TILE / 2], 
                      fgi_wgmma_narrow_operand(rows + L::PLANES_BYTES), add);
 }
 
-/* acc = log2 of responsibilities of 64 components x a tile of rows, of weights of one half. weights: the components' */
+/* acc = log2 of responsibilities of 64 components x a tile of rows, one half a number. weights: the components' */
 template <class F>
 __device__ __forceinline__ void weigh_rows(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows)
 {
     fgi_wgmma_fence();
 #pragma unroll
-    for (int i = 0; i < F::PRODUCTS; i++)
+    for (int c = 0; c < F::CHUNKS; c++)
 #pragma unroll
-        for (int c = 0; c < F::CHUNKS; c++)
-#pragma unroll
-            for (int step = 0; step < CHUNK_STEPS; step++)
-                if (has_box<F>(row_part<F>(i), c))
-                    weigh_step<F>(acc, weights, rows, i, c, step, i > 0 || c + step > F::LOW_FROM * (F::PRODUCTS - 1));
+        for (int step = 0; step < CHUNK_STEPS; step++) weigh_step<F>(acc, weights, rows, 0, c, step, c + step > 0);
     weigh_beside<F>(acc, weights, rows, true);
     fgi_wgmma_commit();
 }
@@ -245,21 +241,19 @@ __device__ __forceinline__ void multiply_rows(float (&acc)[64], const uint32_t (
     fgi_wgmma_64x128x16_rows(acc, r, rows, add);
 }
 
-/* to = responsibilities of 64 components x a tile of rows, the columns from first_chunk on. Those of one half sum the first
- * halves of rows: they are off by as much themselves. */
+/* to = responsibilities of 64 components x a tile of rows, the columns from first_chunk on */
 template <class F>
 __device__ __forceinline__ void sum_rows(sums_of_rows<F> &to, const responsibilities<F> &r, uint32_t rows, int first_chunk)
 {
     using L = layout<F>;
-    constexpr int FIRST = F::PARTS == 1 ? F::PRODUCTS - 1 : 0;
     fgi_wgmma_fence();
 #pragma unroll
-    for (int i = FIRST; i < F::PRODUCTS; i++)
+    for (int i = 0; i < F::PRODUCTS; i++)
 #pragma unroll
         for (int step = 0; step < L::TILE / 16; step++) {
             const uint32_t at = rows + (row_part<F>(i) * F::CHUNKS + first_chunk) * L::ROW_BOX_BYTES + step * 2048;
             multiply_rows(to.rows, r.r[other_part<F>(i)][step], fgi_wgmma_rows_operand(at, L::ROW_BOX_BYTES),
-                          i > FIRST || step > 0);
+                          i + step > 0);
         }
 #pragma unroll
     for (int part = F::PARTS - 1; part >= 0; part--)
@@ -317,7 +311,7 @@ struct place {
     int group, first_chunk;   /* of the columns that it sums */
 };
 
-/* Sums of an item's rows, responsibilities of one half: sums of a tile beside the weights of the next. */
+/* Sums of an item's rows, one half a number: sums of a tile beside the weights of the next. */
 template <class F>
 __device__ __forceinline__ void sum_beside_weights(const item &it, const place &p, const sums_barriers &bar, uint32_t &stage,
                                                    sums_of_rows<F> &sums)

@@ -14,8 +14,6 @@ enum { WARPS = 8 /* a component each */ };
 
 __device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
 
-/* Values are then off by 8000 2^-23 = 0.001 or a little more, and biases, which a volume adds to, within f16. */
-__device__ const double most_term = 8000.0;
 
 struct weight {
     __half high, low;
