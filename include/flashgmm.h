@@ -141,7 +141,7 @@ typedef enum fg_backend { FG_BACKEND_AUTO = 0, FG_BACKEND_CPU = 1, FG_BACKEND_CU
 typedef enum fg_precision {
     FG_PRECISION_DEFAULT = 0, /* f32-grade: differences of f32, sums in f64 */
     FG_PRECISION_FAST = 1     /* allows a device to round centred rows to f16 once, and to leave out 2^-10 of a
-                                 row's responsibilities: log-likelihoods are off by some 0.004 nats a row
+                                 row's responsibilities: log-likelihoods are off by some 0.005 nats a row
                                  (docs/math.md). Made use of on compute capability 9.0 */
 } fg_precision;
 
