@@ -30,7 +30,14 @@
 #include <string.h>  /* strcmp */
 #include <unistd.h>  /* sysconf */
 
-enum { HARD = -1, MOST_RUNS = 1000, WARM = 2, ITERATIONS = 12, FILE_ITERATIONS = 40, MOST_THREADS = 64 };
+enum {
+    HARD = -1,
+    MOST_RUNS = 1000,
+    WARM = 2,
+    ITERATIONS = 12,
+    FILE_ITERATIONS = 40,
+    MOST_THREADS = 64
+};
 
 typedef struct workload {
     int64_t n;
@@ -258,8 +265,8 @@ static starting make_starting(fg_context *ctx, const workload *job, fg_source *r
     starting start = {0};
     if (!job->file) start.means = make_start(job);
     if (job->covariance == HARD || job->fit_iterations) return start;
-    start.mixture = job->file ? fit_mixture(ctx, job, rows, NULL, 1, NULL)
-                              : make_mixture(job, start.means);
+    start.mixture =
+        job->file ? fit_mixture(ctx, job, rows, NULL, 1, NULL) : make_mixture(job, start.means);
     return start;
 }
 
@@ -293,8 +300,7 @@ static void print_job(const workload *job, const fg_context *ctx)
            job->stream ? "true" : "false", job->runs);
 }
 
-static void measure(fg_context *ctx, const workload *job, fg_source *rows,
-                    const starting *start)
+static void measure(fg_context *ctx, const workload *job, fg_source *rows, const starting *start)
 {
     static fitted f;
     double ms[MOST_RUNS];
@@ -408,10 +414,12 @@ static int check(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
-                    "default|fast] [--dtype f32|f16|u8]\n"
-                    "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows FILE K]\n"
-                    "       bench_gpu --check\n       bench_gpu --cpu ...\n");
+    fprintf(
+        stderr,
+        "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
+        "default|fast] [--dtype f32|f16|u8]\n"
+        "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows FILE K]\n"
+        "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
 }
 

@@ -42,16 +42,19 @@ static int write_densities(const fg_context *ctx, int64_t count, const char *pat
     const fgi_cuda_worker *worker = ((const fgi_cuda_backend *)ctx->backend)->worker;
     float *log2_density = malloc((size_t)count * sizeof *log2_density);
     FILE *out = fopen(path, "wb");
-    bool done = worker->strategy->densities && log2_density && out &&
-                cudaMemcpy(log2_density, worker->strategy->densities(worker), (size_t)count * sizeof *log2_density,
-                           cudaMemcpyDeviceToHost) == cudaSuccess;
+    bool done =
+        worker->strategy->densities && log2_density && out &&
+        cudaMemcpy(log2_density, worker->strategy->densities(worker),
+                   (size_t)count * sizeof *log2_density, cudaMemcpyDeviceToHost) == cudaSuccess;
     for (int64_t r = 0; r < count && done; r++) {
         const double nats = 0.6931471805599453 * (double)log2_density[r];
         done = fwrite(&nats, sizeof nats, 1, out) == 1;
     }
     if (out) done = fclose(out) == 0 && done;
     free(log2_density);
-    if (!done) fprintf(stderr, "bench_gpu_rows: the pass went by \"%s\", or %s was not written\n", worker->strategy->name, path);
+    if (!done)
+        fprintf(stderr, "bench_gpu_rows: the pass went by \"%s\", or %s was not written\n",
+                worker->strategy->name, path);
     return done ? 0 : 1;
 }
 

@@ -72,15 +72,17 @@ static void check_densities(const problem *p, const outcome *exact)
     const fgi_cuda_worker *worker = ((fgi_cuda_backend *)gpu->backend)->worker;
     float *found = malloc((size_t)p->how->n * sizeof *found);
     assert_non_null(found);
-    assert_true(worker->strategy->chunk_rows(&((fgi_cuda_backend *)gpu->backend)->task) >= p->how->n);
-    assert_int_equal(cudaMemcpy(found, worker->strategy->densities(worker), (size_t)p->how->n * sizeof *found,
-                                cudaMemcpyDeviceToHost),
+    assert_true(worker->strategy->chunk_rows(&((fgi_cuda_backend *)gpu->backend)->task) >=
+                p->how->n);
+    assert_int_equal(cudaMemcpy(found, worker->strategy->densities(worker),
+                                (size_t)p->how->n * sizeof *found, cudaMemcpyDeviceToHost),
                      cudaSuccess);
     for (int64_t r = 0; r < p->how->n; r++) {
         const double is = exact->log_density[r], seems = 0.6931471805599453 * (double)found[r];
         if (isnan(is) || isinf(seems)) continue; /* a bad row; one left to others */
         if (!close_to(is, seems, value_bound(p, is)))
-            fail_msg("row %lld: log-density %.17g and %.17g, bound %g", (long long)r, is, seems, value_bound(p, is));
+            fail_msg("row %lld: log-density %.17g and %.17g, bound %g", (long long)r, is, seems,
+                     value_bound(p, is));
     }
     free(found);
 }
@@ -230,7 +232,8 @@ static void test_too_many_left_over(void **state)
     make_problem(&overlapping[2], FGI_SPHERICAL, &p);
     const int64_t stride = p.how->d + p.how->gap;
     for (int64_t r = 2000; r < p.how->n; r += 3) ((float *)p.rows)[r * stride + 7] = 3e6f;
-    const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true}, nothing = {0};
+    const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true},
+                          nothing = {0};
     outcome a, b;
     run_pass(cpu, &p, &ranked, p.kind, &a);
     crowd(gpu);
@@ -245,12 +248,9 @@ static void test_too_many_left_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spherical),
-        cmocka_unit_test(test_diagonal),
-        cmocka_unit_test(test_tight_components),
-        cmocka_unit_test(test_constant_features),
-        cmocka_unit_test(test_fixed_features),
-        cmocka_unit_test(test_long_rows),
+        cmocka_unit_test(test_spherical),          cmocka_unit_test(test_diagonal),
+        cmocka_unit_test(test_tight_components),   cmocka_unit_test(test_constant_features),
+        cmocka_unit_test(test_fixed_features),     cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_too_many_left_over),
     };
     return cmocka_run_group_tests_name("backend soft", tests, open_contexts, close_contexts);

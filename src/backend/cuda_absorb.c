@@ -6,7 +6,8 @@
 
 enum {
     LEAST_PATIENCE = 16, /* passes: what is crowded now may be so no longer a little later, */
-    MOST_PATIENCE = 256, /* but a pass that loses rows is lost itself: so it is tried ever less often */
+    MOST_PATIENCE =
+        256, /* but a pass that loses rows is lost itself: so it is tried ever less often */
     VIEW_BYTES = 16 << 20
 };
 

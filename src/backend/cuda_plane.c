@@ -71,7 +71,8 @@ void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver
 
 fg_status fgi_cuda_plane_prepare(fgi_cuda_plane *p)
 {
-    const bool diagonal = is_diagonal(&p->task), same = p->d == p->task.d && p->diagonal == diagonal &&
+    const bool diagonal = is_diagonal(&p->task), same = p->d == p->task.d &&
+                                                        p->diagonal == diagonal &&
                                                         p->normalize == p->task.normalize;
     if (same && p->remembered.data) {
         if (p->task.source_rows == 0) p->begun = false; /* other rows may come */
@@ -118,7 +119,8 @@ cudaError_t fgi_cuda_plane_begin(fgi_cuda_plane *p, const float *center, cudaStr
 }
 
 /* Rows as centred f32. */
-static cudaError_t load(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_sparse_exact *out, cudaStream_t stream)
+static cudaError_t load(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_sparse_exact *out,
+                        cudaStream_t stream)
 {
     p->loading.d = p->task.d;
     p->loading.ld = p->mean_ld;
@@ -141,11 +143,12 @@ static cudaError_t load(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_spar
     return fgi_cuda_load(&p->loading, &rows, stream);
 }
 
-cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_sparse_rows *out,
-                                cudaStream_t stream)
+cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
+                                fgi_sparse_rows *out, cudaStream_t stream)
 {
     const int64_t first = p->kept_rows ? chunk->first : 0;
-    uint16_t *plane = p->kept_rows ? p->kept_plane : p->plane, *low = p->kept_rows ? p->kept_low : p->low_plane;
+    uint16_t *plane = p->kept_rows ? p->kept_plane : p->plane,
+             *low = p->kept_rows ? p->kept_low : p->low_plane;
     *out = (fgi_sparse_rows){
         .exact = {.data = chunk->raw,
                   .pitch = p->pitch_bytes,
@@ -164,8 +167,8 @@ cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, 
     return has_to_load(&p->task) ? load(p, chunk, &out->exact, stream) : cudaSuccess;
 }
 
-cudaError_t fgi_cuda_plane_fill(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, const fgi_sparse_rows *rows,
-                                cudaStream_t stream)
+cudaError_t fgi_cuda_plane_fill(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
+                                const fgi_sparse_rows *rows, cudaStream_t stream)
 {
     const bool there = p->kept_rows && chunk->first + chunk->rows <= p->filled;
     if (p->kept_rows && !there) p->filled = chunk->first + chunk->rows;

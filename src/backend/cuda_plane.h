@@ -9,9 +9,9 @@
 
 typedef struct fgi_cuda_plane {
     fgi_cuda_task task;
-    bool low;           /* what f16 leaves of rows is wanted, too */
-    int32_t ld;         /* halves from row to row */
-    int32_t mean_ld;    /* floats: d, padded */
+    bool low;            /* what f16 leaves of rows is wanted, too */
+    int32_t ld;          /* halves from row to row */
+    int32_t mean_ld;     /* floats: d, padded */
     int64_t pitch_bytes; /* of rows as stored */
     /* outlives tasks */
     fgi_cuda_block remembered;
@@ -24,9 +24,9 @@ typedef struct fgi_cuda_plane {
     void *kept_plane, *kept_low;
     float *kept_norm;
     /* in the workspace */
-    float *zeros;          /* mean_ld */
+    float *zeros;           /* mean_ld */
     fgi_cuda_model loading; /* only what fgi_cuda_load reads */
-    float *x, *norm2;      /* rows that have to be loaded */
+    float *x, *norm2;       /* rows that have to be loaded */
     void *plane, *low_plane;
     float *norm;
     /* of the pass at work */
@@ -49,10 +49,10 @@ cudaError_t fgi_cuda_plane_ready(fgi_cuda_plane *p, cudaStream_t stream);
 /* Rows are to be centred so: *memory.stale then tells whether the last pass had another centre, or there was none. */
 cudaError_t fgi_cuda_plane_begin(fgi_cuda_plane *p, const float *center, cudaStream_t stream);
 /* Describes rows as they count, before their plane is filled; brings those that no kernel reads as they are stored. */
-cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_sparse_rows *out,
-                                cudaStream_t stream);
+cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
+                                fgi_sparse_rows *out, cudaStream_t stream);
 /* Fills their plane, which needs the scale: fgi_sparse_measure has been called. */
-cudaError_t fgi_cuda_plane_fill(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, const fgi_sparse_rows *rows,
-                                cudaStream_t stream);
+cudaError_t fgi_cuda_plane_fill(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
+                                const fgi_sparse_rows *rows, cudaStream_t stream);
 
 #endif

@@ -11,11 +11,13 @@
 
 enum {
     CAPABILITY = 90,
-    CROWDING = 1, /* where the sparse strategy has found too many candidates; what is lost here, too, goes on to others */
+    CROWDING =
+        1, /* where the sparse strategy has found too many candidates; what is lost here, too, goes on to others */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
-    ITEMS = 384,            /* blocks x slices of a chunk: nearly three for each multiprocessor of a large chip */
+    ITEMS =
+        384, /* blocks x slices of a chunk: nearly three for each multiprocessor of a large chip */
     LEAST_BLOCKS = 4,
     MOST_BLOCKS = 128
 };
@@ -38,7 +40,8 @@ typedef struct soft_worker {
 /* Whether the plane holds each row to the last bit: bytes, less a whole number; but squares of these have more bits. */
 static bool is_exact(const fgi_cuda_task *task)
 {
-    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize && task->kind == FGI_SPHERICAL;
+    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize &&
+           task->kind == FGI_SPHERICAL;
 }
 
 /* Whether one half a number will do: never where it has to hold squares. */
@@ -65,17 +68,18 @@ static int32_t depth_of(const fgi_cuda_task *task)
 
 static bool soft_serves(const fgi_cuda_task *task)
 {
-    return task->capability == CAPABILITY && task->stats && !task->rows.top && !task->rows.log_density &&
-           task->kind != FGI_HARD && task->stats_kind == task->kind && task->crowding == CROWDING &&
-           depth_of(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
-           task->k <= MOST_COMPONENTS;
+    return task->capability == CAPABILITY && task->stats && !task->rows.top &&
+           !task->rows.log_density && task->kind != FGI_HARD && task->stats_kind == task->kind &&
+           task->crowding == CROWDING && depth_of(task) <= FGI_SOFT_MOST_DEPTH &&
+           task->k >= LEAST_COMPONENTS && task->k <= MOST_COMPONENTS;
 }
 
 /* Blocks of rows in a chunk: so many that the device is busy, unless their planes, if they are not kept, want too much room. */
 static int64_t blocks_for(const fgi_cuda_task *task)
 {
     const int64_t row_bytes = (int64_t)depth_of(task) * (wants_low_rows(task) ? 4 : 2);
-    const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS), most = task->held_rows ? MOST_BLOCKS : fit,
+    const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS),
+                  most = task->held_rows ? MOST_BLOCKS : fit,
                   blocks = ITEMS * FGI_SOFT_SLICE / fgi_cuda_padded(task->k, FGI_SOFT_SLICE);
     return blocks > most ? most : blocks < LEAST_BLOCKS ? LEAST_BLOCKS : blocks;
 }
@@ -144,7 +148,8 @@ static void carve_chunk(soft_worker *w, fgi_cuda_carver *c)
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
     a->left = fgi_cuda_carve(c, rows / 32, sizeof *a->left);
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
-    a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld), sizeof *a->partial);
+    a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld),
+                                sizeof *a->partial);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
 }
 
@@ -160,10 +165,12 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     };
     carve_model(w, c);
     carve_origin(w, c);
-    w->args.sums = fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
+    w->args.sums =
+        fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
     fgi_cuda_spill_carve(&w->spill, task, c);
     w->args.told = w->spill.told;
-    w->args.normalizer = fgi_cuda_carve(c, soft_chunk_rows(task), sizeof *w->args.normalizer); /* outlives the chunk: densities */
+    w->args.normalizer = fgi_cuda_carve(
+        c, soft_chunk_rows(task), sizeof *w->args.normalizer); /* outlives the chunk: densities */
     fgi_cuda_carver over = *c;
     carve_chunk(w, c);
     fgi_cuda_spill_carve_end(&w->spill, task, &over);
@@ -177,7 +184,8 @@ static fg_status soft_prepare(fgi_cuda_worker *worker)
 
 /* -------------------------------------------------------------------------------------------- pass */
 
-static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot, cudaStream_t stream)
+static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot,
+                              cudaStream_t stream)
 {
     soft_worker *w = (soft_worker *)worker;
     const size_t doubles = (size_t)fgi_soft_sums_doubles(w->task.k, w->plane.ld);
@@ -208,13 +216,15 @@ static cudaError_t take_rows(soft_worker *w, const fgi_cuda_chunk *chunk, cudaSt
     cudaError_t e = fgi_cuda_plane_rows(&w->plane, chunk, rows, stream);
     if (!w->planned) {
         if (e == cudaSuccess) e = fgi_sparse_measure(rows, &w->plane.memory, stream);
-        if (e == cudaSuccess) e = fgi_soft_plan(&w->slot->params, &w->args.model, w->plane.ld, stream);
+        if (e == cudaSuccess)
+            e = fgi_soft_plan(&w->slot->params, &w->args.model, w->plane.ld, stream);
         w->planned = true;
     }
     return e == cudaSuccess ? fgi_cuda_plane_fill(&w->plane, chunk, rows, stream) : e;
 }
 
-static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
+                               cudaStream_t stream)
 {
     soft_worker *w = (soft_worker *)worker;
     fgi_soft_args *a = &w->args;

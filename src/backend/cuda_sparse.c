@@ -83,13 +83,15 @@ static bool sparse_serves(const fgi_cuda_task *task)
 {
     return task->capability == CAPABILITY && task->stats && !task->rows.top &&
            !task->rows.log_density && task->crowding < LEVELS &&
-           fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH && task->k >= LEAST_COMPONENTS;
+           fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
+           task->k >= LEAST_COMPONENTS;
 }
 
 /* Groups of a stream in a chunk: fewer of longer rows, so that a chunk keeps its size. */
 static int32_t groups_for(const fgi_cuda_task *task)
 {
-    const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD), groups = groups_at[task->crowding];
+    const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD),
+                  groups = groups_at[task->crowding];
     const int32_t fewer = depth > USUAL_DEPTH ? groups * USUAL_DEPTH / depth : groups;
     return fewer > 1 ? fewer : 1;
 }
@@ -198,7 +200,8 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
         c.used = 0;
         known->state = fgi_cuda_carve(&c, task->source_rows, sizeof *known->state);
         for (int i = 0; i < 2; i++)
-            known->means[i] = fgi_cuda_carve(&c, (int64_t)task->k * w->plane.mean_ld, sizeof(float));
+            known->means[i] =
+                fgi_cuda_carve(&c, (int64_t)task->k * w->plane.mean_ld, sizeof(float));
         if (pass == 0) FG_TRY(fgi_cuda_reserve(&known->block, c.used));
         c.data = known->block.data;
     }

@@ -6,7 +6,7 @@
 
 enum {
     SPILL_BYTES = 4 << 20, /* of rows as stored, at most */
-    SPILL_ROWS = 16384     /* at most: kernels are started for as many, whether they are there or not */
+    SPILL_ROWS = 16384 /* at most: kernels are started for as many, whether they are there or not */
 };
 
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)
@@ -50,8 +50,8 @@ cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, cudaStream_t stream)
     return e;
 }
 
-cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint32_t *left,
-                                cudaStream_t stream)
+cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
+                                const uint32_t *left, cudaStream_t stream)
 {
     const fgi_sparse_close_args close = {
         .left = left,

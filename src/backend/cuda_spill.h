@@ -22,8 +22,8 @@ void fgi_cuda_spill_carve_end(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_
 
 cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, cudaStream_t stream);
 /* Takes the rows that a chunk leaves over: of each 32, a bit for each. */
-cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint32_t *left,
-                                cudaStream_t stream);
+cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
+                                const uint32_t *left, cudaStream_t stream);
 /* Adds them to the slot's statistics and totals. */
 cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cudaStream_t stream);
 

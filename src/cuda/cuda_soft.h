@@ -27,7 +27,7 @@ extern "C" {
 
 enum {
     FGI_SOFT_MOST_DEPTH = 256, /* of a row of the plane */
-    FGI_SOFT_BOX = 64, /* halves of a row that travel together */
+    FGI_SOFT_BOX = 64,         /* halves of a row that travel together */
     FGI_SOFT_BESIDE = 16,
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 8192, /* rows that one block sums; a chunk is a whole number of these */
@@ -39,30 +39,34 @@ enum {
 typedef struct fgi_soft_model {
     int32_t kind, k, d;
     const fgi_sparse_scale *scale;
-    const float *ups;            /* diagonal, else NULL */
-    const float *origin;         /* d: what rows are centred by; of spherical components the parameters' centre */
-    void *weights, *low_weights; /* k rows of halves, as far apart as rows of the plane; low: of two halves, else NULL */
-    void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
-    uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
+    const float *ups; /* diagonal, else NULL */
+    const float
+        *origin; /* d: what rows are centred by; of spherical components the parameters' centre */
+    void *weights,
+        *low_weights; /* k rows of halves, as far apart as rows of the plane; low: of two halves, else NULL */
+    void *beside;    /* k padded to FGI_SOFT_SLICE: rows of halves */
+    uint32_t *tight; /* a bit for each of these: its values are wrong, and too large */
 } fgi_soft_model;
 
 /* Where diagonal components want the origin of the planes, and their scales at least. */
 typedef struct fgi_soft_origin_args {
     fgi_cuda_params params;
     int32_t k, d;
-    const float *last; /* d: that of the last pass, which stays if it, and the scales, still serve; NaN: there was none */
-    const float *ups;  /* d: the last pass's */
-    float *origin;     /* d */
-    float *least_ups;  /* d */
-    double *spread;    /* 2 d: scratch */
+    const float *
+        last; /* d: that of the last pass, which stays if it, and the scales, still serve; NaN: there was none */
+    const float *ups; /* d: the last pass's */
+    float *origin;    /* d */
+    float *least_ups; /* d */
+    double *spread;   /* 2 d: scratch */
 } fgi_soft_origin_args;
 
 cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream);
 /* ld: halves from row to row of weights. */
-cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
+cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
+                          cudaStream_t stream);
 /* Part of it: of diagonal components. */
-cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
-                                   cudaStream_t stream);
+cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model,
+                                   int32_t ld, cudaStream_t stream);
 
 typedef struct fgi_soft_args {
     fgi_soft_model model;
@@ -70,12 +74,12 @@ typedef struct fgi_soft_args {
     int64_t first; /* number of the first row */
     float cut;     /* log2 units below a row's density from which on a component is of no account */
     int32_t multiprocessors;
-    float *normalizer;     /* rows: log2 of the density; -inf: a tight component matters */
-    void *beside;          /* rows padded to FGI_SOFT_BLOCK_ROWS: rows of halves */
-    uint32_t *left;        /* of each 32 rows: a bit for each that is left over */
-    double *density;       /* of each FGI_SOFT_TOLD_ROWS, of whole blocks: sum of log2 densities */
-    float *partial;        /* blocks x fgi_soft_partial_floats() */
-    double *sums;          /* fgi_soft_sums_doubles(): of the pass, zeroed before */
+    float *normalizer; /* rows: log2 of the density; -inf: a tight component matters */
+    void *beside;      /* rows padded to FGI_SOFT_BLOCK_ROWS: rows of halves */
+    uint32_t *left;    /* of each 32 rows: a bit for each that is left over */
+    double *density;   /* of each FGI_SOFT_TOLD_ROWS, of whole blocks: sum of log2 densities */
+    float *partial;    /* blocks x fgi_soft_partial_floats() */
+    double *sums;      /* fgi_soft_sums_doubles(): of the pass, zeroed before */
     fgi_sparse_told *told;
 } fgi_soft_args;
 
@@ -101,7 +105,8 @@ typedef struct fgi_soft_finish_args {
 } fgi_soft_finish_args;
 
 cudaError_t fgi_soft_finish(const fgi_soft_finish_args *a, cudaStream_t stream);
-cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a, cudaStream_t stream); /* part of it */
+cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a,
+                                     cudaStream_t stream); /* part of it */
 
 #ifdef __cplusplus
 }

@@ -59,10 +59,12 @@ typedef struct fgi_sparse_rows {
     fgi_sparse_exact exact;
     int32_t rows, d;
     int32_t depth, ld; /* halves of a row of the plane, and from row to row */
-    void *plane; /* rows x ld: scaled rows, padded with zeros; diagonal: their squares behind them; zeros where
+    void *
+        plane; /* rows x ld: scaled rows, padded with zeros; diagonal: their squares behind them; zeros where
                     the norm is not finite */
-    void *low;   /* rows x ld: what f16 has left of them, in f16; NULL: not wanted */
-    float *norm; /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it */
+    void *low; /* rows x ld: what f16 has left of them, in f16; NULL: not wanted */
+    float *
+        norm; /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it */
     const fgi_sparse_scale *scale; /* 1, on the device */
     const float *ups;              /* diagonal: d, each dimension's scale; else NULL */
 } fgi_sparse_rows;

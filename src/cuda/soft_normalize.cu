@@ -9,16 +9,20 @@
  *          on beside another's products
  * bytes    2 d a row and half from HBM; 2 k d / 256 a row and half from L2
  * bound    tensor cores: 2 k d flops a row and product */
-#include "ptx.cuh"
 #include "reduce.cuh"
-#include "soft_layout.cuh"
+#include "soft_rounds.cuh"
 
 #include <math_constants.h> /* CUDART_INF_F */
 
 namespace soft
 {
 
-enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES, CHUNK_STEPS = CHUNK / 16, ROUND_STEPS = 2 };
+enum {
+    MOST_GROUPS = 3,
+    MOST_STAGES = 6,
+    BESIDE_STAGES = 2,
+    SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES
+};
 
 /* Shared memory and threads; bytes from an address that is a multiple of 1024. */
 template <class F> struct tiling {
@@ -248,18 +252,7 @@ __device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem
     fgi_wgmma_pin(acc);
 }
 
-__device__ __forceinline__ void end_round(float (&acc)[64], float (&some)[64], int group, int groups)
-{
-    fgi_wgmma_commit();
-    fgi_turn_pass(group, groups);
-    fgi_wgmma_wait<0>();
-    fgi_wgmma_pin(some);
-#pragma unroll
-    for (int i = 0; i < 64; i++) acc[i] += some[i];
-}
-
-/* The same of two halves, in rounds of two steps, which additions that round put together: what the tensor cores cut off goes by
- * the size of their sums. Chunks leave as they are done with. */
+/* The same of two halves, in rounds. Chunks leave as they are done with. */
 template <class F>
 __device__ __forceinline__ void multiply_in_rounds(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
                                                    const factors &f, int group)

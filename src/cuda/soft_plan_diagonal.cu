@@ -10,8 +10,9 @@
  * which is most of 1 on SIFT, and variances, which are small beside squares of means there, by as much of themselves.
  *
  * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
- * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each dimension is the mean of the means,
- * weighted by weight / variance: where many components hold a dimension nearly fixed, it is there.
+ * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each
+ * dimension is the mean of the means, weighted by weight / variance: where many components hold a dimension nearly fixed, it
+ * is there.
  *
  * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
  *

@@ -10,16 +10,15 @@
  * sums     in registers: a tile's, by the tensor cores, which cut off; a block's, by additions that round
  * bytes    a slice's weights once a block of rows; 2 d a row and half, for each slice, from L2
  * bound    tensor cores: 4 k d flops a row and product; beyond 128 halves 6, since both warpgroups need responsibilities */
-#include "ptx.cuh"
 #include "reduce.cuh"
-#include "soft_layout.cuh"
+#include "soft_rounds.cuh"
 
 #include <cuda_fp16.h> /* __half2 */
 
 namespace soft
 {
 
-enum { GROUPS = 2, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6, CHUNK_STEPS = CHUNK / 16, ROUND_STEPS = 2 };
+enum { GROUPS = 2, WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, MOST_STAGES = 6 };
 
 /* Shared memory; bytes from an address that is a multiple of 1024. */
 template <class F> struct layout {
@@ -194,17 +193,6 @@ __device__ __forceinline__ void weigh_rows(float (&acc)[layout<F>::TILE / 2], ui
     fgi_wgmma_commit();
 }
 
-template <int COUNT>
-__device__ __forceinline__ void end_round(float (&acc)[COUNT], float (&some)[COUNT], int group)
-{
-    fgi_wgmma_commit();
-    fgi_turn_pass(group, GROUPS);
-    fgi_wgmma_wait<0>();
-    fgi_wgmma_pin(some);
-#pragma unroll
-    for (int i = 0; i < COUNT; i++) acc[i] += some[i];
-}
-
 /* The same of two halves, in the rounds that normalisers were made in: the same values. */
 template <class F>
 __device__ __forceinline__ void weigh_in_rounds(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows, int group)
@@ -223,12 +211,12 @@ __device__ __forceinline__ void weigh_in_rounds(float (&acc)[layout<F>::TILE / 2
 #pragma unroll
                 for (int step = 0; step < ROUND_STEPS; step++)
                     weigh_step<F>(some, weights, rows, i, c, first + step, i + step > 0);
-            end_round(acc, some, group);
+            end_round(acc, some, group, GROUPS);
         }
     fgi_turn_take(group);
     fgi_wgmma_fence();
     weigh_beside<F>(some, weights, rows, false);
-    end_round(acc, some, group);
+    end_round(acc, some, group, GROUPS);
 }
 
 __device__ __forceinline__ void multiply_rows(float (&acc)[32], const uint32_t (&r)[4], uint64_t rows, bool add)
