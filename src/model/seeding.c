@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* seeding.c - k-means++ and random rows, on a sample held in memory. Knows samples and distances; knows no
- * iteration. */
+ * iteration.
+ *
+ * k-means++ draws each seed by D(x), the squared distance to the nearest seed so far, which takes a look at every row for
+ * every seed. Here seeds come in rounds. Within a round rows keep the D of its beginning, and a row x drawn by that is
+ * accepted with probability min(D(x), |x - b|^2 for the seeds b of this round) / D(x): what is accepted follows the law of
+ * k-means++ (von Neumann's rejection), for distances to the seeds of this round alone. Then one pass lowers D for all of
+ * them, as a product. */
 #include "seeding.h"
 
 #include "random.h"
 
-#include <math.h> /* INFINITY, isfinite */
+#include <math.h>   /* INFINITY, isfinite */
+#include <string.h> /* memcpy */
 
 enum { BLOCK_ROWS = 512 };
+
+/* A round adds half as many seeds as there are: few rounds, and few draws in vain. */
+enum { ROUND_SHARE = 2 };
+
+/* Seeds that are worth a pass of the backend; fewer are compared with the rows one by one, and drawn one by one as long as
+ * a round would not be worth more. */
+enum { LEAST_PASS_SEEDS = 16 };
+
+/* Draws in vain, beyond those that were not, that end a round: what D was tells too little by then. */
+enum { MOST_VAIN = 8 };
 
 /* The sample as centred f32 rows without bad ones. */
 typedef struct sample {
@@ -17,9 +34,21 @@ typedef struct sample {
     int32_t d;
     float *nearest;    /* rows: squared distance to the nearest seed so far */
     double *block_sum; /* of nearest, a block of rows each */
-    const float *seed; /* the newest */
-    float *fresh;      /* rows: distances to the newest */
+    float *fresh;      /* rows: distances to one seed */
 } sample;
+
+/* The seeds of a round, and what it takes to lower the rows' distances by them. */
+typedef struct round_seeds {
+    sample *s;
+    fgi_backend *backend; /* the CPU's on any device: the same seeds everywhere */
+    fgi_params params;    /* as parameters of a pass over the sample: their center is 0 */
+    float *x;             /* count x d */
+    float *apart;         /* distances from a row to them */
+    double *negative;     /* rows: minus the squared distance to the nearest of them */
+    int32_t count, most;
+    bool by_pass;
+    uint64_t draws; /* of all rounds */
+} round_seeds;
 
 static void sample_free(sample *s)
 {
@@ -96,17 +125,54 @@ static void set_centroid(fgi_params *centroids, int32_t j, const float *x)
 static void lower_block(void *user, int64_t block, int32_t worker)
 {
     (void)worker;
-    sample *s = user;
+    const round_seeds *seeds = user;
+    const sample *s = seeds->s;
     const int64_t begin = block * BLOCK_ROWS;
     const int64_t count = s->rows - begin < BLOCK_ROWS ? s->rows - begin : BLOCK_ROWS;
     float *nearest = s->nearest + begin, *fresh = s->fresh + begin;
-    s->kernels->scan_l2[FG_F32](s->seed, s->x + begin * s->d, NULL, count, s->d, fresh);
-    double sum = 0.0;
-    for (int64_t r = 0; r < count; r++) {
-        if (fresh[r] < nearest[r]) nearest[r] = fresh[r];
-        sum += nearest[r];
+    for (int32_t j = 0; j < (seeds->by_pass ? 1 : seeds->count); j++) {
+        if (seeds->by_pass)
+            for (int64_t r = 0; r < count; r++) fresh[r] = (float)-seeds->negative[begin + r];
+        else
+            s->kernels->scan_l2[FG_F32](seeds->x + (int64_t)j * s->d, s->x + begin * s->d, NULL,
+                                        count, s->d, fresh);
+        for (int64_t r = 0; r < count; r++)
+            if (fresh[r] < nearest[r]) nearest[r] = fresh[r];
     }
+    double sum = 0.0;
+    for (int64_t r = 0; r < count; r++) sum += nearest[r];
     s->block_sum[block] = sum;
+}
+
+/* The sample in one chunk through the backend. */
+static fg_status measure_by_pass(round_seeds *seeds)
+{
+    const sample *s = seeds->s;
+    const fgi_backend_ops *ops = seeds->backend->ops;
+    seeds->params.k = seeds->count;
+    for (int64_t i = 0; i < (int64_t)seeds->count * s->d; i++) seeds->params.means[i] = seeds->x[i];
+    const fgi_pass_spec spec = {.params = &seeds->params,
+                                .rows = {.log_density = true},
+                                .stats_kind = FGI_HARD,
+                                .dtype = FG_F32};
+    const fg_view rows = {.data = s->x, .rows = s->rows, .cols = s->d, .dtype = FG_F32};
+    const fgi_row_results results = {.log_density = seeds->negative};
+    FG_TRY(ops->begin(seeds->backend, &spec));
+    const fg_status status = ops->absorb(seeds->backend, &rows, 0, &results);
+    bool again;
+    const fg_status ended = ops->end(seeds->backend, NULL, &again);
+    return status == FG_OK ? ended : status;
+}
+
+/* The sample's distances to the nearest seed, with those of this round; the next one begins. */
+static fg_status lower(fg_context *ctx, round_seeds *seeds)
+{
+    seeds->by_pass = seeds->count >= LEAST_PASS_SEEDS;
+    if (seeds->by_pass) FG_TRY(measure_by_pass(seeds));
+    const int64_t blocks = (seeds->s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    fgi_pool_each(ctx->pool, blocks, lower_block, seeds);
+    seeds->count = 0;
+    return FG_OK;
 }
 
 /* The row at which the running sum of distances passes `share` of the whole. */
@@ -126,20 +192,91 @@ static int64_t row_at(const sample *s, double share)
     return row;
 }
 
+static void round_seeds_free(round_seeds *seeds)
+{
+    fgi_params_destroy(&seeds->params);
+    fgi_free(seeds->x);
+    fgi_free(seeds->apart);
+    fgi_free(seeds->negative);
+    if (seeds->backend) seeds->backend->ops->destroy(seeds->backend);
+}
+
+static fg_status round_seeds_create(fg_context *ctx, sample *s, int32_t k, round_seeds *out)
+{
+    fgi_ledger *ledger = &ctx->ledger;
+    const int32_t most = k / ROUND_SHARE > 1 ? k / ROUND_SHARE : 1;
+    *out = (round_seeds){.s = s, .most = most};
+    fg_status status = fgi_alloc(ledger, (int64_t)most * s->d, sizeof(float), &out->x);
+    if (status == FG_OK) status = fgi_alloc(ledger, most, sizeof(float), &out->apart);
+    if (status == FG_OK && most >= LEAST_PASS_SEEDS) {
+        status = fgi_params_create(ledger, FGI_HARD, most, s->d, &out->params);
+        if (status == FG_OK) status = fgi_alloc(ledger, s->rows, sizeof(double), &out->negative);
+        if (status == FG_OK)
+            status = fgi_backend_cpu(ledger, ctx->pool, ctx->kernels, &out->backend);
+    }
+    if (status != FG_OK) round_seeds_free(out);
+    return status;
+}
+
+/* Whether a row drawn by its distance from before this round is a seed by its distance now. */
+static bool accepts(const round_seeds *seeds, int64_t row, double uniform)
+{
+    const sample *s = seeds->s;
+    if (seeds->count == 0) return true;
+    s->kernels->scan_l2[FG_F32](s->x + row * s->d, seeds->x, NULL, seeds->count, s->d,
+                                seeds->apart);
+    float now = s->nearest[row];
+    for (int32_t j = 0; j < seeds->count; j++)
+        if (seeds->apart[j] < now) now = seeds->apart[j];
+    return uniform * s->nearest[row] < now;
+}
+
+/* Draws up to `wanted` seeds, at least one, and makes them centroids from `known` on. */
+static void draw_round(round_seeds *seeds, uint64_t seed, int32_t known, int32_t wanted,
+                       fgi_params *centroids)
+{
+    const sample *s = seeds->s;
+    for (int32_t vain = 0; seeds->count < wanted && vain < seeds->count + MOST_VAIN;) {
+        const uint64_t draw = ++seeds->draws;
+        const int64_t row = row_at(s, fgi_random_uniform(seed, FGI_STREAM_SEEDING, draw));
+        if (!accepts(seeds, row, fgi_random_uniform(seed, FGI_STREAM_ACCEPT, draw))) {
+            vain++;
+            continue;
+        }
+        const float *x = s->x + row * s->d;
+        memcpy(seeds->x + (int64_t)seeds->count * s->d, x, (size_t)s->d * sizeof *x);
+        set_centroid(centroids, known + seeds->count++, x);
+    }
+}
+
+static fg_status draw_rounds(fg_context *ctx, round_seeds *seeds, uint64_t seed,
+                             fgi_listener *listener, fgi_params *centroids)
+{
+    sample *s = seeds->s;
+    for (int64_t r = 0; r < s->rows; r++) s->nearest[r] = INFINITY;
+    const int64_t row = fgi_random_below(seed, FGI_STREAM_SEEDING, 0, s->rows);
+    memcpy(seeds->x, s->x + row * s->d, (size_t)s->d * sizeof *seeds->x);
+    set_centroid(centroids, 0, seeds->x);
+    seeds->count = 1;
+    for (int32_t known = 1; known < centroids->k;) {
+        FG_TRY(lower(ctx, seeds));
+        FG_TRY(fgi_listener_step(listener, known, centroids->k));
+        int32_t wanted = known / ROUND_SHARE < LEAST_PASS_SEEDS ? 1 : known / ROUND_SHARE;
+        if (wanted > centroids->k - known) wanted = centroids->k - known;
+        draw_round(seeds, seed, known, wanted, centroids);
+        known += seeds->count;
+    }
+    return FG_OK;
+}
+
 static fg_status seed_plusplus(fg_context *ctx, sample *s, uint64_t seed, fgi_listener *listener,
                                fgi_params *centroids)
 {
-    const int64_t blocks = (s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    for (int64_t r = 0; r < s->rows; r++) s->nearest[r] = INFINITY;
-    int64_t row = fgi_random_below(seed, FGI_STREAM_SEEDING, 0, s->rows);
-    for (int32_t j = 0;; j++) {
-        s->seed = s->x + row * s->d;
-        set_centroid(centroids, j, s->seed);
-        if (j == centroids->k - 1) return FG_OK;
-        fgi_pool_each(ctx->pool, blocks, lower_block, s);
-        FG_TRY(fgi_listener_step(listener, j + 1, centroids->k));
-        row = row_at(s, fgi_random_uniform(seed, FGI_STREAM_SEEDING, (uint64_t)j + 1));
-    }
+    round_seeds seeds;
+    FG_TRY(round_seeds_create(ctx, s, centroids->k, &seeds));
+    const fg_status status = draw_rounds(ctx, &seeds, seed, listener, centroids);
+    round_seeds_free(&seeds);
+    return status;
 }
 
 /* A random order of the sample's rows, as far as needed (Fisher, Yates); repeats only if there are too

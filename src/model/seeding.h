@@ -15,7 +15,9 @@ typedef struct fgi_seeding {
 
 /* Fills centroids->means (relative to centroids->center, which is set) from a random sample of the rows.
  * PLUSPLUS: each next seed is a row drawn with probability proportional to its squared distance to the nearest seed
- * so far (Arthur, Vassilvitskii 2007). With fewer distinct rows than centroids, seeds repeat. */
+ * so far (Arthur, Vassilvitskii 2007). Seeds come in rounds, as in k-means|| (Bahmani and others 2012), but by the very law
+ * of seeds that come one by one. With fewer distinct rows than centroids, seeds repeat. Time: rows of the sample * k
+ * * d, as a product. */
 fg_status fgi_seed(fg_context *ctx, fg_source *src, const fgi_seeding *how, fgi_listener *listener,
                    fgi_params *centroids);
 
