@@ -6,7 +6,7 @@
 
 K = 512 (SIFT-photos) and 256 (GloVe-100); all indexes of a set and a seed share k-means centroids. Probing is tuned on
 1,000 queries and measured on 1,500 others, at the recalls that are asked for. Storage R: SOAR, its lambda set so that a row
-has R copies on average, or always two (2.00).
+has R copies on average; for 2 it is strict, since some rows find no second list at any lambda.
 """
 import functools
 
@@ -23,6 +23,7 @@ STORING = {
     "SOAR, R = 1.4": ["--assign", "soar", "--copies", 1.4],
     "SOAR, R = 1.2": ["--assign", "soar", "--copies", 1.2],
     "SOAR, R = 1.6": ["--assign", "soar", "--copies", 1.6],
+    "SOAR, R = 1.8": ["--assign", "soar", "--copies", 1.8],
     "SOAR, R = 2": ["--assign", "soar", "--strict"],
 }
 
@@ -55,8 +56,8 @@ def main():
     rows = study.run(args, pieces)
     study.table(rows, BASELINE)
     tell_misses(rows)
-    if args.figure:
-        study.figure(rows, BASELINE, args.figure)
+    if args.figure:  # how much storage brings is told by the table: so many lines would hide each other
+        study.figure([row for row in rows if ", R = " not in row["rule"]], BASELINE, args.figure)
 
 
 main()
