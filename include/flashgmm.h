@@ -612,7 +612,7 @@ typedef struct fg_tune_report {
 } fg_tune_report;
 
 /* Finds how much a query must look into for which recall, and keeps it in the index (fg_ivf_save stores it).
- * queries: like those to come; NULL: rows of the index, each looking for others than itself: they are easier
+ * queries: like those to come; NULL: rows of the index, each looking for others than itself: they may be easier
  * than queries from elsewhere. Costs one exhaustive search. report may be NULL.
  * FG_ARGUMENT: a target outside of 0..1, fewer than 20 queries, an index without n rows. FG_UNSUPPORTED:
  * FG_METRIC_IP. As fg_ivf_add, it needs the index for itself. */
