@@ -406,9 +406,7 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
         using F = decltype(f);
         using T = tiling<F>;
         maps m;
-        cudaError_t e = make_maps(*a, GROUP, &m);
-        if (e == cudaSuccess)
-            e = cudaFuncSetAttribute(normalize<F>, cudaFuncAttributeMaxDynamicSharedMemorySize, T::BYTES);
+        const cudaError_t e = prepare(normalize<F>, T::BYTES, *a, GROUP, &m);
         if (e != cudaSuccess) return e;
         const int32_t tiles = (a->rows.rows + T::TILE_ROWS - 1) / T::TILE_ROWS;
         const int32_t grid = tiles < a->multiprocessors ? tiles : a->multiprocessors;

@@ -428,8 +428,7 @@ extern "C" cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream
         using F = decltype(f);
         using L = layout<F>;
         maps m;
-        cudaError_t e = make_maps(*a, L::TILE, &m);
-        if (e == cudaSuccess) e = cudaFuncSetAttribute(sums<F>, cudaFuncAttributeMaxDynamicSharedMemorySize, L::BYTES);
+        const cudaError_t e = prepare(sums<F>, L::BYTES, *a, L::TILE, &m);
         if (e != cudaSuccess) return e;
         const int32_t items = items_of<F>(*a), grid = items < a->multiprocessors ? items : a->multiprocessors;
         sums<F><<<grid, THREADS, L::BYTES, stream>>>(m, *a);
