@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of the log-normaliser (log-density of a row, nats) against float64, beside a plain loop in f32.
 
-    errors.py FLASHGMM DATA [--device WHERE] [--precision P] [--crowded PROGRAM] [--rows N] [-k K] [--output FILE]
+    errors.py FLASHGMM DATA [--device WHERE] [--precision P] [--covariance C] [--crowded PROGRAM] [--rows N] [-k K]
+              [--output FILE]
 
 Four kinds of data, K components each: a centred mixture of unit variance, the same 3 and 100 standard deviations off, SIFT
 in u8 and GloVe (from the folder DATA), on mixtures fitted to them. The plain loop sums squared differences in f32, row and mean
@@ -40,28 +41,34 @@ def log_sum_exp(logits):
     return top + np.log(np.exp(logits - top[:, None]).sum(1))
 
 
+def constants(weights, variances, d):
+    """Of each component; variances has one column, or d."""
+    return np.log(weights) - 0.5 * d * np.log(2 * np.pi * variances).mean(1)
+
+
 def reference(x, weights, means, variances):
     """In float64, from differences."""
     out = []
-    constant = np.log(weights) - 0.5 * x.shape[1] * np.log(2 * np.pi * variances)
+    constant = constants(weights, variances, x.shape[1])
     for tile in np.array_split(x.astype("f8"), max(1, len(x) // 64)):
-        squares = np.stack([((tile - mean) ** 2).sum(1) for mean in means], 1)
-        out.append(log_sum_exp(constant - 0.5 * squares / variances))
+        squares = np.stack([((tile - mean) ** 2 / variance).sum(1) for mean, variance in zip(means, variances)], 1)
+        out.append(log_sum_exp(constant - 0.5 * squares))
     return np.concatenate(out)
 
 
 def plain(x, weights, means, variances):
     """In f32, as written first by most: differences, squared and summed in the order of dimensions."""
     x, means = x.astype("f4"), means.astype("f4")
-    constant = (np.log(weights) - 0.5 * x.shape[1] * np.log(2 * np.pi * variances)).astype("f4")
+    constant = constants(weights, variances, x.shape[1]).astype("f4")
     inverse = (0.5 / variances).astype("f4")
+    each = inverse.shape[1] > 1
     out = []
     for tile in np.array_split(x, max(1, len(x) // 1024)):
         squares = np.zeros((len(tile), len(means)), "f4")
         for i in range(x.shape[1]):
             difference = tile[:, i, None] - means[None, :, i]
-            squares += difference * difference
-        out.append(log_sum_exp(constant - inverse * squares))
+            squares += difference * difference * (inverse[:, i] if each else np.float32(1))
+        out.append(log_sum_exp(constant - (squares if each else inverse[:, 0] * squares)))
     return np.concatenate(out)
 
 
@@ -74,9 +81,9 @@ def measure_one(options, folder, name, x):
     rows, model, scores = (os.path.join(folder, n) for n in ("rows.npy", "model.fgm", "scores.npy"))
     np.save(rows, x)
     where = ["--device", options.device, "--precision", options.precision]
-    measure.tool(options.flashgmm, "fit", rows, "-k", options.k, "--max-iter", 10, "-o", model, *where)
+    measure.tool(options.flashgmm, "fit", rows, "-k", options.k, "--covariance", options.covariance, "--max-iter", 10, "-o",
+                 model, *where)
     weights, means, variances = measure.model(model)
-    variances = variances[:, 0]
     alive = weights > 0
     mixed = weights[alive], means[alive], variances[alive]
     exact = reference(x, *mixed)
@@ -100,6 +107,7 @@ def main():
     parser.add_argument("data")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="default")
+    parser.add_argument("--covariance", default="spherical")
     parser.add_argument("--crowded", metavar="PROGRAM")
     parser.add_argument("--rows", type=int, default=20000)
     parser.add_argument("-k", type=int, default=1024)
@@ -110,7 +118,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name, x in data_sets(options.data, options.rows, options.k):
             row = measure_one(options, folder, name, x)
-            results.append({"device": options.device, "precision": options.precision,
+            results.append({"device": options.device, "precision": options.precision, "covariance": options.covariance,
                             "crowded": bool(options.crowded), **row})
             for who in ("ours", "plain_f32", "plain_f32_centred"):
                 print(f"{name:18} {who:18} " + "  ".join(f"{v:9.2g}" for v in row[who].values()), flush=True)

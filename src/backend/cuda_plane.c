@@ -22,6 +22,11 @@ static bool has_to_load(const fgi_cuda_task *task)
     return task->normalize || task->dtype == FG_F64;
 }
 
+static void *carve_low(const fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver *c)
+{
+    return p->low_ld ? fgi_cuda_carve(c, rows * p->low_ld, sizeof(uint16_t)) : NULL;
+}
+
 /* Room for the planes of held rows; it is not there if there is none. */
 static void keep(fgi_cuda_plane *p)
 {
@@ -32,7 +37,7 @@ static void keep(fgi_cuda_plane *p)
     for (int pass = 0; pass < 2 && rows; pass++) {
         c.used = 0;
         p->kept_plane = fgi_cuda_carve(&c, rows * p->ld, sizeof(uint16_t));
-        p->kept_low = p->low ? fgi_cuda_carve(&c, rows * p->ld, sizeof(uint16_t)) : NULL;
+        p->kept_low = carve_low(p, rows, &c);
         p->kept_norm = fgi_cuda_carve(&c, rows, sizeof *p->kept_norm);
         if (c.data) p->kept_rows = rows;
         if (c.data || c.used > fgi_cuda_free_bytes() / 4 * 3) return;
@@ -41,13 +46,16 @@ static void keep(fgi_cuda_plane *p)
     }
 }
 
-void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit, bool low)
+void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit,
+                         fgi_cuda_low low)
 {
     const int32_t ld = fgi_cuda_plane_depth(task, unit);
-    const bool same = p->task.held_rows == task->held_rows && p->ld == ld && p->low == low;
+    const int32_t low_ld = low == FGI_CUDA_LOW_ALL ? ld : low == FGI_CUDA_LOW_SQUARES ? ld / 2 : 0;
+    const bool same =
+        p->task.held_rows == task->held_rows && p->ld == ld && p->low_ld == low_ld;
     p->task = *task;
-    p->low = low;
     p->ld = ld;
+    p->low_ld = low_ld;
     p->mean_ld = (int32_t)fgi_cuda_padded(task->d, FGI_SPARSE_PAD);
     p->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     if (!same || p->kept_rows != task->held_rows) keep(p);
@@ -65,7 +73,7 @@ void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver
     p->x = fgi_cuda_carve(c, loaded * p->mean_ld, sizeof *p->x);
     p->norm2 = fgi_cuda_carve(c, loaded, sizeof *p->norm2);
     p->plane = fgi_cuda_carve(c, planes * p->ld, sizeof(uint16_t));
-    p->low_plane = p->low ? fgi_cuda_carve(c, planes * p->ld, sizeof(uint16_t)) : NULL;
+    p->low_plane = carve_low(p, planes, c);
     p->norm = fgi_cuda_carve(c, planes, sizeof *p->norm);
 }
 
@@ -159,7 +167,8 @@ cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
         .depth = is_diagonal(&p->task) ? p->ld : p->task.d,
         .ld = p->ld,
         .plane = plane + first * p->ld,
-        .low = low ? low + first * p->ld : NULL,
+        .low = low ? low + first * p->low_ld : NULL,
+        .low_ld = p->low_ld,
         .norm = (p->kept_rows ? p->kept_norm : p->norm) + first,
         .scale = p->memory.scale,
         .ups = p->memory.ups,

@@ -7,10 +7,12 @@
 
 #include "cuda_sparse.h"
 
+/* What f16 leaves of rows, in a second plane: of nothing, of squares alone (diagonal), or of all. */
+typedef enum fgi_cuda_low { FGI_CUDA_LOW_NONE, FGI_CUDA_LOW_SQUARES, FGI_CUDA_LOW_ALL } fgi_cuda_low;
+
 typedef struct fgi_cuda_plane {
     fgi_cuda_task task;
-    bool low;            /* what f16 leaves of rows is wanted, too */
-    int32_t ld;          /* halves from row to row */
+    int32_t ld, low_ld;  /* halves from row to row; low: 0 if there is none */
     int32_t mean_ld;     /* floats: d, padded */
     int64_t pitch_bytes; /* of rows as stored */
     /* outlives tasks */
@@ -37,7 +39,8 @@ typedef struct fgi_cuda_plane {
 int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task, int32_t unit);
 
 /* Takes up a task, and room for held rows, if there is: kept_rows tells. */
-void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit, bool low);
+void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit,
+                         fgi_cuda_low low);
 /* What a pass needs, and what a chunk of so many rows needs. */
 void fgi_cuda_plane_carve(fgi_cuda_plane *p, fgi_cuda_carver *c);
 void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver *c);

@@ -37,22 +37,23 @@ typedef struct soft_worker {
 
 /* ----------------------------------------------------------------------------------------- shapes */
 
-/* Whether the plane holds each row to the last bit: bytes, less a whole number; but squares of these have more bits. */
-static bool is_exact(const fgi_cuda_task *task)
+/* Whether f16 holds each row to the last bit: bytes, less a whole number. */
+static bool is_whole(const fgi_cuda_task *task)
 {
-    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize &&
-           task->kind == FGI_SPHERICAL;
+    return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize;
 }
 
-/* Whether one half a number will do: never where it has to hold squares. */
+/* Whether one half a number will do, but for squares. */
 static bool is_coarse(const fgi_cuda_task *task)
 {
-    return task->precision == FG_PRECISION_FAST && task->kind == FGI_SPHERICAL;
+    return task->precision == FG_PRECISION_FAST;
 }
 
-static bool wants_low_rows(const fgi_cuda_task *task)
+static fgi_cuda_low low_of(const fgi_cuda_task *task)
 {
-    return !is_coarse(task) && !is_exact(task);
+    if (task->kind == FGI_DIAGONAL)
+        return is_coarse(task) ? FGI_CUDA_LOW_SQUARES : FGI_CUDA_LOW_ALL;
+    return is_coarse(task) || is_whole(task) ? FGI_CUDA_LOW_NONE : FGI_CUDA_LOW_ALL;
 }
 
 /* Squares begin with a box of their own. */
@@ -77,7 +78,7 @@ static bool soft_serves(const fgi_cuda_task *task)
 /* Blocks of rows in a chunk: so many that the device is busy, unless their planes, if they are not kept, want too much room. */
 static int64_t blocks_for(const fgi_cuda_task *task)
 {
-    const int64_t row_bytes = (int64_t)depth_of(task) * (wants_low_rows(task) ? 4 : 2);
+    const int64_t row_bytes = (int64_t)depth_of(task) * (low_of(task) == FGI_CUDA_LOW_NONE ? 2 : 4);
     const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS),
                   most = task->held_rows ? MOST_BLOCKS : fit,
                   blocks = ITEMS * FGI_SOFT_SLICE / fgi_cuda_padded(task->k, FGI_SOFT_SLICE);
@@ -135,8 +136,10 @@ static void carve_origin(soft_worker *w, fgi_cuda_carver *c)
     fgi_soft_origin_args *o = &w->origin;
     o->k = w->task.k;
     o->d = w->task.d;
+    o->whole = is_whole(&w->task);
     o->origin = fgi_cuda_carve(c, w->plane.mean_ld, sizeof *o->origin);
     o->least_ups = fgi_cuda_carve(c, o->d, sizeof *o->least_ups);
+    o->influence = fgi_cuda_carve(c, o->k, sizeof *o->influence);
     o->spread = fgi_cuda_carve(c, 2 * o->d, sizeof *o->spread);
 }
 
@@ -157,7 +160,7 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
 {
     soft_worker *w = (soft_worker *)worker;
     w->task = *task;
-    fgi_cuda_plane_take(&w->plane, task, unit_of(task), wants_low_rows(task));
+    fgi_cuda_plane_take(&w->plane, task, unit_of(task), low_of(task));
     fgi_cuda_plane_carve(&w->plane, c);
     w->args = (fgi_soft_args){
         .cut = (float)fgi_cuda_cut(task->k),

@@ -15,8 +15,9 @@
  *     finish     sums -> statistics and totals
  * All sums have one order, that of the rows: the same bits on every run, and for any size of the chunks.
  *
- * Rows, weights and responsibilities are each the sum of two halves, and a product is three; of spherical components each is one in
- * fast precision, and rows are one where that holds them. Formulas and bounds: soft_plan.cu, soft_plan_diagonal.cu. */
+ * Rows, weights and responsibilities are each the sum of two halves, and a product is three; in fast precision each is one, but
+ * for the squares that diagonal components want, and rows are one where that holds them. Formulas and bounds: soft_plan.cu,
+ * soft_plan_diagonal.cu. */
 #ifndef FGI_CUDA_SOFT_H
 #define FGI_CUDA_SOFT_H
 #include "cuda_sparse.h"
@@ -52,12 +53,14 @@ typedef struct fgi_soft_model {
 typedef struct fgi_soft_origin_args {
     fgi_cuda_params params;
     int32_t k, d;
+    int32_t whole; /* rows are whole numbers: the origin is to leave them so */
     const float *
         last; /* d: that of the last pass, which stays if it, and the scales, still serve; NaN: there was none */
     const float *ups; /* d: the last pass's */
     float *origin;    /* d */
     float *least_ups; /* d */
-    double *spread;   /* 2 d: scratch */
+    double *influence; /* k: scratch */
+    double *spread;    /* 2 d: scratch */
 } fgi_soft_origin_args;
 
 cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream);

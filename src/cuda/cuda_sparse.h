@@ -62,7 +62,9 @@ typedef struct fgi_sparse_rows {
     void *
         plane; /* rows x ld: scaled rows, padded with zeros; diagonal: their squares behind them; zeros where
                     the norm is not finite */
-    void *low; /* rows x ld: what f16 has left of them, in f16; NULL: not wanted */
+    void *low; /* rows x low_ld: what f16 has left of them, in f16; NULL: not wanted */
+    int32_t
+        low_ld; /* ld; or half of it: only what it has left of squares, which are then those of what the plane holds */
     float *
         norm; /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it */
     const fgi_sparse_scale *scale; /* 1, on the device */

@@ -74,14 +74,29 @@ __host__ __device__ inline int32_t slices_for(int32_t k)
     return (k + SLICE - 1) / SLICE;
 }
 
-/* A number as the sum of so many halves. CHUNKS: boxes of a row. */
+/* A number as the sum of so many halves. CHUNKS: boxes of a row. Where weights are one half and rows two, these are only the
+ * squares that diagonal components want: the second half of the boxes. */
 template <int CHUNKS_, int ROW_PARTS_, int PARTS_> struct form {
     static constexpr int CHUNKS = CHUNKS_;
     static constexpr int ROW_PARTS = ROW_PARTS_; /* of rows */
     static constexpr int PARTS = PARTS_;         /* of weights and of responsibilities */
     static constexpr int PRODUCTS = ROW_PARTS + PARTS - 1;
-    static constexpr int ROW_BOXES = ROW_PARTS * CHUNKS;
+    static constexpr int FIRST_LOW = PARTS == 1 ? CHUNKS / 2 : 0; /* chunk: of those of two parts */
+    static constexpr int ROW_BOXES = CHUNKS + (ROW_PARTS - 1) * (CHUNKS - FIRST_LOW);
+    static_assert(PARTS == 2 || ROW_PARTS == 1 || CHUNKS % 2 == 0, "squares are as deep as what they are squares of");
 };
+
+/* The first chunk of rows that has such a part. */
+template <class F> __host__ __device__ constexpr int first_chunk(int part)
+{
+    return part == 0 ? 0 : F::FIRST_LOW;
+}
+
+/* Where a chunk of a part is, in boxes of a row. */
+template <class F> __host__ __device__ constexpr int box_of(int part, int chunk)
+{
+    return part * F::CHUNKS + chunk - first_chunk<F>(part);
+}
 
 /* Product number i of a form: which part of each factor. The smallest products come first, while sums are small: what the
  * tensor cores cut off goes by the size of the sum. */
@@ -95,8 +110,16 @@ template <class F> __host__ __device__ constexpr int other_part(int i)
     return F::PARTS == 2 && i == F::PRODUCTS - 2 ? 1 : 0;
 }
 
+/* The first product that a chunk takes part in. */
+template <class F> __host__ __device__ constexpr int first_product(int chunk)
+{
+    return chunk < first_chunk<F>(row_part<F>(0)) ? 1 : 0;
+}
+
 template <int CHUNKS, class Call> cudaError_t with_parts(const fgi_soft_args &a, Call call)
 {
+    if constexpr (CHUNKS > 1)
+        if (!a.model.low_weights && a.rows.low) return call(form<CHUNKS, 2, 1>());
     if (!a.model.low_weights) return call(form<CHUNKS, 1, 1>());
     return a.rows.low ? call(form<CHUNKS, 2, 2>()) : call(form<CHUNKS, 1, 2>());
 }
@@ -119,19 +142,18 @@ struct maps {
 /* box_rows: of rows; components come by the GROUP. */
 inline cudaError_t make_maps(const fgi_soft_args &a, int32_t box_rows, maps *m)
 {
-    const void *rows[2] = {a.rows.plane, a.rows.low ? a.rows.low : a.rows.plane};
-    const void *weights[2] = {a.model.weights, a.model.low_weights ? a.model.low_weights : a.model.weights};
-    const int32_t depth = a.rows.depth, ld = a.rows.ld;
-    cudaError_t e = cudaSuccess;
-    for (int i = 0; i < 2 && e == cudaSuccess; i++) {
-        e = fgi_tensor_map(&m->rows[i], rows[i], a.rows.rows, depth, ld, box_rows, CHUNK);
-        if (e == cudaSuccess) e = fgi_tensor_map(&m->weights[i], weights[i], a.model.k, depth, ld, GROUP, CHUNK);
-    }
+    const void *low_weights = a.model.low_weights ? a.model.low_weights : a.model.weights;
+    const int32_t n = a.rows.rows, k = a.model.k, depth = a.rows.depth, ld = a.rows.ld, low_ld = a.rows.low_ld;
+    cudaError_t e = fgi_tensor_map(&m->rows[0], a.rows.plane, n, depth, ld, box_rows, CHUNK);
+    m->rows[1] = m->rows[0];
+    if (e == cudaSuccess && a.rows.low)
+        e = fgi_tensor_map(&m->rows[1], a.rows.low, n, depth < low_ld ? depth : low_ld, low_ld, box_rows, CHUNK);
+    if (e == cudaSuccess) e = fgi_tensor_map(&m->weights[0], a.model.weights, k, depth, ld, GROUP, CHUNK);
+    if (e == cudaSuccess) e = fgi_tensor_map(&m->weights[1], low_weights, k, depth, ld, GROUP, CHUNK);
     if (e == cudaSuccess)
-        e = fgi_tensor_map(&m->rows_beside, a.beside, (a.rows.rows + GROUP - 1) / GROUP * GROUP, BESIDE, BESIDE, box_rows,
-                           BESIDE);
+        e = fgi_tensor_map(&m->rows_beside, a.beside, (n + GROUP - 1) / GROUP * GROUP, BESIDE, BESIDE, box_rows, BESIDE);
     if (e == cudaSuccess)
-        e = fgi_tensor_map(&m->weights_beside, a.model.beside, slices_for(a.model.k) * SLICE, BESIDE, BESIDE, GROUP, BESIDE);
+        e = fgi_tensor_map(&m->weights_beside, a.model.beside, slices_for(k) * SLICE, BESIDE, BESIDE, GROUP, BESIDE);
     return e;
 }
 

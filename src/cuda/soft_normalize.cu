@@ -2,7 +2,7 @@
 /* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density; before that, and after, what rows
  * have beside their planes.
  *
- * grid     persistent; block: 3 computing warpgroups of 152 registers, or 2 where rows are large, and one of which a thread loads
+ * grid     persistent; block: 3 computing warpgroups of 160 registers, or 2 where rows are large, and one of which a thread loads
  * tile     64 rows x 128 components a warpgroup, twice for the same components where rows are small; rows stay in shared memory
  *          for all components, weights stream through in chunks of 64 halves
  * turns    warpgroups give their products to the tensor cores one after the other, so that one's exponentials and additions go
@@ -29,7 +29,7 @@ template <class F> struct tiling {
     static constexpr int ROW_BYTES = F::ROW_BOXES * BOX_BYTES;             /* of GROUP rows */
     static constexpr int GROUPS = F::ROW_BOXES <= 4 ? 3 : 2;               /* computing warpgroups */
     static constexpr int EACH = F::PRODUCTS == 1 && F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
-    static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 152 : 232;
+    static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 160 : 232;
     static constexpr int TILE_ROWS = GROUPS * EACH * GROUP;
     static constexpr int GROUP_BYTES = EACH * (ROW_BYTES + BESIDE_BYTES);
     static constexpr int STAGE_BYTES = F::PARTS * SLICE / GROUP * BOX_BYTES;
@@ -108,8 +108,9 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
             uint32_t to = smem + g * T::GROUP_BYTES;
             for (int part = 0; part < F::ROW_PARTS; part++)
                 for (int each = 0; each < T::EACH; each++)
-                    for (int c = 0; c < F::CHUNKS; c++, to += BOX_BYTES)
-                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), c * CHUNK, first + each * GROUP);
+                    for (int c = first_chunk<F>(part); c < F::CHUNKS; c++, to += BOX_BYTES)
+                        fgi_tma_load_2d(to, &m.rows[part], bar.rows_full(g), (c - first_chunk<F>(part)) * CHUNK,
+                                        first + each * GROUP);
             for (int each = 0; each < T::EACH; each++, to += BESIDE_BYTES)
                 fgi_tma_load_2d(to, &m.rows_beside, bar.rows_full(g), 0, first + each * GROUP);
         }
@@ -214,7 +215,7 @@ __device__ __forceinline__ void multiply_step(float (&acc)[64], uint32_t smem, c
                                               bool add)
 {
     using T = tiling<F>;
-    const uint32_t rows = f.rows + (row_part<F>(i) * F::CHUNKS + c) * BOX_BYTES;
+    const uint32_t rows = f.rows + box_of<F>(row_part<F>(i), c) * BOX_BYTES;
     const uint32_t weights = smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES +
                              other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
     fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add);
@@ -226,30 +227,50 @@ template <class F> __device__ __forceinline__ void await_chunk(const normalize_b
     fgi_mbar_wait(bar.full(stage % T::STAGES), stage / T::STAGES & 1);
 }
 
+/* Chunks `from` to `to` of a tile. */
+template <class F>
+__device__ __forceinline__ void release_chunks(const normalize_barriers &bar, uint32_t stage, int from, int to)
+{
+#pragma unroll
+    for (int c = from; c < to; c++) fgi_mbar_arrive(bar.empty((stage + c) % tiling<F>::STAGES));
+}
+
 __device__ __forceinline__ void multiply_beside(float (&acc)[64], const factors &f, bool add)
 {
     fgi_wgmma_64x128x16(acc, fgi_wgmma_narrow_operand(f.rows_beside), fgi_wgmma_narrow_operand(f.weights_beside), add);
 }
 
-/* acc = values of 64 rows x the components of a slice, one half a number, all chunks at once. */
+/* acc = values of 64 rows x the components of a slice, one half a weight, all chunks at once. last: chunks leave, as they are done
+ * with. */
 template <class F>
 __device__ __forceinline__ void multiply_at_once(float (&acc)[64], uint32_t smem, const normalize_barriers &bar,
-                                                 const factors &f, int group)
+                                                 const factors &f, int group, bool last)
 {
     using T = tiling<F>;
+    constexpr int HALF = F::CHUNKS / 2;
 #pragma unroll
     for (int c = 0; c < F::CHUNKS; c++) await_chunk<F>(bar, f.stage + c);
     fgi_turn_take(group);
     fgi_wgmma_fence();
 #pragma unroll
-    for (int c = 0; c < F::CHUNKS; c++)
+    for (int c = 0; c < F::CHUNKS; c++) {
+        if (c > 0 && c == HALF) fgi_wgmma_commit();
 #pragma unroll
-        for (int step = 0; step < CHUNK_STEPS; step++) multiply_step<F>(acc, smem, f, 0, c, step, c + step > 0);
+        for (int i = first_product<F>(c); i < F::PRODUCTS; i++)
+#pragma unroll
+            for (int step = 0; step < CHUNK_STEPS; step++)
+                multiply_step<F>(acc, smem, f, i, c, step, c > 0 || i > first_product<F>(c) || step > 0);
+    }
     multiply_beside(acc, f, true);
     fgi_wgmma_commit();
     fgi_turn_pass(group, T::GROUPS);
+    if (last && HALF > 0) {
+        fgi_wgmma_wait<1>();
+        release_chunks<F>(bar, f.stage, 0, HALF);
+    }
     fgi_wgmma_wait<0>();
     fgi_wgmma_pin(acc);
+    if (last) release_chunks<F>(bar, f.stage, HALF, F::CHUNKS);
 }
 
 /* The same of two halves, in rounds. Chunks leave as they are done with. */
@@ -259,8 +280,10 @@ __device__ __forceinline__ void multiply_in_rounds(float (&acc)[64], uint32_t sm
 {
     using T = tiling<F>;
     float some[64];
-#pragma unroll
-    for (int i = 0; i < 64; i++) acc[i] = 0.0f;
+    fgi_turn_take(group);
+    fgi_wgmma_fence();
+    multiply_beside(some, f, false);
+    end_first_round(acc, some, group, T::GROUPS);
 #pragma unroll
     for (int c = 0; c < F::CHUNKS; c++) {
         await_chunk<F>(bar, f.stage + c);
@@ -275,12 +298,8 @@ __device__ __forceinline__ void multiply_in_rounds(float (&acc)[64], uint32_t sm
                     multiply_step<F>(some, smem, f, i, c, first + step, i + step > 0);
             end_round(acc, some, group, T::GROUPS);
         }
-        fgi_mbar_arrive(bar.empty((f.stage + c) % T::STAGES));
+        release_chunks<F>(bar, f.stage, c, c + 1);
     }
-    fgi_turn_take(group);
-    fgi_wgmma_fence();
-    multiply_beside(some, f, false);
-    end_round(acc, some, group, T::GROUPS);
 }
 
 template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const normalize_barriers &bar)
@@ -307,15 +326,12 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
             for (int e = 0; e < T::EACH; e++) {
                 float acc[64];
                 if (F::PARTS == 1)
-                    multiply_at_once<F>(acc, smem, bar, f, group);
+                    multiply_at_once<F>(acc, smem, bar, f, group, e == T::EACH - 1);
                 else
                     multiply_in_rounds<F>(acc, smem, bar, f, group);
                 f.rows += F::CHUNKS * BOX_BYTES;
                 f.rows_beside += BESIDE_BYTES;
                 if (e == T::EACH - 1) {
-#pragma unroll
-                    for (int c = 0; c < F::CHUNKS && F::PARTS == 1; c++)
-                        fgi_mbar_arrive(bar.empty((stage + c) % T::STAGES));
                     fgi_mbar_arrive(bar.beside_empty(slot));
                     if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));
                 }

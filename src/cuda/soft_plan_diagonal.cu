@@ -4,15 +4,17 @@
  *
  * Every dimension has a scale of its own, and the plane holds y and q = y^2, each as its halves add up to:
  *     value_j(y) = bias_j + sum over i of w_ji y_i - g_ji q_i
- *     g = h, w = 2 h m in two halves, bias = constant - sum of w^2 / 4 g
+ *     g = h as its halves add up to, w = 2 g m likewise, bias = constant - sum of w^2 / 4 g
  * which is the density of a component with means w / 2 g and variances log2(e) / 2 g, if the constant goes with these.
- * There are two halves in either precision: with q in one, values would be off by about the root of the sum of (g q 2^-12)^2,
- * which is most of 1 on SIFT, and variances, which are small beside squares of means there, by as much of themselves.
+ * In fast precision w, g and y are one half each, but q is two: they then hold every bit of y^2, and all is as if rows and
+ * components lay 2^-12 away. With q in one, values would be off by about the root of the sum of (g q 2^-12)^2, which is most of
+ * 1 on SIFT, and variances, which are small beside squares of means there, by as much of themselves.
  *
  * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
  * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each
  * dimension is the mean of the means, weighted by weight / variance: where many components hold a dimension nearly fixed, it
- * is there.
+ * is there. Variance in units of the component's mean variance: one that holds all of them fixed, as one of a single row, has no
+ * use for an origin nearer by.
  *
  * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
  *
@@ -24,8 +26,8 @@ namespace soft
 
 __device__ const double bearable = 4.0;
 
-/* Values are then off by 50000 2^-23 = 0.006 or a little more; and biases and weights are within f16. */
-__device__ const double most_term = 50000.0, most_weight = 60000.0;
+/* Values are then off by 8000 2^-23 = 0.001 or a little more; and biases and weights are within f16. */
+__device__ const double most_term = 8000.0, most_weight = 60000.0;
 
 /* What a dimension of a component is, in scaled units. */
 struct dimension {
@@ -44,16 +46,29 @@ __device__ __forceinline__ dimension dimension_of(const fgi_cuda_params &p, cons
     return {up * mean_of(p, m, j, c), 0.5 * log2_e / (variance * up * up), variance};
 }
 
-/* Of means about a point: sum over components of weight (m - point)^2 / variance. */
+/* Of means about a point: sum over components of weight (m - point)^2 / variance, as far as a component is not tight by that
+ * alone. NaN if the point is. */
 __device__ double spread_about(const fgi_soft_origin_args &a, int32_t c, double point)
 {
     double sum = 0.0;
     for (int32_t j = threadIdx.x % 32; j < a.k; j += 32) {
         const int64_t at = (int64_t)j * a.d + c;
         const double off = (float)a.params.means[at] - point;
-        sum += exp(a.params.log_weights[j]) * off * off / a.params.variances[at];
+        const double term = off * off / a.params.variances[at];
+        sum += exp(a.params.log_weights[j]) * (term > most_term ? most_term : term);
     }
     return fgi_warp_reduce(sum, fgi_add());
+}
+
+/* A warp a component: weight x mean variance. */
+__global__ void __launch_bounds__(32 * WARPS) measure_influence(const __grid_constant__ fgi_soft_origin_args a)
+{
+    const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (j >= a.k) return;
+    double sum = 0.0;
+    for (int32_t c = lane; c < a.d; c += 32) sum += a.params.variances[(int64_t)j * a.d + c];
+    sum = fgi_warp_reduce(sum, fgi_add());
+    if (lane == 0) a.influence[j] = exp(a.params.log_weights[j]) * sum / a.d;
 }
 
 /* A warp a dimension: the best origin, what means spread about it, and about the last; the scale that leaves weights some
@@ -65,7 +80,7 @@ __global__ void __launch_bounds__(32 * WARPS) find_origin(const __grid_constant_
     double weight = 0.0, moment = 0.0, most = 0.0;
     for (int32_t j = threadIdx.x % 32; j < a.k; j += 32) {
         const int64_t at = (int64_t)j * a.d + c;
-        const double share = exp(a.params.log_weights[j]), w = share / a.params.variances[at];
+        const double share = exp(a.params.log_weights[j]), w = a.influence[j] / a.params.variances[at];
         weight += w;
         moment += w * (float)a.params.means[at];
         if (share > 0.0) most = fmax(most, 0.5 * log2_e / a.params.variances[at]);
@@ -73,7 +88,8 @@ __global__ void __launch_bounds__(32 * WARPS) find_origin(const __grid_constant_
     weight = fgi_warp_reduce(weight, fgi_add());
     moment = fgi_warp_reduce(moment, fgi_add());
     most = fgi_warp_reduce(most, fgi_largest());
-    const double center = a.params.center[c], best = weight > 0.0 ? moment / weight : 0.0;
+    const double center = a.params.center[c], mean = center + (weight > 0.0 ? moment / weight : 0.0);
+    const double best = (a.whole ? rint(mean) : mean) - center;
     const double least = spread_about(a, c, best), now = spread_about(a, c, a.last[c] - center);
     if (threadIdx.x % 32 != 0) return;
     a.origin[c] = (float)(center + best);
@@ -114,8 +130,8 @@ __global__ void __launch_bounds__(32 * WARPS)
         const bool there = alive && c < m.d;
         const dimension i = there ? dimension_of(p, m, j, c) : dimension{0.0, 0.0, 1.0};
         const int64_t at = (int64_t)j * ld + c;
-        const double w = write_weight(m, at, 2.0 * smaller * i.h * i.mean);
         const double g = -write_weight(m, at + half, -smaller * i.h);
+        const double w = write_weight(m, at, 2.0 * g * i.mean);
         if (!there) continue;
         const bool same = !tight && g > 0.0;
         volume += log2(two_pi * i.variance * (same ? i.h / g : 1.0));
@@ -153,6 +169,7 @@ using namespace soft;
 
 extern "C" cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream)
 {
+    measure_influence<<<(a->k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
     find_origin<<<(a->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
     keep_origin<<<1, 32 * WARPS, 0, stream>>>(*a);
     return cudaGetLastError();

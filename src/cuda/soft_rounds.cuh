@@ -14,14 +14,30 @@ enum {
     ROUND_STEPS = 2
 };
 
-/* After a round's instructions, in turn: acc += some. */
-template <int COUNT>
-__device__ __forceinline__ void end_round(float (&acc)[COUNT], float (&some)[COUNT], int group, int groups)
+/* After a round's instructions, in turn: waits for them. */
+template <int COUNT> __device__ __forceinline__ void await_round(float (&some)[COUNT], int group, int groups)
 {
     fgi_wgmma_commit();
     fgi_turn_pass(group, groups);
     fgi_wgmma_wait<0>();
     fgi_wgmma_pin(some);
+}
+
+/* acc = some */
+template <int COUNT>
+__device__ __forceinline__ void end_first_round(float (&acc)[COUNT], float (&some)[COUNT], int group, int groups)
+{
+    await_round(some, group, groups);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) acc[i] = some[i];
+    fgi_wgmma_pin(acc); /* else copies of it are made, and spilled */
+}
+
+/* acc += some */
+template <int COUNT>
+__device__ __forceinline__ void end_round(float (&acc)[COUNT], float (&some)[COUNT], int group, int groups)
+{
+    await_round(some, group, groups);
 #pragma unroll
     for (int i = 0; i < COUNT; i++) acc[i] += some[i];
 }

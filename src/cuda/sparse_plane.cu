@@ -58,21 +58,29 @@ __device__ __forceinline__ parts split(float x, float y)
 __device__ __forceinline__ float2 put(const fgi_sparse_rows &a, int64_t row, int column, float x, float y)
 {
     const int half = a.ups ? a.ld / 2 : a.ld;
+    const bool low_rows = a.low && a.low_ld == a.ld, low_squares = a.low && a.ups;
     const parts p = split(x, y);
     float2 v = __half22float2(p.high);
     if (column >= half) return v;
-    if (a.low) {
+    if (low_rows) {
         const float2 left = __half22float2(p.low);
         v.x += left.x, v.y += left.y;
     }
     const parts squares = split(v.x * v.x, v.y * v.y);
-    const int64_t at = (row * a.ld + column) / 2, square_at = at + half / 2;
+    const int64_t at = (row * a.ld + column) / 2, low_at = (row * a.low_ld + column) / 2;
     __half2 *high = static_cast<__half2 *>(a.plane), *low = static_cast<__half2 *>(a.low);
     high[at] = p.high;
-    if (a.ups) high[square_at] = squares.high;
-    if (low) low[at] = p.low;
-    if (low && a.ups) low[square_at] = squares.low;
+    if (a.ups) high[at + half / 2] = squares.high;
+    if (low_rows) low[low_at] = p.low;
+    if (low_squares) low[low_at + (a.low_ld - half) / 2] = squares.low;
     return v;
+}
+
+/* By a warp. */
+__device__ __forceinline__ void clear(void *plane, int64_t row, int32_t ld)
+{
+    const __half2 zero = __half2half2(__ushort_as_half(0));
+    for (int i = threadIdx.x % 32; i < ld / 2; i += 32) static_cast<__half2 *>(plane)[row * ld / 2 + i] = zero;
 }
 
 template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_rows &a, int64_t row)
@@ -97,12 +105,10 @@ template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_row
     norm = fgi_warp_reduce(norm, fgi_add());
     norm2 = fgi_warp_reduce(norm2, fgi_add());
     holds = __all_sync(FGI_ALL_LANES, holds) && isfinite(norm);
-    if (!holds)
-        for (int i = lane; i < a.ld / 2; i += 32) {
-            const __half2 zero = __half2half2(__ushort_as_half(0));
-            static_cast<__half2 *>(a.plane)[row * a.ld / 2 + i] = zero;
-            if (a.low) static_cast<__half2 *>(a.low)[row * a.ld / 2 + i] = zero;
-        }
+    if (!holds) {
+        clear(a.plane, row, a.ld);
+        if (a.low) clear(a.low, row, a.low_ld);
+    }
     if (lane == 0) a.norm[row] = !isfinite(norm2) ? CUDART_NAN_F : holds ? norm : CUDART_INF_F;
 }
 
