@@ -5,6 +5,15 @@
 #include "cuda_device.h"
 
 enum {
+    /* One row in so many left to the dense strategy is crowded: where the soft one takes over, where lists of candidates can
+     * only grow longer, and where the soft one itself is of little use. */
+    MANY_LEFT = 64,
+    MOST_LEFT = 16,
+    MOST_LEFT_SOFTLY = 2,
+    /* Of what a task expects, one row in 2^10 to begin with: absorbing none takes as long as absorbing some 10,000. Left rows
+     * may follow each other, so it is not halved step by step. */
+    MOST_HALVINGS = 10,
+    STEP_HALVINGS = 3,
     LEAST_PATIENCE = 16, /* passes: what is crowded now may be so no longer a little later, */
     MOST_PATIENCE =
         256, /* but a pass that loses rows is lost itself: so it is tried ever less often */
@@ -12,6 +21,11 @@ enum {
 };
 
 /* ------------------------------------------------------------------------------------------- choice */
+
+static int32_t left_one_in(const fgi_cuda_backend *cuda)
+{
+    return 1 << (MOST_HALVINGS - cuda->left_halvings);
+}
 
 static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *spec)
 {
@@ -31,6 +45,7 @@ static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *
         .capability = cuda->capability,
         .multiprocessors = cuda->multiprocessors,
         .crowding = cuda->crowding,
+        .left_one_in = left_one_in(cuda),
         .source_rows = follows ? store->rows : 0,
         .held_rows = held ? store->rows : 0,
     };
@@ -43,22 +58,53 @@ static fgi_cuda_worker *worker_for(const fgi_cuda_backend *cuda, const fgi_cuda_
     return cuda->workers[i];
 }
 
-void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost)
+/* Whether another strategy would have taken less time. */
+static bool is_crowded(const fgi_cuda_task *task, const fgi_cuda_totals *totals)
 {
-    if (lost) {
+    fgi_cuda_task next = *task;
+    next.crowding++;
+    if (totals->lost == 0 && task->source_rows == 0) return false; /* the next pass is about other rows */
+    const int64_t most = fgi_cuda_soft.serves(task)    ? MOST_LEFT_SOFTLY
+                         : fgi_cuda_soft.serves(&next) ? MANY_LEFT
+                                                       : MOST_LEFT;
+    return totals->left * most > totals->rows + totals->rows_skipped + totals->lost;
+}
+
+/* Rows were lost for want of room, though they were not many. */
+static void make_smaller_batches(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals)
+{
+    const int64_t all = totals->rows + totals->rows_skipped + totals->lost;
+    do
+        cuda->left_halvings += cuda->left_halvings + STEP_HALVINGS > MOST_HALVINGS
+                                   ? MOST_HALVINGS - cuda->left_halvings
+                                   : STEP_HALVINGS;
+    while (cuda->left_halvings < MOST_HALVINGS &&
+           totals->left * left_one_in(cuda) > all - all / 4);
+}
+
+bool fgi_cuda_pass_over(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals)
+{
+    const bool crowded = is_crowded(&cuda->task, totals), lost = totals->lost > 0;
+    if (crowded && cuda->crowding > cuda->task.crowding) return true; /* known: such turns were ahead */
+    if (lost && !crowded) {
+        make_smaller_batches(cuda, totals);
+        return true;
+    }
+    if (crowded) {
         cuda->crowding++;
         cuda->patience = cuda->tried_again ? 2 * cuda->patience : LEAST_PATIENCE;
         if (cuda->patience > MOST_PATIENCE) cuda->patience = MOST_PATIENCE;
         cuda->tried_again = false;
-    } else if (cuda->task.source_rows == 0) /* the next pass is about other rows */
-        cuda->crowding = 0;
+    } else if (cuda->task.source_rows == 0)
+        cuda->crowding = cuda->left_halvings = 0;
     else if (cuda->passes_crowded == 0 || --cuda->passes_crowded > 0)
-        return;
+        return false;
     else {
         cuda->crowding--;
         cuda->tried_again = true;
     }
     cuda->passes_crowded = cuda->crowding > 0 ? cuda->patience : 0;
+    return crowded;
 }
 
 static bool is_served(fg_dtype dtype)
@@ -112,14 +158,17 @@ static void carve_all(fgi_cuda_backend *cuda, fgi_cuda_carver *c)
         cuda->slots[i].params.center = cuda->slots[0].params.center; /* one for all */
     }
     cuda->turns.floor = fgi_cuda_carve(c, cuda->task.d, sizeof(double));
-    cuda->worker->strategy->carve(cuda->worker, &cuda->task, c);
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
+    strategy->carve(cuda->worker, &cuda->task, c);
+    if (strategy->carve_chunk) strategy->carve_chunk(cuda->worker, c);
 }
 
-static fg_status make_room(fgi_cuda_backend *cuda)
+static fg_status make_room(fgi_cuda_backend *cuda, int64_t view_rows)
 {
     const fgi_cuda_strategy *strategy = cuda->worker->strategy;
-    const int64_t window_bytes =
-        rows_at_once(strategy, &cuda->task) * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
+    const int64_t own_rows = rows_at_once(strategy, &cuda->task),
+                  rows = own_rows > view_rows ? own_rows : view_rows;
+    const int64_t window_bytes = rows * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
     fgi_cuda_carver count = {0};
     carve_all(cuda, &count);
     FG_TRY(fgi_cuda_reserve(&cuda->workspace, count.used));
@@ -137,14 +186,15 @@ static cudaError_t send_params(const fgi_params *p, const fgi_cuda_slot *slot, c
                            cudaMemcpyHostToDevice, s);
 }
 
-fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots)
+fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots,
+                           int64_t view_rows)
 {
     FG_TRY(fgi_cuda_status(cudaSetDevice(cuda->device), "choosing the device"));
     cuda->task = task_of(cuda, spec);
     cuda->worker = worker_for(cuda, &cuda->task);
     cuda->held = cuda->task.held_rows > 0;
     cuda->slot_count = slots;
-    FG_TRY(make_room(cuda));
+    FG_TRY(make_room(cuda, view_rows));
     return fgi_cuda_status(send_params(spec->params, &cuda->slots[0], cuda->computing),
                            "preparing a pass");
 }
@@ -165,11 +215,12 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
         return fgi_fail(FG_UNSUPPORTED,
                         "rows of type %s cannot be clustered; use f32, f16, bf16, i8, u8 or f64",
                         fg_dtype_text(spec->dtype));
-    fg_status s = fgi_cuda_prepare(cuda, spec, 1);
+    const int64_t view_rows = fgi_cuda_unit_rows(backend, spec); /* as the caller was told */
+    fg_status s = fgi_cuda_prepare(cuda, spec, 1, view_rows);
     if (s == FG_MEMORY &&
         cuda->task.source_rows) { /* better slowly than not at all: nothing is kept */
         backend->ops->release(backend);
-        s = fgi_cuda_prepare(cuda, spec, 1);
+        s = fgi_cuda_prepare(cuda, spec, 1, view_rows);
     }
     FG_TRY(s);
     return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
@@ -246,7 +297,7 @@ static fg_status finish(fgi_cuda_backend *cuda, fgi_stats *stats, bool *again)
     if (e == cudaSuccess) e = fetch_totals(cuda, &totals);
     FG_TRY(fgi_cuda_status(e, "finishing a pass"));
     *again = totals.lost > 0;
-    fgi_cuda_pass_over(cuda, *again);
+    fgi_cuda_pass_over(cuda, &totals);
     return *again ? FG_OK : add_stats(cuda, &totals, stats);
 }
 

@@ -12,7 +12,7 @@ static void cuda_release(fgi_backend *backend)
         if (fgi_cuda_strategies[i]->forget && cuda->workers[i])
             fgi_cuda_strategies[i]->forget(cuda->workers[i]);
     fgi_cuda_store_release(&cuda->store);
-    cuda->crowding = cuda->passes_crowded = cuda->patience = 0;
+    cuda->crowding = cuda->passes_crowded = cuda->patience = cuda->left_halvings = 0;
     cuda->tried_again = false;
 }
 

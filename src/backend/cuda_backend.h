@@ -31,7 +31,8 @@ typedef struct fgi_cuda_backend {
     int32_t crowding;       /* of tasks: see there */
     int32_t passes_crowded; /* before it is one less */
     int32_t patience;       /* so many there are */
-    bool tried_again;       /* it has become less, and no row was lost since */
+    bool tried_again;       /* it has become less, and no pass found rows crowded since */
+    int32_t left_halvings;  /* of tasks' left_one_in */
     /* of the pass or the turns in progress */
     fgi_cuda_task task;
     fgi_cuda_worker *worker;
@@ -41,8 +42,10 @@ typedef struct fgi_cuda_backend {
     fgi_cuda_turns turns;
 } fgi_cuda_backend;
 
-/* Chooses the strategy for a pass or turns, makes room for so many slots, and sends the parameters to the first. */
-fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots);
+/* Chooses the strategy for a pass or turns, makes room for so many slots and for views of so many rows at least, and sends the
+ * parameters to the first. */
+fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots,
+                           int64_t view_rows);
 
 /* Clears a slot and begins a pass with its parameters. */
 cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slot);
@@ -51,8 +54,9 @@ cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slo
 fg_status fgi_cuda_absorb_rows(fgi_cuda_backend *cuda, const void *raw, int64_t first,
                                int64_t rows);
 
-/* A pass has been completed. lost: it has lost rows, so the next ones find them more crowded. */
-void fgi_cuda_pass_over(fgi_cuda_backend *cuda, bool lost);
+/* A pass has been completed. Gives back whether it had better be another strategy's, or has lost rows: tasks are other ones from
+ * now on. */
+bool fgi_cuda_pass_over(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals);
 
 /* The functions of fgi_backend_ops: cuda_absorb.c and cuda_turns.c. */
 int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec);

@@ -24,6 +24,7 @@ typedef struct dense_worker {
     fgi_cuda_model model;
     float *x, *norm2, *scores;
     fgi_cuda_row_told *told;
+    fgi_cuda_crowd crowd;
     fgi_cuda_sums sums;
     int32_t *components; /* of a chunk, like told and values */
     float *values;
@@ -80,9 +81,8 @@ static void dense_destroy(fgi_cuda_worker *worker)
 static void dense_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *c)
 {
     dense_worker *w = (dense_worker *)worker;
-    const int64_t rows = piece_rows_for(task), chunk = dense_chunk_rows(task);
     w->task = *task;
-    w->piece_rows = (int32_t)rows;
+    w->piece_rows = piece_rows_for(task);
     w->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     w->sums = (fgi_cuda_sums){0};
     const size_t before = c->used;
@@ -93,10 +93,21 @@ static void dense_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_
         w->sums.parts = fgi_cuda_carve(c, w->sums.segments * w->sums.part_doubles, sizeof(double));
     }
     w->cleared_bytes = c->used - before;
+}
+
+static void dense_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
+{
+    dense_worker *w = (dense_worker *)worker;
+    const fgi_cuda_task *task = &w->task;
+    const int64_t rows = w->piece_rows, chunk = dense_chunk_rows(task);
     w->x = fgi_cuda_carve(c, rows * w->model.ld, sizeof(float));
     w->norm2 = fgi_cuda_carve(c, rows, sizeof(float));
     w->scores = fgi_cuda_carve(c, rows * w->model.lanes, sizeof(float));
     w->told = fgi_cuda_carve(c, chunk, sizeof *w->told);
+    w->crowd.count = fgi_cuda_carve(c, 1, sizeof *w->crowd.count);
+    w->crowd.rows = fgi_cuda_carve(c, rows, sizeof *w->crowd.rows);
+    w->crowd.references = fgi_cuda_carve(c, rows, sizeof *w->crowd.references);
+    w->crowd.bests = fgi_cuda_carve(c, rows, sizeof *w->crowd.bests);
     w->components = fgi_cuda_carve(c, chunk * task->rows.top, sizeof(int32_t));
     w->values = fgi_cuda_carve(c, chunk * task->rows.top, sizeof(float));
 }
@@ -130,6 +141,7 @@ static cudaError_t absorb_piece(dense_worker *w, const fgi_cuda_rows *rows, int6
         .components = w->components + at * want->top,
         .values = w->values + at * want->top,
         .told = w->told + at,
+        .crowd = w->crowd,
     };
     cudaError_t e = fgi_cuda_load(&w->model, rows, s);
     if (e == cudaSuccess) e = fgi_cuda_scores(&w->model, rows, w->scores, s);
@@ -195,6 +207,7 @@ const fgi_cuda_strategy fgi_cuda_dense = {
     .create = dense_create,
     .destroy = dense_destroy,
     .carve = dense_carve,
+    .carve_chunk = dense_carve_chunk,
     .begin = dense_begin,
     .absorb = dense_absorb,
     .finish = dense_finish,

@@ -5,6 +5,8 @@
 #include "cuda_model.h"
 #include "cuda_transfer.h"
 
+#include <math.h> /* INFINITY */
+
 static bool is_diagonal(const fgi_cuda_task *task)
 {
     return task->kind == FGI_DIAGONAL;
@@ -170,6 +172,7 @@ cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
         .low = low ? low + first * p->low_ld : NULL,
         .low_ld = p->low_ld,
         .norm = (p->kept_rows ? p->kept_norm : p->norm) + first,
+        .most_norm = INFINITY,
         .scale = p->memory.scale,
         .ups = p->memory.ups,
     };

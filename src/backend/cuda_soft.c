@@ -143,13 +143,11 @@ static void carve_origin(soft_worker *w, fgi_cuda_carver *c)
     o->spread = fgi_cuda_carve(c, 2 * o->d, sizeof *o->spread);
 }
 
-/* What is of no use once the last chunk was absorbed. */
-static void carve_chunk(soft_worker *w, fgi_cuda_carver *c)
+static void carve_own_chunk(soft_worker *w, fgi_cuda_carver *c)
 {
     const int64_t blocks = blocks_for(&w->task), rows = blocks * FGI_SOFT_BLOCK_ROWS;
     fgi_soft_args *a = &w->args;
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
-    a->left = fgi_cuda_carve(c, rows / 32, sizeof *a->left);
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
     a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld),
                                 sizeof *a->partial);
@@ -172,11 +170,18 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
         fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
     fgi_cuda_spill_carve(&w->spill, task, c);
     w->args.told = w->spill.told;
+    const int64_t rows = soft_chunk_rows(task);
+    w->args.left = fgi_cuda_carve(c, rows / 32, sizeof *w->args.left);
     w->args.normalizer = fgi_cuda_carve(
-        c, soft_chunk_rows(task), sizeof *w->args.normalizer); /* outlives the chunk: densities */
+        c, rows, sizeof *w->args.normalizer); /* outlives the chunk: densities */
+}
+
+static void soft_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
+{
+    soft_worker *w = (soft_worker *)worker;
     fgi_cuda_carver over = *c;
-    carve_chunk(w, c);
-    fgi_cuda_spill_carve_end(&w->spill, task, &over);
+    carve_own_chunk(w, c);
+    fgi_cuda_spill_carve_chunk(&w->spill, &over);
     if (c->used < over.used) c->used = over.used;
 }
 
@@ -197,7 +202,7 @@ static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot
     w->args.model.scale = w->plane.memory.scale;
     w->args.model.ups = w->plane.memory.ups;
     cudaError_t e = cudaMemsetAsync(w->args.sums, 0, doubles * sizeof *w->args.sums, stream);
-    if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, stream);
+    if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, slot, stream);
     if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     w->args.model.origin = slot->params.center;
     w->plane.memory.least_ups = NULL;
@@ -217,6 +222,7 @@ static cudaError_t take_rows(soft_worker *w, const fgi_cuda_chunk *chunk, cudaSt
 {
     fgi_sparse_rows *rows = &w->args.rows;
     cudaError_t e = fgi_cuda_plane_rows(&w->plane, chunk, rows, stream);
+    rows->most_norm = fgi_soft_most_norm(w->args.model.kind, w->task.d);
     if (!w->planned) {
         if (e == cudaSuccess) e = fgi_sparse_measure(rows, &w->plane.memory, stream);
         if (e == cudaSuccess)
@@ -261,7 +267,7 @@ static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)
         .totals = slot->totals,
     };
     const cudaError_t e = fgi_soft_finish(&own, stream);
-    return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, slot, stream) : e;
+    return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, stream) : e;
 }
 
 static const float *soft_densities(const fgi_cuda_worker *worker)
@@ -276,6 +282,7 @@ const fgi_cuda_strategy fgi_cuda_soft = {
     .create = soft_create,
     .destroy = soft_destroy,
     .carve = soft_carve,
+    .carve_chunk = soft_carve_chunk,
     .prepare = soft_prepare,
     .forget = soft_forget,
     .begin = soft_begin,

@@ -50,6 +50,7 @@ typedef struct sparse_worker {
     fgi_sparse_screen_args screen;
     fgi_sparse_order_args order;
     float *partial;
+    double *parts; /* k: of the objective */
     /* of the pass at work */
     const fgi_cuda_slot *slot;
     int64_t rows;
@@ -137,8 +138,7 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     w->own_means = fgi_cuda_carve(c, k * m->ld, sizeof(float));
 }
 
-/* What is of no use once the last chunk was absorbed. */
-static void carve_chunk(sparse_worker *w, fgi_cuda_carver *c)
+static void carve_own_chunk(sparse_worker *w, fgi_cuda_carver *c)
 {
     const fgi_cuda_task *task = &w->task;
     const int64_t rows = sparse_chunk_rows(task), k = task->k;
@@ -153,7 +153,6 @@ static void carve_chunk(sparse_worker *w, fgi_cuda_carver *c)
     out->survivor = fgi_cuda_carve(c, entries, sizeof *out->survivor);
     out->group = fgi_cuda_carve(c, (int64_t)out->streams * out->groups, sizeof *out->group);
     a->bound = fgi_cuda_carve(c, rows, sizeof *a->bound);
-    a->left = fgi_cuda_carve(c, rows / FGI_SPARSE_GROUP, sizeof *a->left);
     a->scratch = fgi_cuda_carve(c, fgi_sparse_scratch_bytes(w->grid), 1);
     a->grid = w->grid;
     w->order = (fgi_sparse_order_args){.in = *out, .k = task->k};
@@ -175,10 +174,18 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     fgi_cuda_plane_take(&w->plane, task, FGI_SPARSE_PLANE_PAD, FGI_CUDA_LOW_NONE);
     fgi_cuda_plane_carve(&w->plane, c);
     carve_model(w, c);
+    w->parts = fgi_cuda_carve(c, task->k, sizeof *w->parts);
+    w->screen.left =
+        fgi_cuda_carve(c, sparse_chunk_rows(task) / FGI_SPARSE_GROUP, sizeof *w->screen.left);
     fgi_cuda_spill_carve(&w->spill, task, c);
+}
+
+static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
+{
+    sparse_worker *w = (sparse_worker *)worker;
     fgi_cuda_carver over = *c;
-    carve_chunk(w, c);
-    fgi_cuda_spill_carve_end(&w->spill, task, &over);
+    carve_own_chunk(w, c);
+    fgi_cuda_spill_carve_chunk(&w->spill, &over);
     if (c->used < over.used) c->used = over.used;
 }
 
@@ -240,7 +247,7 @@ static cudaError_t sparse_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *sl
     w->slot = slot;
     w->rows = 0;
     w->planned = false;
-    cudaError_t e = fgi_cuda_spill_begin(&w->spill, stream);
+    cudaError_t e = fgi_cuda_spill_begin(&w->spill, slot, stream);
     if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;
 }
@@ -345,9 +352,10 @@ static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
         .stats = slot->stats,
         .told = w->spill.told,
         .totals = slot->totals,
+        .parts = w->parts,
     };
     const cudaError_t e = fgi_sparse_finish(&own, stream);
-    return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, slot, stream) : e;
+    return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, stream) : e;
 }
 
 const fgi_cuda_strategy fgi_cuda_sparse = {
@@ -357,6 +365,7 @@ const fgi_cuda_strategy fgi_cuda_sparse = {
     .create = sparse_create,
     .destroy = sparse_destroy,
     .carve = sparse_carve,
+    .carve_chunk = sparse_carve_chunk,
     .prepare = sparse_prepare,
     .forget = sparse_forget,
     .begin = sparse_begin,

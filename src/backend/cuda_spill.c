@@ -5,8 +5,10 @@
 #include "cuda_transfer.h"
 
 enum {
-    SPILL_BYTES = 4 << 20, /* of rows as stored, at most */
-    SPILL_ROWS = 16384 /* at most: kernels are started for as many, whether they are there or not */
+    SPILL_BYTES = 8 << 20, /* of rows as stored, at most */
+    SPILL_ROWS = 16384, /* at most: kernels are started for as many, whether they are there or not */
+    WORD_ROWS = 32,     /* whose bits are one word */
+    UNIT_ROWS = 128     /* whose bits are read at once */
 };
 
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)
@@ -26,6 +28,7 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda
     int64_t rows = fgi_cuda_dense.chunk_rows(task);
     if (rows > SPILL_BYTES / pitch_bytes) rows = SPILL_BYTES / pitch_bytes;
     if (rows > SPILL_ROWS) rows = SPILL_ROWS;
+    rows = rows / UNIT_ROWS * UNIT_ROWS;
     fgi_sparse_spill *to = &s->rows;
     to->capacity = (int32_t)rows;
     to->pitch_bytes = pitch_bytes;
@@ -34,37 +37,31 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda
     to->count = fgi_cuda_carve(c, 2, sizeof *to->count);
     to->from = fgi_cuda_carve(c, to->capacity, sizeof *to->from);
     s->told = fgi_cuda_carve(c, 1, sizeof *s->told);
-}
-
-void fgi_cuda_spill_carve_end(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c)
-{
+    s->batch_rows = rows * task->left_one_in;
     fgi_cuda_dense.carve(s->dense, task, c);
 }
 
-cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, cudaStream_t stream)
+void fgi_cuda_spill_carve_chunk(fgi_cuda_spill *s, fgi_cuda_carver *c)
 {
-    cudaError_t e = cudaMemsetAsync(s->rows.count, 0, 2 * sizeof *s->rows.count, stream);
+    fgi_cuda_dense.carve_chunk(s->dense, c);
+}
+
+static cudaError_t clear_count(fgi_cuda_spill *s, cudaStream_t stream)
+{
+    return cudaMemsetAsync(s->rows.count, 0, 2 * sizeof *s->rows.count, stream);
+}
+
+cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cudaStream_t stream)
+{
+    s->seen = 0;
+    cudaError_t e = clear_count(s, stream);
     if (e == cudaSuccess) e = cudaMemsetAsync(s->told, 0, sizeof *s->told, stream);
     if (e == cudaSuccess) /* beyond all rows */
         e = cudaMemsetAsync(&s->told->first_bad_row, 0x7f, sizeof s->told->first_bad_row, stream);
-    return e;
+    return e == cudaSuccess ? fgi_cuda_dense.begin(s->dense, slot, stream) : e;
 }
 
-cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
-                                const uint32_t *left, cudaStream_t stream)
-{
-    const fgi_sparse_close_args close = {
-        .left = left,
-        .raw = chunk->raw,
-        .first = chunk->first,
-        .rows = chunk->rows,
-        .spill = s->rows,
-        .told = s->told,
-    };
-    return fgi_sparse_close(&close, stream);
-}
-
-cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cudaStream_t stream)
+static cudaError_t absorb(fgi_cuda_spill *s, cudaStream_t stream)
 {
     const fgi_cuda_chunk spilled = {
         .raw = s->rows.raw,
@@ -72,7 +69,41 @@ cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cud
         .count = &s->rows.count[0],
         .numbers = s->rows.numbers,
     };
-    cudaError_t e = fgi_cuda_dense.begin(s->dense, slot, stream);
-    if (e == cudaSuccess) e = fgi_cuda_dense.absorb(s->dense, &spilled, stream);
+    const cudaError_t e = fgi_cuda_dense.absorb(s->dense, &spilled, stream);
+    return e == cudaSuccess ? clear_count(s, stream) : e;
+}
+
+/* Rows `at` to `end` of a chunk. */
+static cudaError_t gather(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk, const uint32_t *left,
+                          int32_t at, int32_t end, cudaStream_t stream)
+{
+    const fgi_sparse_close_args close = {
+        .left = left + at / WORD_ROWS,
+        .raw = (const char *)chunk->raw + at * s->rows.pitch_bytes,
+        .first = chunk->first + at,
+        .rows = end - at,
+        .spill = s->rows,
+        .told = s->told,
+    };
+    return fgi_sparse_close(&close, stream);
+}
+
+cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
+                                const uint32_t *left, cudaStream_t stream)
+{
+    cudaError_t e = cudaSuccess;
+    for (int32_t at = 0, end; at < chunk->rows && e == cudaSuccess; at = end) {
+        const int64_t room = s->batch_rows - s->seen % s->batch_rows, rows = chunk->rows - at;
+        end = at + (int32_t)(rows < room ? rows : room);
+        e = gather(s, chunk, left, at, end, stream);
+        s->seen += end - at;
+        if (e == cudaSuccess && s->seen % s->batch_rows == 0) e = absorb(s, stream);
+    }
+    return e;
+}
+
+cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, cudaStream_t stream)
+{
+    const cudaError_t e = absorb(s, stream);
     return e == cudaSuccess ? fgi_cuda_dense.finish(s->dense, stream) : e;
 }

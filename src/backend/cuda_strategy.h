@@ -17,7 +17,8 @@ typedef struct fgi_cuda_task {
     int32_t precision;  /* fg_precision */
     int32_t capability; /* of the device: ten times the major version, and the minor */
     int32_t multiprocessors;
-    int32_t crowding;    /* 0; one more for each time that a strategy has lost rows, of late */
+    int32_t crowding; /* 0; one more for each time that a pass found rows crowded, of late */
+    int32_t left_one_in; /* at most one row in so many is expected to be left to the dense strategy */
     int64_t source_rows; /* all rows of the source, if passes will come back to them; else 0 */
     int64_t held_rows;   /* the same, if they stay on the device until then */
 } fgi_cuda_task;
@@ -53,6 +54,8 @@ typedef struct fgi_cuda_strategy {
     /* Takes up a task, and lays out its workspace, which is lost when the next is taken up. With carver->data NULL it only
      * counts. */
     void (*carve)(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *carver);
+    /* The same of what means nothing from chunk to chunk: it may lie where others have such. NULL: there is nothing. */
+    void (*carve_chunk)(fgi_cuda_worker *worker, fgi_cuda_carver *carver);
     /* Makes device memory that outlives the task: what is known of held rows. NULL: there is none. */
     fg_status (*prepare)(fgi_cuda_worker *worker);
     /* The held rows are gone, and what is known of them. NULL: nothing is. */

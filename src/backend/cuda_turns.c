@@ -35,7 +35,7 @@ fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
     const fgi_cuda_store *store = &cuda->store;
     *taken = fgi_cuda_store_holds(store, spec->source, spec->dtype) && store->filled == store->rows;
     if (!*taken) return FG_OK;
-    const fg_status s = fgi_cuda_prepare(cuda, spec, slots_for(spec));
+    const fg_status s = fgi_cuda_prepare(cuda, spec, slots_for(spec), 0);
     if (s == FG_MEMORY) { /* a single pass needs less */
         *taken = false;
         return FG_OK;
@@ -98,7 +98,7 @@ fg_status fgi_cuda_turns_next(fgi_backend *backend, int64_t most, fgi_turn *out)
     const fgi_cuda_report *report = (const fgi_cuda_report *)turns->reports.data + at;
     const fgi_cuda_totals *totals = &report->totals;
     out->again = totals->lost > 0;
-    fgi_cuda_pass_over(cuda, out->again);
+    if (fgi_cuda_pass_over(cuda, totals)) turns->most = turns->begun;
     if (out->again) return FG_OK;
     turns->told++;
     out->objective = cuda->task.kind == FGI_HARD ? -totals->objective : totals->objective;

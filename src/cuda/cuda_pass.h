@@ -4,7 +4,8 @@
  * Of a piece of at most `most_rows` consecutive rows:
  *     load     rows of any type -> centred f32 and |x|^2
  *     scores   rows x components, one product: never below the true values (docs/math.md: screen, then refine)
- *     refine   scores -> responsibilities in their place, 0 where they do not matter; what single rows have to tell
+ *     refine   scores -> responsibilities in their place, 0 where they do not matter; what single rows have to tell. By way of
+ *              evaluate, where a row has many
  *     gather   responsibilities -> statistics, in f64
  *     tally    what single rows have to tell -> totals of the pass
  * Every sum has one order, which follows from the shape alone: the same bits on every run and every chip. */
@@ -80,6 +81,14 @@ typedef struct fgi_cuda_row_told {
     int64_t survivors;
 } fgi_cuda_row_told;
 
+/* Rows of a piece that too many components matter to for one after the other to be evaluated; in any order. */
+typedef struct fgi_cuda_crowd {
+    int32_t *count;     /* 1 */
+    int32_t *rows;      /* as many as a piece has */
+    double *references; /* of each: what its values are told about, */
+    uint32_t *bests;    /* and the best value about it, as bits of f32 */
+} fgi_cuda_crowd;
+
 typedef struct fgi_cuda_refine_args {
     fgi_cuda_model model;
     fgi_cuda_rows rows;
@@ -92,9 +101,12 @@ typedef struct fgi_cuda_refine_args {
     int32_t *components; /* rows x top */
     float *values;       /* rows x top */
     fgi_cuda_row_told *told; /* rows */
+    fgi_cuda_crowd crowd;    /* scratch */
 } fgi_cuda_refine_args;
 
 cudaError_t fgi_cuda_refine(const fgi_cuda_refine_args *a, cudaStream_t stream);
+/* Part of it: all components of crowded rows. */
+cudaError_t fgi_cuda_evaluate(const fgi_cuda_refine_args *a, cudaStream_t stream);
 
 /* Statistics of `segments` parts of every piece, side by side: each part's mass (k), shift (k x d), square (k x
  * square_cols), as in fgi_stats, but that squares which are summed over dimensions come in one column a slice. */
@@ -122,6 +134,7 @@ typedef struct fgi_cuda_totals {
     double dropped;
     int64_t rows, rows_skipped, survivors;
     int64_t first_bad_row; /* -1: none */
+    int64_t left;          /* rows that the strategy has left to the dense one */
     int64_t lost;          /* rows that the statistics lack: they must not be used */
 } fgi_cuda_totals;
 

@@ -54,8 +54,8 @@ typedef struct fgi_soft_origin_args {
     fgi_cuda_params params;
     int32_t k, d;
     int32_t whole; /* rows are whole numbers: the origin is to leave them so */
-    const float *
-        last; /* d: that of the last pass, which stays if it, and the scales, still serve; NaN: there was none */
+    float *
+        last; /* d: that of the last pass, which stays if it, and the scales, still serve, and else is forgotten; NaN: there was none */
     const float *ups; /* d: the last pass's */
     float *origin;    /* d */
     float *least_ups; /* d */
@@ -88,6 +88,9 @@ typedef struct fgi_soft_args {
 
 int64_t fgi_soft_partial_floats(int32_t k, int32_t depth); /* of a block of rows */
 int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth);
+
+/* Of rows that count: of longer ones the planes are to hold nothing. */
+float fgi_soft_most_norm(int32_t kind, int32_t d);
 
 cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream);

@@ -66,7 +66,8 @@ typedef struct fgi_sparse_rows {
     int32_t
         low_ld; /* ld; or half of it: only what it has left of squares, which are then those of what the plane holds */
     float *
-        norm; /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it */
+        norm; /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it, or it is too large */
+    float most_norm; /* what is too large */
     const fgi_sparse_scale *scale; /* 1, on the device */
     const float *ups;              /* diagonal: d, each dimension's scale; else NULL */
 } fgi_sparse_rows;
@@ -143,7 +144,8 @@ typedef struct fgi_sparse_streams {
 /* What a pass has told so far: integers, so that blocks may add in any order. Zeroed before, first_bad_row to more than
  * any. */
 typedef struct fgi_sparse_told {
-    uint64_t rows, bad_rows, survivors, lost;
+    uint64_t rows, bad_rows, survivors;
+    uint64_t left, lost; /* left to the dense kernels; of these, for want of room, those that nobody takes */
     uint64_t entropy; /* of responsibilities, 2^-24 bits */
     int64_t first_bad_row;
 } fgi_sparse_told;
@@ -235,6 +237,7 @@ typedef struct fgi_sparse_finish_args {
     const double *stats;
     const fgi_sparse_told *told;
     fgi_cuda_totals *totals;
+    double *parts; /* k: scratch */
 } fgi_sparse_finish_args;
 
 cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream);

@@ -7,6 +7,9 @@
  *     in place     score_j becomes value_j - reference, -inf if left out, then r_j: the first has few digits to lose,
  *                  since where the difference is large the responsibility is small
  *
+ * A row with a crowd of candidates is listed, and taken up again when all its components have been evaluated, together with those
+ * of others (evaluate.cu).
+ *
  * Where scores may mislead, because f32 does not hold their terms, no component is left out. Where the m best are wanted,
  * however small, t also stays below the m-th best: below the least value among the components with the m largest scores.
  *
@@ -14,6 +17,7 @@
  * bytes    4 k a row from L2, and to it; 4 d a candidate from L2
  * bound    L2 */
 #include "cuda_pass.h"
+#include "differences.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 
@@ -22,16 +26,20 @@
 
 namespace {
 
-enum { MANY_COMPONENTS = 4096, QUADS = 8 /* of a warp */, LIST = 256, MOST_CLOSE = 8192 /* scores in shared memory */ };
+enum {
+    MANY_COMPONENTS = 4096,
+    QUADS = 8, /* of a warp */
+    LIST = 256,
+    MOST_CLOSE = 8192,                      /* scores in shared memory */
+    LEAST_CROWD = 64, CROWDED_SHARE = 8,    /* candidates beyond so many, and beyond one component in so many, are a crowd */
+    LISTED_BLOCKS = 4096
+};
 
 /* Scores of rows longer than this, in units of the largest h, could overflow. */
 __device__ const float most_term = 1e37f;
 
 /* Rows shorter than this underflow in the product. */
 __device__ const float least_norm2 = 1e-30f;
-
-/* Differences beyond this call for a better reference: f32 holds them with an error of 2^-21 of a responsibility. */
-__device__ const float most_difference = 4.0f;
 
 __device__ const double ln_2 = 0.6931471805599453;
 
@@ -94,23 +102,11 @@ __device__ __forceinline__ float squares(const job &w, int32_t j)
     return all + ::__shfl_xor_sync(FGI_ALL_LANES, all, 2);
 }
 
-/* For rows so far away that f32 overflows. */
-__device__ __noinline__ double wide_distance(const job &w, int32_t j)
-{
-    const fgi_cuda_model &m = w.a->model;
-    double sum = 0.0;
-    for (int32_t i = 0; i < m.d; i++) {
-        const double difference = (double)w.x[i] - m.means[(int64_t)j * m.ld + i];
-        sum += (m.scale ? m.scale[(int64_t)j * m.ld + i] : 1.0) * difference * difference;
-    }
-    return sum;
-}
-
 /* By a whole warp; the same j in all threads of a quad. */
 __device__ __forceinline__ double value_of(const job &w, int32_t j)
 {
     const float sum = squares(w, j);
-    const double distance = isfinite(sum) ? (double)sum : wide_distance(w, j);
+    const double distance = isfinite(sum) ? (double)sum : fgi_wide_distance(w.a->model, w.x, j);
     return w.a->model.offset[j] - w.a->model.h[j] * distance;
 }
 
@@ -359,23 +355,32 @@ template <int THREADS> __device__ float *bring(float *scores, int32_t lanes)
     return close;
 }
 
-template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const __grid_constant__ fgi_cuda_refine_args a)
+template <int THREADS> __device__ bool is_crowded(const job &w)
 {
-    const int32_t r = blockIdx.x;
-    if (r >= fgi_rows_there(a.rows)) return;
-    const float norm2 = a.rows.norm2[r];
-    if (!isfinite(norm2)) {
-        pass_over<THREADS>(a, r);
-        return;
-    }
-    float *scores = a.scores + (int64_t)r * a.model.lanes;
-    job w = {&a, a.rows.x + (int64_t)r * a.model.ld, bring<THREADS>(scores, a.model.lanes), scores};
+    const int32_t many = max((int)LEAST_CROWD, w.a->model.k / CROWDED_SHARE);
+    if (w.a->model.k <= LEAST_CROWD) return false;
+    int32_t candidates = 0;
+    each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
+        candidates += is_candidate(w, j, v.x) + is_candidate(w, j + 1, v.y) + is_candidate(w, j + 2, v.z) + is_candidate(w, j + 3, v.w);
+    });
+    return fgi_block_reduce<THREADS>(candidates, fgi_add()) > many;
+}
+
+__device__ void list_row(const job &w, int32_t r)
+{
+    const fgi_cuda_crowd &to = w.a->crowd;
+    const int32_t at = atomicAdd(to.count, 1);
+    to.rows[at] = r;
+    to.references[at] = w.reference;
+    to.bests[at] = 0;
+}
+
+/* From differences in the scores' place. best, count: of these; below: no value left out lies higher */
+template <int THREADS> __device__ void finish_row(job &w, int32_t r, place best, int32_t count, double below)
+{
+    const fgi_cuda_refine_args &a = *w.a;
     const bool hard = a.model.kind == FGI_CUDA_HARD;
-    const double below = find_threshold<THREADS>(w, norm2);
-    __syncthreads(); /* scores were read by all; now each thread overwrites its own */
-    int32_t count;
-    place best = take_differences<THREADS>(w, &count);
-    if (best.value > most_difference) { /* screening was far off: the same candidates about the best */
+    if (best.value > fgi_most_difference) { /* screening was far off: the same candidates about the best */
         w.reference = value_of(w, best.j);
         w.everything = false;
         w.threshold = -FLT_MAX;
@@ -398,14 +403,75 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const _
         a.told[r] = {hard ? lse : ln_2 * lse, hard ? 0.0 : (a.model.k - count) * exp2(below - lse), survivors};
 }
 
+template <int THREADS> __device__ __forceinline__ job job_of(const fgi_cuda_refine_args &a, int32_t r)
+{
+    float *scores = a.scores + (int64_t)r * a.model.lanes;
+    return {&a, a.rows.x + (int64_t)r * a.model.ld, bring<THREADS>(scores, a.model.lanes), scores};
+}
+
+/* A block a row. */
+template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const __grid_constant__ fgi_cuda_refine_args a)
+{
+    const int32_t r = blockIdx.x;
+    if (r >= fgi_rows_there(a.rows)) return;
+    const float norm2 = a.rows.norm2[r];
+    if (!isfinite(norm2)) {
+        pass_over<THREADS>(a, r);
+        return;
+    }
+    job w = job_of<THREADS>(a, r);
+    const double below = find_threshold<THREADS>(w, norm2);
+    if (is_crowded<THREADS>(w)) {
+        if (threadIdx.x == 0) list_row(w, r);
+        return;
+    }
+    __syncthreads(); /* scores were read by all; now each thread overwrites its own */
+    int32_t count;
+    const place best = take_differences<THREADS>(w, &count);
+    finish_row<THREADS>(w, r, best, count, below);
+}
+
+/* Listed rows, whose components have all been evaluated. */
+template <int THREADS> __global__ void __launch_bounds__(THREADS) refine_listed(const __grid_constant__ fgi_cuda_refine_args a)
+{
+    for (int32_t i = blockIdx.x; i < *a.crowd.count; i += gridDim.x) {
+        const int32_t r = a.crowd.rows[i];
+        job w = job_of<THREADS>(a, r);
+        w.reference = fgi_crowd_reference(a.crowd, i);
+        place best = nowhere();
+        int32_t count = 0;
+        each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
+            const float difference[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                const place here = {difference[e], j + e};
+                count += here.value > -CUDART_INF_F;
+                if (best < here) best = here;
+            }
+        });
+        best = fgi_block_reduce<THREADS>(best, fgi_largest());
+        count = fgi_block_reduce<THREADS>(count, fgi_add());
+        finish_row<THREADS>(w, r, best, count, -CUDART_INF);
+        __syncthreads(); /* shared scores were read */
+    }
+}
+
+template <int THREADS> cudaError_t refine_rows(const fgi_cuda_refine_args &a, cudaStream_t stream)
+{
+    const size_t bytes = a.model.lanes <= MOST_CLOSE ? a.model.lanes * sizeof(float) : 0;
+    cudaError_t e = cudaMemsetAsync(a.crowd.count, 0, sizeof *a.crowd.count, stream);
+    if (e != cudaSuccess) return e;
+    refine<THREADS><<<a.rows.rows, THREADS, bytes, stream>>>(a);
+    if (a.model.k <= LEAST_CROWD) return cudaGetLastError();
+    e = fgi_cuda_evaluate(&a, stream);
+    if (e != cudaSuccess) return e;
+    refine_listed<THREADS><<<min(a.rows.rows, (int)LISTED_BLOCKS), THREADS, bytes, stream>>>(a);
+    return cudaGetLastError();
+}
+
 } // namespace
 
 extern "C" cudaError_t fgi_cuda_refine(const fgi_cuda_refine_args *a, cudaStream_t stream)
 {
-    const size_t bytes = a->model.lanes <= MOST_CLOSE ? a->model.lanes * sizeof(float) : 0;
-    if (a->model.k > MANY_COMPONENTS)
-        refine<256><<<a->rows.rows, 256, bytes, stream>>>(*a);
-    else
-        refine<32><<<a->rows.rows, 32, bytes, stream>>>(*a);
-    return cudaGetLastError();
+    return a->model.k > MANY_COMPONENTS ? refine_rows<256>(*a, stream) : refine_rows<32>(*a, stream);
 }

@@ -35,12 +35,15 @@ enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, SUMMED = 8, NORMALIZER = 12 };
 
 /* Norms, biases and normalisers beyond this are not trusted to f16; a component that is dead, or beyond the last, lies that much
  * deeper. */
-__device__ const float most_beside = 50000.0f, never = -65504.0f;
+constexpr float MOST_BESIDE = 50000.0f;
+__device__ const float never = -65504.0f;
 
 /* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d (soft_plan.cu), stay within f16, too. */
-__device__ __forceinline__ int norm_shift(int32_t d)
+__host__ __device__ inline int norm_shift(int32_t d)
 {
-    return 30 - __clz(d - 1);
+    int shift = -2;
+    for (int32_t rest = d - 1; rest > 0; rest /= 2) shift++;
+    return shift;
 }
 
 struct three_halves {

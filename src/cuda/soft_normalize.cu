@@ -12,6 +12,7 @@
 #include "reduce.cuh"
 #include "soft_rounds.cuh"
 
+#include <math.h>           /* INFINITY */
 #include <math_constants.h> /* CUDART_INF_F */
 
 namespace soft
@@ -368,18 +369,12 @@ __global__ void __launch_bounds__(tiling<F>::THREADS, 1)
 
 enum { BEGIN_THREADS = 256 };
 
-/* Norms of rows that diagonal components are asked about are only told for what they say of the row: they weigh nothing. */
-__device__ __forceinline__ bool is_served(const fgi_soft_args &a, float norm)
-{
-    return a.model.kind == FGI_CUDA_DIAGONAL ? isfinite(norm) : ldexpf(norm, -norm_shift(a.model.d)) <= most_beside;
-}
-
 /* A thread a row. */
 __global__ void __launch_bounds__(BEGIN_THREADS) begin(const __grid_constant__ fgi_soft_args a)
 {
     const int32_t row = blockIdx.x * BEGIN_THREADS + threadIdx.x;
     const float norm = row < a.rows.rows ? a.rows.norm[row] : 0.0f;
-    const three_halves n = split3(is_served(a, norm) && !a.model.ups ? ldexpf(norm, -norm_shift(a.model.d)) : 0.0f);
+    const three_halves n = split3(isfinite(norm) && !a.model.ups ? ldexpf(norm, -norm_shift(a.model.d)) : 0.0f);
     const __half one = __float2half(1.0f), zero = __float2half(0.0f);
     const __half all[BESIDE] = {n.part[0], n.part[0], n.part[0], n.part[1], n.part[1], n.part[2], one,  one,
                                 one,       zero,      zero,      zero,      zero,      zero,      zero, zero};
@@ -394,7 +389,7 @@ __global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_consta
     const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
     const bool there = row < a.rows.rows;
     const float norm = there ? a.rows.norm[row] : 0.0f, normalizer = there ? a.normalizer[row] : 0.0f;
-    const bool served = is_served(a, norm) && fabsf(normalizer) <= most_beside;
+    const bool served = isfinite(norm) && fabsf(normalizer) <= MOST_BESIDE;
     const bool bad = isnan(norm), counts = there && !bad && served;
     const uint32_t left = __ballot_sync(FGI_ALL_LANES, there && !bad && !served);
     const three_halves n = split3(counts ? normalizer - LIFT : -never);
@@ -429,6 +424,12 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
         normalize<F><<<grid, T::THREADS, T::BYTES, stream>>>(m, *a);
         return cudaGetLastError();
     });
+}
+
+/* Norms that diagonal components are asked about weigh nothing. */
+extern "C" float fgi_soft_most_norm(int32_t kind, int32_t d)
+{
+    return kind == FGI_CUDA_DIAGONAL ? INFINITY : ldexpf(MOST_BESIDE, norm_shift(d));
 }
 
 static int32_t padded_rows(const fgi_soft_args *a)

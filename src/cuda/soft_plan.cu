@@ -24,9 +24,6 @@ namespace soft
 
 enum { MERGE_THREADS = 256 };
 
-/* Values are then off by 8000 2^-23 = 0.001 or a little more. */
-__device__ const double most_term = 8000.0;
-
 __device__ const double ln_2 = 0.6931471805599453;
 
 __global__ void __launch_bounds__(32 * WARPS)
@@ -43,7 +40,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     }
     mean2 = fgi_warp_reduce(mean2, fgi_add());
     const double variance = alive ? p.variances[j] : 1.0, own = 0.5 * log2_e / (variance * up * up),
-                 most = most_term / (m.d + mean2), h = fmin(own, most);
+                 most = most_term(m) / (m.d + mean2), h = fmin(own, most);
     for (int32_t c = lane; c < ld && j < m.k; c += 32) {
         const double mean = alive && c < m.d ? up * (float)p.means[(int64_t)j * m.d + c] : 0.0;
         const double w = write_weight(m, (int64_t)j * ld + c, 2.0 * h * mean);
@@ -57,7 +54,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     } else {
         write_dead(m, j);
     }
-    if (own > most) mark_tight(m, j);
+    if (alive && own > most) mark_tight(m, j);
 }
 
 /* Statistics of a component. */
@@ -90,6 +87,7 @@ __global__ void finish_totals(const __grid_constant__ fgi_soft_finish_args a)
     to->rows += (int64_t)told->rows;
     to->rows_skipped += (int64_t)told->bad_rows;
     to->survivors += (int64_t)told->rows * a.model.k;
+    to->left += (int64_t)told->left;
     to->lost += (int64_t)told->lost;
     if (told->bad_rows) to->first_bad_row = told->first_bad_row;
 }

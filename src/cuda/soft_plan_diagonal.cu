@@ -26,8 +26,11 @@ namespace soft
 
 __device__ const double bearable = 4.0;
 
-/* Values are then off by 8000 2^-23 = 0.001 or a little more; and biases and weights are within f16. */
-__device__ const double most_term = 8000.0, most_weight = 60000.0;
+/* Weights are then within f16. */
+__device__ const double most_weight = 60000.0;
+
+/* Beyond this a component is tight by a single term. */
+__device__ const double most_spread = 8000.0;
 
 /* What a dimension of a component is, in scaled units. */
 struct dimension {
@@ -55,7 +58,7 @@ __device__ double spread_about(const fgi_soft_origin_args &a, int32_t c, double 
         const int64_t at = (int64_t)j * a.d + c;
         const double off = (float)a.params.means[at] - point;
         const double term = off * off / a.params.variances[at];
-        sum += exp(a.params.log_weights[j]) * (term > most_term ? most_term : term);
+        sum += exp(a.params.log_weights[j]) * (term > most_spread ? most_spread : term);
     }
     return fgi_warp_reduce(sum, fgi_add());
 }
@@ -105,7 +108,10 @@ __global__ void __launch_bounds__(32 * WARPS) keep_origin(const __grid_constant_
     for (int32_t c = threadIdx.x; c < a.d; c += 32 * WARPS) least += a.spread[c], now += a.spread[a.d + c];
     least = fgi_block_reduce<32 * WARPS>(least, fgi_add());
     now = fgi_block_reduce<32 * WARPS>(now, fgi_add());
-    if (!(now <= bearable * (least + a.d))) return; /* NaN: there was none */
+    if (!(now <= bearable * (least + a.d))) { /* NaN: there was none */
+        if (threadIdx.x == 0) a.last[0] = CUDART_NAN_F; /* also if the origin happens to stay */
+        return;
+    }
     for (int32_t c = threadIdx.x; c < a.d; c += 32 * WARPS) a.origin[c] = a.last[c];
 }
 
@@ -121,7 +127,7 @@ __global__ void __launch_bounds__(32 * WARPS)
         terms += i.h * i.mean * i.mean;
         most = fmax(most, i.h);
     }
-    terms = fgi_warp_reduce(terms, fgi_add()) / most_term;
+    terms = fgi_warp_reduce(terms, fgi_add()) / most_term(m);
     most = fgi_warp_reduce(most, fgi_largest()) / most_weight;
     const bool tight = fmax(terms, most) > 1.0;
     const double smaller = tight ? 1.0 / fmax(terms, most) : 1.0;

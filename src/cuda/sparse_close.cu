@@ -82,6 +82,7 @@ __global__ void __launch_bounds__(THREADS) list(const __grid_constant__ fgi_spar
     const int32_t taken = min(found, room);
     a.spill.count[BEFORE] = before;
     a.spill.count[SPILLED] = before + taken;
+    a.told->left += (uint64_t)found;
     a.told->lost += (uint64_t)(found - taken);
 }
 
@@ -99,21 +100,29 @@ __global__ void __launch_bounds__(32 * WARPS) copy(const __grid_constant__ fgi_s
     }
 }
 
+/* A component's part of the objective: a warp each. */
+__global__ void __launch_bounds__(32 * WARPS) sum_components(const __grid_constant__ fgi_sparse_finish_args a)
+{
+    const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (j >= a.k) return;
+    const int32_t each = a.diagonal ? a.d : 1; /* squares of a component */
+    const double *square = a.stats + (int64_t)a.k * (1 + a.d) + (int64_t)j * each, n = a.stats[j];
+    double sum = 0.0;
+    for (int32_t c = lane; c < each; c += 32) {
+        const double v = a.kind == FGI_CUDA_HARD       ? 0.5
+                         : a.kind == FGI_CUDA_DIAGONAL ? a.params.variances[(int64_t)j * a.d + c]
+                                                       : a.params.variances[j];
+        sum -= 0.5 * square[c] / v;
+        if (a.kind != FGI_CUDA_HARD && n > 0.0) sum -= 0.5 * n * a.d / each * log(2.0 * CUDART_PI * v);
+    }
+    sum = fgi_warp_reduce(sum, fgi_add());
+    if (lane == 0) a.parts[j] = a.kind != FGI_CUDA_HARD && n > 0.0 ? sum + n * a.params.log_weights[j] : sum;
+}
+
 __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sparse_finish_args a)
 {
-    const double *mass = a.stats, *square = a.stats + (int64_t)a.k * (1 + a.d);
-    const int32_t each = a.diagonal ? a.d : 1; /* squares of a component */
     double sum = 0.0;
-    for (int64_t i = threadIdx.x; i < (int64_t)a.k * each; i += THREADS) {
-        const double n = mass[i / each];
-        const double v = a.kind == FGI_CUDA_HARD       ? 0.5
-                         : a.kind == FGI_CUDA_DIAGONAL ? a.params.variances[i]
-                                                       : a.params.variances[i / each];
-        sum -= 0.5 * square[i] / v;
-        if (a.kind == FGI_CUDA_HARD || !(n > 0.0)) continue;
-        sum -= 0.5 * n * a.d / each * log(2.0 * CUDART_PI * v);
-        if (i % each == 0) sum += n * a.params.log_weights[i / each];
-    }
+    for (int32_t j = threadIdx.x; j < a.k; j += THREADS) sum += a.parts[j];
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
     if (threadIdx.x != 0) return;
     const fgi_sparse_told *told = a.told;
@@ -123,6 +132,7 @@ __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sp
     to->rows += (int64_t)told->rows;
     to->rows_skipped += (int64_t)told->bad_rows;
     to->survivors += (int64_t)told->survivors;
+    to->left += (int64_t)told->left;
     to->lost += (int64_t)told->lost;
     if (told->bad_rows) to->first_bad_row = told->first_bad_row;
 }
@@ -138,6 +148,7 @@ extern "C" cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStre
 
 extern "C" cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream)
 {
+    sum_components<<<(a->k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
     finish<<<1, THREADS, 0, stream>>>(*a);
     return cudaGetLastError();
 }

@@ -104,12 +104,14 @@ template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_row
     }
     norm = fgi_warp_reduce(norm, fgi_add());
     norm2 = fgi_warp_reduce(norm2, fgi_add());
-    holds = __all_sync(FGI_ALL_LANES, holds) && isfinite(norm);
-    if (!holds) {
+    const bool bad = !isfinite(norm2);
+    holds = __all_sync(FGI_ALL_LANES, holds) && isfinite(norm) && norm <= a.most_norm;
+    if (bad || !holds) {
+        __syncwarp(); /* after what other lanes have stored */
         clear(a.plane, row, a.ld);
         if (a.low) clear(a.low, row, a.low_ld);
     }
-    if (lane == 0) a.norm[row] = !isfinite(norm2) ? CUDART_NAN_F : holds ? norm : CUDART_INF_F;
+    if (lane == 0) a.norm[row] = bad ? CUDART_NAN_F : holds ? norm : CUDART_INF_F;
 }
 
 template <class T>
