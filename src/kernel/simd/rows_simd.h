@@ -6,7 +6,7 @@
  * busy. A lone row takes all four places, so that a sum's bits depend on its query and row alone.
  *
  * What lies one page ahead is fetched meanwhile, where it is to be scanned too: the processor's own prefetching
- * stops at the end of a page, and lists are seldom in its caches. */
+ * stops at the end of a page, and lists are seldom in its caches. Of rows picked by number it foresees none. */
 #ifndef FGI_ROWS_SIMD_H
 #define FGI_ROWS_SIMD_H
 
@@ -47,11 +47,11 @@ FGI_INLINE void add_terms(vec_f32 sum[4], const row_four *four, int32_t i, int32
 
 enum { AHEAD_BYTES = 4096, LINE_BYTES = 64 };
 
-/* Brings in as many bytes as are read now. A hint: the address may lie outside of all memory. */
-FGI_INLINE void fetch_ahead(const char *now, int64_t bytes)
+/* Brings in so many bytes, from so far behind `here` on. A hint: there may be no memory. */
+FGI_INLINE void fetch(const char *here, int64_t ahead, int64_t bytes)
 {
     for (int64_t b = 0; b < bytes; b += LINE_BYTES)
-        __builtin_prefetch((const char *)((uintptr_t)now + AHEAD_BYTES + (uintptr_t)b));
+        __builtin_prefetch((const char *)((uintptr_t)here + (uintptr_t)(ahead + b)));
 }
 
 /* The first `count` of the four sums. */
@@ -71,18 +71,35 @@ typedef struct row_scan {
     int64_t count;
 } row_scan;
 
+/* As many rows as a page holds, but at least the next four. */
+FGI_INLINE int64_t rows_ahead(int64_t row_bytes)
+{
+    return row_bytes < AHEAD_BYTES / 4 ? AHEAD_BYTES / row_bytes : 4;
+}
+
+/* Brings in four rows to scan later than the r-th and its three neighbours. */
+FGI_INLINE void fetch_four(const row_scan *scan, int64_t r, int64_t row_bytes, int64_t ahead)
+{
+    if (!scan->index) {
+        if ((scan->count - r) * row_bytes > AHEAD_BYTES)
+            fetch(scan->rows + r * row_bytes, AHEAD_BYTES, 4 * row_bytes);
+        return;
+    }
+    for (int64_t at = r + ahead; at < r + ahead + 4 && at < scan->count; at++)
+        fetch(scan->rows + scan->index[at] * row_bytes, 0, row_bytes);
+}
+
 FGI_INLINE void scan_rows(const float *query, const row_scan *scan, int32_t d, float *out,
                           row_sum kind)
 {
-    const int64_t row_bytes = d * element_bytes(kind.dtype);
+    const int64_t row_bytes = d * element_bytes(kind.dtype), ahead = rows_ahead(row_bytes);
     for (int64_t r = 0; r < scan->count; r += 4) {
         row_four four = {.query = query, .d = d};
         for (int64_t c = 0; c < 4; c++) {
             const int64_t at = r + c < scan->count ? r + c : scan->count - 1;
             four.row[c] = scan->rows + (scan->index ? scan->index[at] : at) * row_bytes;
         }
-        if (!scan->index && (scan->count - r) * row_bytes > AHEAD_BYTES)
-            fetch_ahead(four.row[0], 4 * row_bytes);
+        fetch_four(scan, r, row_bytes, ahead);
         sum_rows(&four, scan->count - r, out + r, kind);
     }
 }
