@@ -254,26 +254,25 @@ void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan)
 void fgi_probe_scan_second(const fgi_probe *probe, fgi_scan *scan)
 {
     for (int64_t i = 0; i < probe->count; i++) {
-        if (i + 1 < probe->count) fetch(probe->ivf, &probe->stops[i + 1]);
-        scan_stop(probe, &probe->stops[i], scan);
+        const fgi_stop *stop = &probe->stops[i];
+        const bool next_list = i == 0 || stop->list != stop[-1].list;
+        if (next_list) fetch(probe->ivf, stop); /* while the list before it is scanned */
+        fgi_scan_gather(scan, &probe->ivf->lists[stop->list], stop->begin,
+                        stop->begin + stop->rows);
     }
+    fgi_scan_pending(scan);
 }
 
-/* The stops with the places `first` .. end - 1 take the front, as runs in the order of memory. */
-static void make_runs(fgi_probe *probe, int64_t end)
+/* The stops with the places `first` .. end - 1 take the front, list by list. */
+static void take_chosen(fgi_probe *probe, int64_t end)
 {
-    fgi_stop *stops = probe->stops;
     memset(probe->chosen, 0, (size_t)probe->added * sizeof *probe->chosen);
     for (int64_t i = probe->first; i < end; i++)
         probe->chosen[fgi_order_number(probe->order.pairs[i])] = true;
     probe->count = 0;
     for (int64_t i = 0; i < probe->added; i++) {
-        if (!probe->chosen[i]) continue;
-        fgi_stop *last = probe->count > 0 ? &stops[probe->count - 1] : NULL;
-        if (last && last->list == stops[i].list && last->begin + last->rows == stops[i].begin)
-            last->rows += stops[i].rows;
-        else
-            stops[probe->count++] = stops[i];
+        probe->stops[probe->count] = probe->stops[i]; /* no branch: nothing foretells it */
+        probe->count += probe->chosen[i];
     }
 }
 
@@ -282,6 +281,6 @@ int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2
     set_bound(probe, rule, r2);
     fgi_probe_widen(probe);
     const int64_t end = last_stop(probe, rule, r2), rows = rows_before(probe, end);
-    make_runs(probe, end);
+    take_chosen(probe, end);
     return rows;
 }
