@@ -120,6 +120,75 @@ static void scans_are_sums_over_rows(void **state)
                 check_scan(scan_types[t], count, row_length(i), count % 2);
 }
 
+/* A value of the type: often one of its ends. */
+static int32_t byte_value(fg_dtype dtype, uint64_t stream, int32_t i)
+{
+    const int32_t low = dtype == FG_U8 ? 0 : -128;
+    const int32_t random = (int32_t)(fgi_random_u64(31, stream, (uint64_t)i) % 1024);
+    return random < 256 ? low + random : random % 2 * 255 + low;
+}
+
+/* Sums of whole numbers below 2^24, and of some halves, are exact in f32: so they must be the same whatever computes
+ * them. `other` takes the place of the query's last element, unless it is NaN. */
+static void check_bytes(fg_dtype dtype, int32_t count, int32_t d, float other)
+{
+    enum { MOST = 6 };
+    float *query = floats_at_end(0, d), l2[MOST], ip[MOST];
+    uint8_t *rows = at_end(1, count * (int64_t)d, 0);
+    for (int32_t i = 0; i < d; i++) query[i] = (float)byte_value(dtype, (uint64_t)d, i);
+    if (!isnan(other)) query[d - 1] = other;
+    for (int32_t i = 0; i < count * d; i++)
+        rows[i] = (uint8_t)byte_value(dtype, (uint64_t)(1000 + d), i);
+    table->scan_l2[dtype](query, rows, NULL, count, d, l2);
+    table->scan_ip[dtype](query, rows, NULL, count, d, ip);
+    for (int32_t r = 0; r < count; r++) {
+        double squares = 0, product = 0;
+        for (int32_t i = 0; i < d; i++) {
+            const uint8_t byte = rows[r * d + i];
+            const double value = dtype == FG_U8 ? byte : (int8_t)byte;
+            squares += (query[i] - value) * (query[i] - value);
+            product += query[i] * value;
+        }
+        assert_same_bits("scan_l2 of bytes", d, l2[r], (float)squares);
+        assert_same_bits("scan_ip of bytes", d, ip[r] + 0.0f, (float)product + 0.0f);
+    }
+}
+
+static void scans_of_bytes_are_exact(void **state)
+{
+    (void)state;
+    static const int32_t ends[] = {127, 128, 129, 255, 256, 257, 258};
+    static const float others[] = {-0.0f, 0.5f, -1, 127, 128, -128, -129, 255, 256, 0x1p10f};
+    for (int signs = 0; signs < 2; signs++) {
+        const fg_dtype dtype = signs ? FG_I8 : FG_U8;
+        for (int32_t count = 1; count <= 6; count++) {
+            for (int32_t d = 1; d <= 70; d++) check_bytes(dtype, count, d, NAN);
+            for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+                check_bytes(dtype, count, ends[i], NAN);
+            for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+                check_bytes(dtype, count, 40, others[i]);
+        }
+    }
+}
+
+static void scans_of_bytes_carry_what_is_not_finite(void **state)
+{
+    (void)state;
+    uint8_t row[40] = {1, 2, 3, 4};
+    for (int32_t d = 1; d <= 40; d++) {
+        float *query = floats_at_end(0, d), out;
+        for (int32_t i = 0; i < d; i++) query[i] = (float)i;
+        query[d - 1] = NAN;
+        table->scan_l2[FG_U8](query, row, NULL, 1, d, &out);
+        assert_true(isnan(out));
+        table->scan_ip[FG_I8](query, row, NULL, 1, d, &out);
+        assert_true(isnan(out));
+        query[d - 1] = -INFINITY;
+        table->scan_l2[FG_I8](query, row, NULL, 1, d, &out);
+        assert_true(out == INFINITY);
+    }
+}
+
 static void distances_carry_what_is_not_finite(void **state)
 {
     (void)state;
@@ -370,6 +439,8 @@ int main(void)
         cmocka_unit_test(blends_are_sums_of_entries),
         cmocka_unit_test(distances_are_sums_of_squares),
         cmocka_unit_test(scans_are_sums_over_rows),
+        cmocka_unit_test(scans_of_bytes_are_exact),
+        cmocka_unit_test(scans_of_bytes_carry_what_is_not_finite),
         cmocka_unit_test(distances_carry_what_is_not_finite),
         cmocka_unit_test(candidates_are_evaluated),
         cmocka_unit_test(powers_keep_their_bound),

@@ -212,7 +212,8 @@ typedef struct fgi_kernels {
     void (*dense_moments)(const fgi_dense_args *a, double *shift, double *square);
 
     /* A query against rows of d elements without gaps: out[i] = |query - row|^2, or <query, row>, for the row
-     * with number i, or index[i] unless index is NULL. f32 f16 bf16 i8 u8; NULL: not served. */
+     * with number i, or index[i] unless index is NULL. f32 f16 bf16 i8 u8; NULL: not served. Exact where all
+     * numbers are whole and all sums are below 2^24. */
     void (*scan_l2[FGI_DTYPE_COUNT])(const float *query, const void *rows, const int32_t *index,
                                      int64_t count, int32_t d, float *FGI_RESTRICT out);
     void (*scan_ip[FGI_DTYPE_COUNT])(const float *query, const void *rows, const int32_t *index,

@@ -65,9 +65,12 @@ void fgi_group_scan(fgi_group *g, fgi_scan *scan)
     for (int64_t i = 0; i < g->wish_count; i++) {
         const fgi_wish *wish = &g->wishes[g->sorted[i]];
         const fgi_stop *stop = &wish->stop;
-        scan->query = g->queries + wish->query * (int64_t)fgi_ivf_dims(g->ivf);
+        const float *query = g->queries + wish->query * (int64_t)fgi_ivf_dims(g->ivf);
+        if (query != scan->query) fgi_scan_pending(scan);
+        scan->query = query;
         scan->hits = fgi_group_hits(g, wish->query);
-        fgi_scan_run(scan, &g->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
+        fgi_scan_gather(scan, &g->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
     }
+    fgi_scan_pending(scan);
     g->wish_count = 0;
 }

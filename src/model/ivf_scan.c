@@ -26,13 +26,15 @@ static bool allowed(const fgi_allow *allow, int64_t id)
     return id < allow->count && (allow->bits[id / 64] >> (id % 64) & 1);
 }
 
-/* The numbers of those that may be found; returns how many. */
-static int32_t filter(const fgi_allow *allow, const int64_t *ids, int32_t count, int32_t *index)
+/* Leaves the numbers of those that may be found in `index`; returns how many. */
+static int32_t filter(const fgi_allow *allow, const int64_t *ids, const fgi_span *span,
+                      int32_t *index)
 {
     int32_t found = 0;
-    for (int32_t i = 0; i < count; i++) {
-        index[found] = i; /* overwritten by the next one unless it stays */
-        found += allowed(allow, ids[i]);
+    for (int32_t i = 0; i < span->count; i++) {
+        const int32_t entry = span->index ? span->index[i] : i;
+        index[found] = entry; /* overwritten by the next one unless it stays */
+        found += allowed(allow, ids[entry]);
     }
     return found;
 }
@@ -43,7 +45,7 @@ static void scan_block(fgi_scan *scan, fgi_span span)
     int32_t index[FGI_SCAN_BLOCK];
     const int64_t *ids = span.list->ids + span.begin;
     if (scan->allow.bits) {
-        const int32_t found = filter(&scan->allow, ids, (int32_t)span.count, index);
+        const int32_t found = filter(&scan->allow, ids, &span, index);
         if (found < span.count) span.index = index;
         span.count = found;
     }
@@ -62,5 +64,30 @@ void fgi_scan_run(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t e
         scan_block(scan, (fgi_span){.list = list,
                                     .begin = begin,
                                     .count = left < FGI_SCAN_BLOCK ? left : FGI_SCAN_BLOCK});
+    }
+}
+
+void fgi_scan_pending(fgi_scan *scan)
+{
+    const fgi_pending *p = &scan->pending;
+    if (p->count > 0) scan_block(scan, (fgi_span){p->list, p->begin, p->count, p->index});
+    scan->pending.count = 0;
+}
+
+void fgi_scan_gather(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t end)
+{
+    fgi_pending *p = &scan->pending;
+    if (list != p->list) fgi_scan_pending(scan);
+    for (int64_t some; begin < end; begin += some) {
+        const bool out_of_reach = begin - p->begin > INT32_MAX - FGI_SCAN_BLOCK;
+        if (p->count == FGI_SCAN_BLOCK || out_of_reach) fgi_scan_pending(scan);
+        if (p->count == 0) {
+            p->list = list;
+            p->begin = begin;
+        }
+        const int32_t room = FGI_SCAN_BLOCK - p->count, first = (int32_t)(begin - p->begin);
+        some = end - begin < room ? end - begin : room;
+        for (int32_t i = 0; i < some; i++) p->index[p->count + i] = first + i;
+        p->count += (int32_t)some;
     }
 }

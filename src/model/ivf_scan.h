@@ -30,6 +30,14 @@ typedef struct fgi_allow {
     int64_t count;        /* ids from here on may not */
 } fgi_allow;
 
+/* Entries of a list that wait to be scanned together. */
+typedef struct fgi_pending {
+    const fgi_list *list;
+    int64_t begin;                 /* of the first one */
+    int32_t index[FGI_SCAN_BLOCK]; /* from there on */
+    int32_t count;
+} fgi_pending;
+
 /* The state of one query's scan. */
 typedef struct fgi_scan {
     const fgi_kernels *kernels;
@@ -39,9 +47,16 @@ typedef struct fgi_scan {
     fgi_hit *hits; /* a heap of n */
     int32_t n;
     int64_t distances; /* raised by those computed */
+    fgi_pending pending;
 } fgi_scan;
 
 /* Offers the allowed ones of the entries begin .. end - 1 to the hits. */
 void fgi_scan_run(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t end);
+
+/* The same for short runs, which wait for others of their list. */
+void fgi_scan_gather(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t end);
+
+/* Scans what waits. */
+void fgi_scan_pending(fgi_scan *scan);
 
 #endif

@@ -3,7 +3,7 @@
 #include "probe.h"
 
 #include <float.h>  /* FLT_MAX */
-#include <math.h>   /* INFINITY, expm1, fmin, isinf, log1p */
+#include <math.h>   /* INFINITY, exp, fmin, isinf, log1p */
 #include <string.h> /* memset */
 
 enum {
@@ -101,10 +101,14 @@ static float sqdist_at(const fgi_probe *probe, int64_t at)
 static void sort_stops(fgi_probe *probe, int64_t begin, int64_t want)
 {
     const fgi_order rest = {probe->order.pairs + begin, probe->order.spare, probe->order.ends};
-    const int64_t count = probe->count - begin, sorted = want < count ? want : count;
-    fgi_order_lowest(&rest, count, sorted);
+    fgi_order_lowest(&rest, probe->count - begin, want);
+}
+
+/* Counts the rows before each of the stops with the places begin .. end - 1. */
+static void count_rows(fgi_probe *probe, int64_t begin, int64_t end)
+{
     int64_t rows = rows_before(probe, begin);
-    for (int64_t i = begin; i < begin + sorted; i++) {
+    for (int64_t i = begin; i < end; i++) {
         probe->before[i] = rows;
         rows += fgi_probe_stop(probe, i)->rows;
     }
@@ -124,6 +128,7 @@ void fgi_probe_open(fgi_probe *probe)
     }
     const int64_t most = FIRST_ROWS * (int64_t)probe->n; /* no cell is empty */
     sort_stops(probe, 0, most);
+    count_rows(probe, 0, most < probe->count ? most : probe->count);
     probe->nearest = probe->count > 0 ? sqdist_at(probe, 0) : 0;
     while (probe->first < probe->count && probe->first < most && probe->before[probe->first] < most)
         probe->first++;
@@ -160,11 +165,20 @@ static void set_bound(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
     probe->bound = left < 0 ? -1 : probe->nearest + reach;
     bins->width = reach / FGI_PROBE_BINS;
     bins->inverse_width = reach > 0 ? 1 / bins->width : 0;
-    for (int32_t b = 0; b < FGI_PROBE_BINS; b++) {
-        const double limit = probe->n * expm1(rule->theta - rule->steepness * b * bins->width / r2);
+    const double factor = exp(-rule->steepness * bins->width / r2);
+    double power = exp(rule->theta);
+    for (int32_t b = 0; b < FGI_PROBE_BINS; b++, power *= factor) {
+        const double limit = probe->n * (power - 1);
         bins->limits[b] = limit < 0x1p62 ? (int64_t)limit : INT64_MAX;
         bins->rows[b] = 0;
     }
+}
+
+/* The bin of a stop: FGI_PROBE_BINS or more for all that lie beyond them. */
+static int32_t bin_at(const fgi_probe *probe, int64_t at)
+{
+    const double bin = (sqdist_at(probe, at) - probe->nearest) * probe->bins.inverse_width;
+    return bin < FGI_PROBE_BINS ? (bin > 0 ? (int32_t)bin : 0) : FGI_PROBE_BINS;
 }
 
 /* Rows of the stops from `begin` on go into their bins. Rows that are nearer than a cell can only become more, so
@@ -173,9 +187,8 @@ static void lower_bound(fgi_probe *probe, int64_t begin)
 {
     fgi_probe_bins *bins = &probe->bins;
     for (int64_t i = begin; i < probe->count; i++) {
-        const double bin = (sqdist_at(probe, i) - probe->nearest) * bins->inverse_width;
-        if (bin < FGI_PROBE_BINS)
-            bins->rows[bin > 0 ? (int32_t)bin : 0] += fgi_probe_stop(probe, i)->rows;
+        const int32_t bin = bin_at(probe, i);
+        if (bin < FGI_PROBE_BINS) bins->rows[bin] += fgi_probe_stop(probe, i)->rows;
     }
     int64_t before = rows_before(probe, probe->first);
     for (int32_t b = 0; b < FGI_PROBE_BINS; b++) {
@@ -187,29 +200,65 @@ static void lower_bound(fgi_probe *probe, int64_t begin)
     }
 }
 
-void fgi_probe_widen(fgi_probe *probe)
+/* Adds the cells of the other lists, but for those beyond the bound. */
+static void add_lists(fgi_probe *probe)
 {
     const bool bounded = !isinf(probe->bound);
     if (bounded) lower_bound(probe, probe->first);
-    int64_t kept = probe->first;
-    for (int64_t i = kept; i < probe->count; i++) {
-        probe->order.pairs[kept] = probe->order.pairs[i];
-        kept += sqdist_at(probe, i) <= probe->bound;
-    }
-    probe->count = kept;
     for (int32_t i = probe->opened, until; i < probe->list_count; i = until) {
         const int64_t known = probe->count;
         until = probe->list_count - i < LISTS_A_LOOK ? probe->list_count : i + LISTS_A_LOOK;
         for (int32_t l = i; l < until; l++) add_cells(probe, (int32_t)probe->lists[l].id);
         if (bounded) lower_bound(probe, known);
     }
-    sort_stops(probe, probe->first, probe->count);
 }
 
-/* The first stop from `first` on that does not pass: the rule's left side rises. */
-static int64_t last_stop(const fgi_probe *probe, const fgi_probe_rule *rule, double r2)
+void fgi_probe_widen(fgi_probe *probe)
 {
-    int64_t low = probe->first, high = probe->count;
+    add_lists(probe);
+    sort_stops(probe, probe->first, probe->count);
+    count_rows(probe, probe->first, probe->count);
+}
+
+/* How many bins hold nothing but what passes: even the last of their stops would, at the far end of the bin and with
+ * all other rows before it. One bin more makes up for rounding. */
+static int32_t sure_bins(const fgi_probe *probe)
+{
+    const fgi_probe_bins *bins = &probe->bins;
+    int64_t until = rows_before(probe, probe->first);
+    if (isinf(probe->bound) || !(bins->width > 0)) return 0;
+    for (int32_t b = 0; b < FGI_PROBE_BINS - 2; b++) {
+        until += bins->rows[b];
+        if (until > bins->limits[b + 2]) return b;
+    }
+    return FGI_PROBE_BINS - 2;
+}
+
+/* Of the stops beyond the first round, those that are sure to pass come first, in any order, and those that may pass
+ * behind them, in theirs; the others are dropped. Returns where the second kind begins. */
+static int64_t arrange(fgi_probe *probe)
+{
+    uint64_t *pairs = probe->order.pairs;
+    const int32_t sure = sure_bins(probe);
+    int64_t passing = probe->first, kept = probe->first;
+    for (int64_t i = probe->first; i < probe->count; i++) {
+        const uint64_t pair = pairs[i];
+        const bool passes = bin_at(probe, i) < sure, stays = sqdist_at(probe, i) <= probe->bound;
+        pairs[kept] = pairs[passing]; /* no branch: nothing foretells it */
+        pairs[passes ? passing : kept] = pair;
+        passing += passes;
+        kept += stays;
+    }
+    probe->count = kept;
+    sort_stops(probe, passing, kept);
+    count_rows(probe, probe->first, kept);
+    return passing;
+}
+
+/* The first stop from `low` on that does not pass: the rule's left side rises. */
+static int64_t last_stop(const fgi_probe *probe, int64_t low, const fgi_probe_rule *rule, double r2)
+{
+    int64_t high = probe->count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
         const double score =
@@ -254,34 +303,33 @@ void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan)
 void fgi_probe_scan_second(const fgi_probe *probe, fgi_scan *scan)
 {
     for (int64_t i = 0; i < probe->count; i++) {
-        if (i + 1 < probe->count) fetch(probe->ivf, &probe->stops[i + 1]);
-        scan_stop(probe, &probe->stops[i], scan);
+        const fgi_stop *stop = &probe->stops[i];
+        const bool next_list = i == 0 || stop->list != stop[-1].list;
+        if (next_list) fetch(probe->ivf, stop); /* while the list before it is scanned */
+        fgi_scan_gather(scan, &probe->ivf->lists[stop->list], stop->begin,
+                        stop->begin + stop->rows);
     }
+    fgi_scan_pending(scan);
 }
 
-/* The stops with the places `first` .. end - 1 take the front, as runs in the order of memory. */
-static void make_runs(fgi_probe *probe, int64_t end)
+/* The stops with the places `first` .. end - 1 take the front, list by list. */
+static void take_chosen(fgi_probe *probe, int64_t end)
 {
-    fgi_stop *stops = probe->stops;
     memset(probe->chosen, 0, (size_t)probe->added * sizeof *probe->chosen);
     for (int64_t i = probe->first; i < end; i++)
         probe->chosen[fgi_order_number(probe->order.pairs[i])] = true;
     probe->count = 0;
     for (int64_t i = 0; i < probe->added; i++) {
-        if (!probe->chosen[i]) continue;
-        fgi_stop *last = probe->count > 0 ? &stops[probe->count - 1] : NULL;
-        if (last && last->list == stops[i].list && last->begin + last->rows == stops[i].begin)
-            last->rows += stops[i].rows;
-        else
-            stops[probe->count++] = stops[i];
+        probe->stops[probe->count] = probe->stops[i]; /* no branch: nothing foretells it */
+        probe->count += probe->chosen[i];
     }
 }
 
 int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
 {
     set_bound(probe, rule, r2);
-    fgi_probe_widen(probe);
-    const int64_t end = last_stop(probe, rule, r2), rows = rows_before(probe, end);
-    make_runs(probe, end);
+    add_lists(probe);
+    const int64_t end = last_stop(probe, arrange(probe), rule, r2), rows = rows_before(probe, end);
+    take_chosen(probe, end);
     return rows;
 }

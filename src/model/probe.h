@@ -98,7 +98,7 @@ double fgi_probe_radius2(const fgi_scan *scan);
 void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan);
 
 /* Decides on the second round after the first; returns the rows of both. The second consists of the stops
- * 0 .. count - 1 then: runs of cells side by side, list by list. */
+ * 0 .. count - 1 then, list by list. */
 int64_t fgi_probe_decide(fgi_probe *probe, const fgi_probe_rule *rule, double r2);
 
 /* Scans the second round. */

@@ -16,6 +16,7 @@ enum {
 
 typedef __m256 vec_f32;
 typedef __m256d vec_f64;
+typedef __m256i vec_i16, vec_i32;
 
 /* All bits of the first n lanes. */
 FGI_INLINE __m256i first_lanes(int32_t n)
@@ -151,6 +152,48 @@ FGI_INLINE void vec_store4(float *to, int32_t n, __m128 sums)
         _mm_storeu_ps(to, sums);
     else
         _mm_maskstore_ps(to, _mm256_castsi256_si128(first_lanes(n)), sums);
+}
+
+FGI_INLINE __m128i load_8x16(const char *elements, int32_t n)
+{
+    if (n == 2 * LANES) return _mm_loadu_si128((const __m128i *)(const void *)elements);
+    const int32_t low = n < 8 ? n : 8;
+    return _mm_set_epi64x((int64_t)load_bytes(elements + low, n - low),
+                          (int64_t)load_bytes(elements, low));
+}
+
+FGI_INLINE vec_i16 whole_load(const void *elements, int32_t n, fg_dtype dtype)
+{
+    if (dtype == FG_I8) return _mm256_cvtepi8_epi16(load_8x16(elements, n));
+    return _mm256_cvtepu8_epi16(load_8x16(elements, n));
+}
+
+FGI_INLINE vec_i16 whole_read(const int16_t *from)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)from);
+}
+
+FGI_INLINE vec_i32 whole_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+FGI_INLINE vec_i16 whole_sub(vec_i16 a, vec_i16 b)
+{
+    return _mm256_sub_epi16(a, b);
+}
+
+FGI_INLINE vec_i32 whole_add_products(vec_i16 a, vec_i16 b, vec_i32 sum)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+}
+
+FGI_INLINE __m128 whole_sum4(const vec_i32 a[4])
+{
+    const __m256i ab = _mm256_hadd_epi32(a[0], a[1]), cd = _mm256_hadd_epi32(a[2], a[3]);
+    const __m256i abcd = _mm256_hadd_epi32(ab, cd);
+    return _mm_cvtepi32_ps(
+        _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1)));
 }
 
 FGI_INLINE float vec_sum(vec_f32 a)

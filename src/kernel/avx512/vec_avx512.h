@@ -17,6 +17,7 @@ enum {
 
 typedef __m512 vec_f32;
 typedef __m512d vec_f64;
+typedef __m512i vec_i16, vec_i32;
 
 FGI_INLINE __mmask16 first_lanes(int32_t n)
 {
@@ -112,6 +113,47 @@ FGI_INLINE void vec_store4(float *to, int32_t n, __m128 sums)
         _mm_storeu_ps(to, sums);
     else
         _mm_mask_storeu_ps(to, (__mmask8)first_lanes(n), sums);
+}
+
+FGI_INLINE vec_i16 whole_load(const void *elements, int32_t n, fg_dtype dtype)
+{
+    const __mmask32 lanes = (__mmask32)((UINT64_C(1) << n) - 1);
+    if (dtype == FG_I8) return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(lanes, elements));
+    return _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(lanes, elements));
+}
+
+FGI_INLINE vec_i16 whole_read(const int16_t *from)
+{
+    return _mm512_loadu_si512(from);
+}
+
+FGI_INLINE vec_i32 whole_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+
+FGI_INLINE vec_i16 whole_sub(vec_i16 a, vec_i16 b)
+{
+    return _mm512_sub_epi16(a, b);
+}
+
+FGI_INLINE vec_i32 whole_add_products(vec_i16 a, vec_i16 b, vec_i32 sum)
+{
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+}
+
+FGI_INLINE __m256i whole_sum_halves(vec_i32 a)
+{
+    return _mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti32x8_epi32(a, 1));
+}
+
+FGI_INLINE __m128 whole_sum4(const vec_i32 a[4])
+{
+    const __m256i ab = _mm256_hadd_epi32(whole_sum_halves(a[0]), whole_sum_halves(a[1]));
+    const __m256i cd = _mm256_hadd_epi32(whole_sum_halves(a[2]), whole_sum_halves(a[3]));
+    const __m256i abcd = _mm256_hadd_epi32(ab, cd);
+    return _mm_cvtepi32_ps(
+        _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1)));
 }
 
 FGI_INLINE float vec_sum(vec_f32 a)

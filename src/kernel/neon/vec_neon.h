@@ -18,6 +18,8 @@ enum {
 
 typedef float32x4x2_t vec_f32;
 typedef float64x2x2_t vec_f64;
+typedef int16x8x2_t vec_i16;
+typedef int32x4x2_t vec_i32;
 
 FGI_INLINE vec_f32 pair_f32(float32x4_t low, float32x4_t high)
 {
@@ -161,6 +163,53 @@ FGI_INLINE void vec_store4(float *to, int32_t n, float32x4_t sums)
     float some[4];
     vst1q_f32(n >= 4 ? to : some, sums);
     if (n < 4) memcpy(to, some, (size_t)n * sizeof *to);
+}
+
+FGI_INLINE vec_i16 whole_load(const void *elements, int32_t n, fg_dtype dtype)
+{
+    uint8_t some[2 * LANES] = {0};
+    const uint8_t *whole = elements;
+    if (n != 2 * LANES) whole = memcpy(some, elements, (size_t)n);
+    const uint8x16_t bytes = vld1q_u8(whole);
+    if (dtype == FG_I8) {
+        const int8x16_t with_sign = vreinterpretq_s8_u8(bytes);
+        return (vec_i16){{vmovl_s8(vget_low_s8(with_sign)), vmovl_high_s8(with_sign)}};
+    }
+    return (vec_i16){{vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes))),
+                      vreinterpretq_s16_u16(vmovl_high_u8(bytes))}};
+}
+
+FGI_INLINE vec_i16 whole_read(const int16_t *from)
+{
+    return (vec_i16){{vld1q_s16(from), vld1q_s16(from + LANES)}};
+}
+
+FGI_INLINE vec_i32 whole_zero(void)
+{
+    return (vec_i32){{vdupq_n_s32(0), vdupq_n_s32(0)}};
+}
+
+FGI_INLINE vec_i16 whole_sub(vec_i16 a, vec_i16 b)
+{
+    return (vec_i16){{vsubq_s16(a.val[0], b.val[0]), vsubq_s16(a.val[1], b.val[1])}};
+}
+
+FGI_INLINE vec_i32 whole_add_products(vec_i16 a, vec_i16 b, vec_i32 sum)
+{
+    FGI_UNROLL
+    for (int i = 0; i < 2; i++) {
+        sum.val[0] = vmlal_s16(sum.val[0], vget_low_s16(a.val[i]), vget_low_s16(b.val[i]));
+        sum.val[1] = vmlal_high_s16(sum.val[1], a.val[i], b.val[i]);
+    }
+    return sum;
+}
+
+FGI_INLINE float32x4_t whole_sum4(const vec_i32 a[4])
+{
+    int32x4_t sum[4];
+    FGI_UNROLL
+    for (int i = 0; i < 4; i++) sum[i] = vaddq_s32(a[i].val[0], a[i].val[1]);
+    return vcvtq_f32_s32(vpaddq_s32(vpaddq_s32(sum[0], sum[1]), vpaddq_s32(sum[2], sum[3])));
 }
 
 FGI_INLINE float vec_sum(vec_f32 a)

@@ -10,6 +10,8 @@
  *     vec_sum4   four sums over lanes, each by the same tree of additions
  *     vec_lookup entries of a table of 64, by LANES numbers of one byte
  *     wide_...   the same in f64
+ *     whole_...  for 2 LANES lanes of i16, whose products are summed in LANES lanes of i32; whole_sum4 gives sums
+ *                as f32
  * n is LANES in loops and less in tails: written as a constant, it costs nothing. */
 #ifndef FGI_VEC_H
 #define FGI_VEC_H
