@@ -13,7 +13,7 @@ static const double ln_2 = 0.6931471805599453;
 
 /* The score tile should stay in a core's L2 cache beside the packed panels. Rows of scores stand a line further
  * apart than they are long: powers of two would meet in few sets of the cache. */
-enum { SCORE_TILE_BYTES = 256 * 1024, MOST_TILE_ROWS = 192, SCORE_PAD = 16 };
+enum { SCORE_TILE_BYTES = 256 * 1024, SCORE_PAD = 16 };
 
 /* Candidates of a block, beside room for all of one row's. */
 enum { BLOCK_CANDIDATES = 4096 };
@@ -33,10 +33,11 @@ fgi_cpu_job fgi_cpu_job_of(const fgi_kernels *kernels, const fgi_cpu_plan *plan,
     };
 }
 
-static int32_t tile_rows_for(int32_t group, int32_t ld_scores)
+static int32_t tile_rows_for(const fgi_screen *screen, int32_t ld_scores)
 {
+    const int32_t group = screen->row_group;
     int64_t rows = SCORE_TILE_BYTES / ((int64_t)sizeof(float) * ld_scores);
-    if (rows > MOST_TILE_ROWS) rows = MOST_TILE_ROWS;
+    if (rows > screen->most_rows) rows = screen->most_rows;
     return rows < group ? group : (int32_t)(rows / group * group);
 }
 
@@ -75,7 +76,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     s.lanes = plan->panels * screen->panel;
     s.ld_scores = s.lanes + SCORE_PAD;
     s.ldx = (plan->depth + 15) / 16 * 16;
-    s.tile_rows = tile_rows_for(screen->row_group, s.ld_scores);
+    s.tile_rows = tile_rows_for(screen, s.ld_scores);
     const int64_t rows = s.tile_rows;
     fg_status status = fgi_alloc_zero(ledger, rows * s.ldx, sizeof(float), &s.x);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.norm2);
