@@ -353,6 +353,82 @@ static void select_appends_in_order(void **state)
     }
 }
 
+/* Rows 5, 4, .. of a tile, the i-th of which holds i + 1 scores that reach its threshold. */
+static void check_select_rows(int32_t count, int32_t places, int32_t blind, int32_t wanted)
+{
+    enum { ROWS = 6, FIRST = 3 };
+    const int32_t ld = count + 16, chosen = FIRST + ROWS * (ROWS + 1) / 2;
+    float *scores = random_floats_at_end(0, ROWS * ld), threshold[ROWS];
+    int32_t row[ROWS], begin[ROWS + 1] = {FIRST};
+    int32_t *rows = at_end(1, (chosen + FGI_SELECT_SLACK) * (int64_t)sizeof *rows, 0);
+    int32_t *components = at_end(2, (chosen + FGI_SELECT_SLACK) * (int64_t)sizeof *rows, 0);
+    for (int32_t i = 0; i < ROWS; i++) {
+        row[i] = ROWS - 1 - i;
+        threshold[i] = i == blind ? -INFINITY : 10.0f * (float)(i + 1);
+        for (int32_t j = 0; j <= i; j++) scores[row[i] * ld + j * (count / ROWS)] = threshold[i];
+    }
+    const fgi_select_rows_args args = {
+        .scores = scores,
+        .ld_scores = ld,
+        .count = count,
+        .row = row,
+        .threshold = threshold,
+        .rows = ROWS,
+        .places = places,
+        .begin = begin,
+        .chosen = rows,
+        .component = components,
+    };
+    assert_int_equal(table->select_rows(&args), wanted);
+    for (int32_t i = 0, at = FIRST; i < wanted; i++) {
+        assert_int_equal(begin[i], at);
+        assert_int_equal(begin[i + 1], at + i + 1);
+        for (int32_t j = 0; j <= i; j++, at++) {
+            assert_int_equal(rows[at], row[i]);
+            assert_int_equal(components[at], j * (count / ROWS));
+        }
+    }
+}
+
+static void select_rows_knows_where_to_end(void **state)
+{
+    (void)state;
+    for (int32_t count = 16; count <= 256; count += 16) {
+        check_select_rows(count, 1000, -1, 6);
+        check_select_rows(count, 1000, 4, 4);        /* all of it was asked for */
+        check_select_rows(count, 3 + count, -1, 1);  /* the second row may not find room */
+        check_select_rows(count, 12 + count, -1, 4); /* the fifth begins at 13 */
+        check_select_rows(count, 13 + count, -1, 5);
+        check_select_rows(count, 2 + count, -1, 0);
+    }
+}
+
+static void select_rows_ends_before_a_row_without(void **state)
+{
+    (void)state;
+    _Alignas(64) const float scores[16] = {0};
+    int32_t rows[32 + FGI_SELECT_SLACK], components[32 + FGI_SELECT_SLACK];
+    const float lacks[] = {1, INFINITY, NAN};
+    for (int i = 0; i < 3; i++) {
+        const float threshold[] = {0, lacks[i]};
+        int32_t begin[3] = {0};
+        const fgi_select_rows_args args = {
+            .scores = scores,
+            .ld_scores = 16,
+            .count = 16,
+            .row = (const int32_t[]){0, 0},
+            .threshold = threshold,
+            .rows = 2,
+            .places = 32,
+            .begin = begin,
+            .chosen = rows,
+            .component = components,
+        };
+        assert_int_equal(table->select_rows(&args), 1);
+        assert_int_equal(begin[1], 16);
+    }
+}
+
 /* ---- choosing a table */
 
 static void pick_knows_names(void **state)
@@ -399,6 +475,8 @@ int main(void)
         cmocka_unit_test(scores_carry_what_is_not_finite),
         cmocka_unit_test(scores_keep_their_bound_at_worst),
         cmocka_unit_test(select_appends_in_order),
+        cmocka_unit_test(select_rows_knows_where_to_end),
+        cmocka_unit_test(select_rows_ends_before_a_row_without),
     };
     make_regions();
     int failed = cmocka_run_group_tests(choosing, NULL, NULL);

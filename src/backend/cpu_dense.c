@@ -8,7 +8,6 @@
 
 #include "cpu_refine.h"
 
-#include <math.h>   /* isfinite */
 #include <string.h> /* memcpy, memset */
 
 static int64_t lanes_of(const fgi_cpu_plan *plan)
@@ -54,18 +53,14 @@ static bool pays(const fgi_cpu_plan *plan, int64_t candidates, int64_t rows)
     return candidates * candidate >= rows * lanes_of(plan) * any;
 }
 
-bool fgi_cpu_dense_suits(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows)
+bool fgi_cpu_dense_suits(const fgi_cpu_job *job, fgi_cpu_scratch *s)
 {
-    fgi_cpu_block *b = &s->block;
-    int64_t candidates = 0, counted = 0;
-    for (int32_t r = 0; r < rows; r++) {
-        if (!isfinite(s->norm2[r])) continue;
-        const float threshold = (float)fgi_cpu_first_threshold(job, s, r);
-        candidates += job->kernels->select(s->scores + (int64_t)r * s->ld_scores, s->lanes,
-                                           threshold, r, b->row, b->component);
-        counted++;
+    int64_t candidates = 0;
+    for (int32_t at = 0; at < s->open.count; at += s->block.rows) {
+        fgi_cpu_gather(job, s, at);
+        candidates += s->block.count;
     }
-    return counted > 0 && pays(job->plan, candidates, counted);
+    return s->open.count > 0 && pays(job->plan, candidates, s->open.count);
 }
 
 /* Closes the gaps that bad rows leave. */

@@ -11,8 +11,8 @@ fg_status fgi_cpu_dense_sums_create(fgi_ledger *ledger, const fgi_cpu_plan *plan
                                     fgi_cpu_dense_sums *out);
 void fgi_cpu_dense_sums_destroy(fgi_cpu_dense_sums *sums);
 
-/* Whether so many components matter to these loaded and screened rows that taking all of them is faster. */
-bool fgi_cpu_dense_suits(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows);
+/* Whether so many components matter to screened open rows, by their first thresholds, that taking all is faster. */
+bool fgi_cpu_dense_suits(const fgi_cpu_job *job, fgi_cpu_scratch *s);
 
 /* Loaded open rows, which move together: fills the block's most and sum for each, and adds to dense sums. False, with
  * nothing done: a row is so long that distances might overflow. */

@@ -23,54 +23,66 @@ static const double margins_below = 2.0;
 /* A guess of ranks serves the next rows: the first rows of a shard come few at a time. */
 enum { ROWS_WITHOUT_GUESS = 8 };
 
-double fgi_cpu_first_threshold(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t row)
+/* Kernels compare in f32: always downwards, so that every look is deeper. */
+static float round_down(double threshold)
+{
+    const double below = threshold - fabs(threshold) * 0x1p-23 - FLT_MIN;
+    return below > -FLT_MAX ? (float)below : -INFINITY;
+}
+
+void fgi_cpu_first_thresholds(const fgi_cpu_job *job, fgi_cpu_scratch *s)
 {
     const fgi_cpu_plan *plan = job->plan;
-    const double reach = plan->kind == FGI_HARD ? 0.0 : job->cut;
-    const double margin = margins_below * (plan->margin + plan->margin_slope * s->norm2[row]);
-    return s->row_max[row] - (reach > s->rank_gap ? reach : s->rank_gap) - margin;
+    const double cut = plan->kind == FGI_HARD ? 0.0 : job->cut;
+    const double reach = cut > s->rank_gap ? cut : s->rank_gap;
+    for (int32_t i = 0; i < s->open.count; i++) {
+        const int32_t row = s->open.row[i];
+        const double norm2 = s->norm2[row];
+        const double margin = margins_below * (plan->margin + plan->margin_slope * norm2);
+        /* nothing to screen, or scores that may be beyond f32 */
+        const bool blind = plan->k == 1 || !(norm2 <= plan->most_norm2);
+        s->open.threshold[i] = blind ? -INFINITY : round_down(s->row_max[row] - reach - margin);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ gather */
 
-static int32_t every_living_component(const fgi_cpu_plan *plan, int32_t *component)
+/* Appends every living component to the block, for one row. */
+static void gather_all(const fgi_cpu_plan *plan, fgi_cpu_block *b, int32_t row, float *threshold)
 {
-    int32_t count = 0;
-    for (int32_t j = 0; j < plan->k; j++)
-        if (plan->offset[j] != -INFINITY) component[count++] = j;
-    return count;
-}
-
-/* Appends candidates of one row. The kernel compares in f32: the threshold in force is rounded, always
- * downwards, so that every look is deeper. */
-static void gather_row(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t row, double *threshold)
-{
-    const fgi_cpu_plan *plan = job->plan;
-    fgi_cpu_block *b = &s->block;
-    int32_t *rows = b->row + b->count, *components = b->component + b->count, found = 0;
-    *threshold = (float)(*threshold - fabs(*threshold) * 0x1p-23 - FLT_MIN);
-    if (*threshold > -FLT_MAX && plan->k > 1 && s->norm2[row] <= plan->most_norm2)
-        found = job->kernels->select(s->scores + (int64_t)row * s->ld_scores, s->lanes,
-                                     (float)*threshold, row, rows, components);
-    if (found == 0) { /* nothing to screen, or scores that may be beyond f32: none is left out */
-        found = every_living_component(plan, components);
-        for (int32_t c = 0; c < found; c++) rows[c] = row;
-        *threshold = -INFINITY;
+    for (int32_t j = 0; j < plan->k; j++) {
+        if (plan->offset[j] == -INFINITY) continue;
+        b->row[b->count] = row;
+        b->component[b->count++] = j;
     }
-    b->count += found;
+    b->begin[++b->rows] = b->count;
+    *threshold = -INFINITY;
 }
 
-static void gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
+void fgi_cpu_gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
 {
     fgi_cpu_block *b = &s->block;
     const bool guesses = !job->rows.exact_rank || job->rows.top <= 1 || s->rank_gap > 0.0;
     const int32_t most_rows = guesses ? s->tile_rows : ROWS_WITHOUT_GUESS;
+    const int32_t left = s->open.count - at, rows = left < most_rows ? left : most_rows;
     b->rows = b->count = b->begin[0] = 0;
-    while (b->rows < most_rows && at + b->rows < s->open.count &&
-           b->capacity - b->count >= job->plan->k) {
+    while (b->rows < rows) {
+        b->rows += job->kernels->select_rows(&(fgi_select_rows_args){
+            .scores = s->scores,
+            .ld_scores = s->ld_scores,
+            .count = s->lanes,
+            .row = s->open.row + at + b->rows,
+            .threshold = s->open.threshold + at + b->rows,
+            .rows = rows - b->rows,
+            .places = b->capacity,
+            .begin = b->begin + b->rows,
+            .chosen = b->row,
+            .component = b->component,
+        });
+        b->count = b->begin[b->rows];
+        if (b->rows == rows || b->capacity - b->count < s->lanes) break;
         const int32_t i = at + b->rows;
-        gather_row(job, s, s->open.row[i], &s->open.threshold[i]);
-        b->begin[++b->rows] = b->count;
+        gather_all(job->plan, b, s->open.row[i], &s->open.threshold[i]);
     }
 }
 
@@ -140,7 +152,7 @@ static void choose_nearest(fgi_cpu_block *b)
 void fgi_cpu_refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
 {
     fgi_cpu_block *b = &s->block;
-    gather(job, s, at);
+    fgi_cpu_gather(job, s, at);
     evaluate(job, s, at);
     if (job->plan->kind == FGI_HARD) {
         choose_nearest(b);
@@ -186,10 +198,10 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32
 
 bool fgi_cpu_is_complete(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at, int32_t i)
 {
-    double *threshold = &s->open.threshold[at + i];
+    float *threshold = &s->open.threshold[at + i];
     if (*threshold == -INFINITY) return true;
     const double needed = threshold_needed(job, s, i, *threshold);
     if (*threshold <= needed) return true;
-    *threshold = needed;
+    *threshold = round_down(needed);
     return false;
 }

@@ -5,11 +5,13 @@
 #define FGI_CPU_REFINE_H
 #include "cpu_tile.h"
 
-/* How deep to look first for a screened row. */
-double fgi_cpu_first_threshold(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t row);
+/* How deep to look first for the open rows of a screened tile. */
+void fgi_cpu_first_thresholds(const fgi_cpu_job *job, fgi_cpu_scratch *s);
 
-/* Fills the block with candidates of open rows from `at` on, as many as it has room for, at least one: values, most, and
- * shares. */
+/* Fills the block with candidates of open rows from `at` on, as many as it has room for, at least one. */
+void fgi_cpu_gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at);
+
+/* The same, and their values, most, and shares. */
 void fgi_cpu_refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at);
 
 /* Whether row i of a block that begins at open row `at` has all candidates that matter. If not, its threshold is lowered

@@ -13,7 +13,7 @@ static const double ln_2 = 0.6931471805599453;
 
 /* The score tile should stay in a core's L2 cache beside the packed panels. Rows of scores stand a line further
  * apart than they are long: powers of two would meet in few sets of the cache. */
-enum { SCORE_TILE_BYTES = 256 * 1024, MOST_TILE_ROWS = 192, SCORE_PAD = 16 };
+enum { SCORE_TILE_BYTES = 256 * 1024, SCORE_PAD = 16 };
 
 /* Candidates of a block, beside room for all of one row's. */
 enum { BLOCK_CANDIDATES = 4096 };
@@ -33,16 +33,17 @@ fgi_cpu_job fgi_cpu_job_of(const fgi_kernels *kernels, const fgi_cpu_plan *plan,
     };
 }
 
-static int32_t tile_rows_for(int32_t group, int32_t ld_scores)
+static int32_t tile_rows_for(const fgi_screen *screen, int32_t ld_scores)
 {
+    const int32_t group = screen->row_group;
     int64_t rows = SCORE_TILE_BYTES / ((int64_t)sizeof(float) * ld_scores);
-    if (rows > MOST_TILE_ROWS) rows = MOST_TILE_ROWS;
+    if (rows > screen->most_rows) rows = screen->most_rows;
     return rows < group ? group : (int32_t)(rows / group * group);
 }
 
-static fg_status block_create(fgi_ledger *ledger, int32_t k, int32_t rows, fgi_cpu_block *b)
+static fg_status block_create(fgi_ledger *ledger, int32_t lanes, int32_t rows, fgi_cpu_block *b)
 {
-    b->capacity = k + BLOCK_CANDIDATES;
+    b->capacity = lanes + BLOCK_CANDIDATES;
     const int64_t places = (int64_t)b->capacity + FGI_SELECT_SLACK;
     FG_TRY(fgi_alloc(ledger, (int64_t)rows + 1, sizeof(int32_t), &b->begin));
     FG_TRY(fgi_alloc(ledger, rows, sizeof(double), &b->most));
@@ -52,7 +53,7 @@ static fg_status block_create(fgi_ledger *ledger, int32_t k, int32_t rows, fgi_c
     FG_TRY(fgi_alloc(ledger, places, sizeof(float), &b->distance));
     FG_TRY(fgi_alloc(ledger, places, sizeof(float), &b->share));
     FG_TRY(fgi_alloc(ledger, places, sizeof(double), &b->value));
-    return fgi_alloc(ledger, k, sizeof(int32_t), &b->order);
+    return fgi_alloc(ledger, lanes, sizeof(int32_t), &b->order);
 }
 
 static void block_destroy(fgi_cpu_block *b)
@@ -75,7 +76,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     s.lanes = plan->panels * screen->panel;
     s.ld_scores = s.lanes + SCORE_PAD;
     s.ldx = (plan->depth + 15) / 16 * 16;
-    s.tile_rows = tile_rows_for(screen->row_group, s.ld_scores);
+    s.tile_rows = tile_rows_for(screen, s.ld_scores);
     const int64_t rows = s.tile_rows;
     fg_status status = fgi_alloc_zero(ledger, rows * s.ldx, sizeof(float), &s.x);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.norm2);
@@ -85,8 +86,8 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = fgi_alloc(ledger, rows * s.ld_scores, sizeof(float), &s.scores);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.row_max);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(int32_t), &s.open.row);
-    if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(double), &s.open.threshold);
-    if (status == FG_OK) status = block_create(ledger, plan->k, s.tile_rows, &s.block);
+    if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.open.threshold);
+    if (status == FG_OK) status = block_create(ledger, s.lanes, s.tile_rows, &s.block);
     if (status == FG_OK) status = fgi_cpu_dense_sums_create(ledger, plan, &s.dense);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
@@ -215,9 +216,11 @@ static void pass_over(const fgi_cpu_job *job, int32_t row, const outcome *to)
 
 /* -------------------------------------------------------------------------------------- accumulate */
 
-/* A row's density, and what it may lack. */
+/* What rows add to statistics besides their pairs. */
 typedef struct totals {
-    double most, product; /* log2 of density: most + log2(product) */
+    int64_t rows;
+    double most, product; /* log2 of the rows' densities: most + log2(product) */
+    double lacking;       /* components left out, each row's divided by its sum */
     int32_t factors;
 } totals;
 
@@ -228,35 +231,36 @@ static void settle(totals *t)
     t->factors = 0;
 }
 
-static void add_density(const fgi_cpu_block *b, int32_t i, totals *t)
+static void add_row(const fgi_cpu_block *b, int32_t i, totals *t)
 {
+    t->rows++;
     t->most += b->most[i];
     t->product *= b->sum[i];
     if (++t->factors == LOG_ROWS) settle(t);
 }
 
 /* Of candidates left out, each has less than 2^-cut of the best one's share. */
-static void add_row(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t at, int32_t i,
-                    totals *t, fgi_stats *stats)
+static void add_totals(const fgi_cpu_job *job, totals *t, fgi_stats *stats)
 {
-    const fgi_cpu_block *b = &s->block;
-    stats->rows++;
-    add_density(b, i, t);
-    if (job->plan->kind != FGI_HARD && s->open.threshold[at + i] > -INFINITY)
-        stats->dropped +=
-            (job->plan->k - (b->begin[i + 1] - b->begin[i])) * job->dropped / b->sum[i];
+    settle(t);
+    stats->rows += t->rows;
+    stats->objective += job->plan->kind == FGI_HARD ? -t->most : ln_2 * t->most;
+    stats->dropped += t->lacking * job->dropped;
 }
 
 static void add_masses(const fgi_cpu_block *b, fgi_stats *stats)
 {
+    double *mass = stats->mass, *square = stats->kind == FGI_DIAGONAL ? NULL : stats->square;
+    int64_t survivors = 0;
     for (int32_t c = 0; c < b->count; c++) {
         if (b->share[c] == 0.0f) continue;
         const int32_t j = b->component[c];
         const double share = b->share[c];
-        stats->mass[j] += share;
-        if (stats->kind != FGI_DIAGONAL) stats->square[j] += share * b->distance[c];
-        stats->survivors++;
+        mass[j] += share;
+        if (square) square[j] += share * b->distance[c];
+        survivors++;
     }
+    stats->survivors += survivors;
 }
 
 static void add_pairs(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stats *stats)
@@ -277,50 +281,60 @@ static void add_pairs(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stat
     job->kernels->add_moments(&moments);
 }
 
+/* A row that wants more candidates: for now it adds nothing. */
+static void put_back(fgi_cpu_scratch *s, int32_t at, int32_t i, int32_t place)
+{
+    fgi_cpu_block *b = &s->block;
+    for (int32_t c = b->begin[i]; c < b->begin[i + 1]; c++) b->share[c] = 0.0f;
+    s->open.row[place] = s->open.row[at + i];
+    s->open.threshold[place] = s->open.threshold[at + i];
+}
+
 /* Tells and adds the rows of a block that are complete; the others go back to the open rows, of which `kept` come before.
  * Gives their new number back. */
 static int32_t finish_block(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at, int32_t kept,
                             const outcome *to)
 {
-    fgi_cpu_block *b = &s->block;
+    const fgi_cpu_block *b = &s->block;
+    const bool soft = job->plan->kind != FGI_HARD;
     totals t = {.product = 1.0};
     for (int32_t i = 0; i < b->rows; i++) {
-        const int32_t row = s->open.row[at + i];
-        if (fgi_cpu_is_complete(job, s, at, i)) {
-            tell_row(job, b, i, to->place + row, to->results);
-            if (to->stats) add_row(job, s, at, i, &t, to->stats);
+        if (!fgi_cpu_is_complete(job, s, at, i)) {
+            put_back(s, at, i, kept++);
             continue;
         }
-        for (int32_t c = b->begin[i]; c < b->begin[i + 1]; c++) b->share[c] = 0.0f;
-        s->open.row[kept] = row;
-        s->open.threshold[kept++] = s->open.threshold[at + i];
+        tell_row(job, b, i, to->place + s->open.row[at + i], to->results);
+        add_row(b, i, &t);
+        if (soft && s->open.threshold[at + i] > -INFINITY)
+            t.lacking += (job->plan->k - (b->begin[i + 1] - b->begin[i])) / (double)b->sum[i];
     }
     if (to->stats) {
-        settle(&t);
-        to->stats->objective += job->plan->kind == FGI_HARD ? -t.most : ln_2 * t.most;
+        add_totals(job, &t, to->stats);
         add_pairs(job, s, to->stats);
     }
     return kept;
 }
 
-/* All rows of a tile but bad ones, which are counted and told as such. */
-static void open_rows(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows, const outcome *to)
+/* All rows of a tile but bad ones. */
+static void open_rows(fgi_cpu_scratch *s, int32_t rows)
 {
     s->open.count = 0;
-    for (int32_t r = 0; r < rows; r++) {
-        if (isfinite(s->norm2[r]))
-            s->open.row[s->open.count++] = r;
-        else
-            pass_over(job, r, to);
-    }
+    for (int32_t r = 0; r < rows; r++)
+        if (isfinite(s->norm2[r])) s->open.row[s->open.count++] = r;
+}
+
+static void pass_over_bad_rows(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t rows,
+                               const outcome *to)
+{
+    for (int32_t r = 0; s->open.count < rows && r < rows; r++)
+        if (!isfinite(s->norm2[r])) pass_over(job, r, to);
 }
 
 static void absorb_sparse(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows,
                           const outcome *to)
 {
     if (job->plan->k > 1) screen_tile(job, s, rows);
-    for (int32_t i = 0; i < s->open.count; i++)
-        s->open.threshold[i] = fgi_cpu_first_threshold(job, s, s->open.row[i]);
+    fgi_cpu_first_thresholds(job, s);
     while (s->open.count > 0) {
         int32_t kept = 0;
         for (int32_t at = 0; at < s->open.count; at += s->block.rows) {
@@ -334,17 +348,14 @@ static void absorb_sparse(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t ro
 static bool absorb_dense(const fgi_cpu_job *job, fgi_cpu_scratch *s, const outcome *to)
 {
     if (!fgi_cpu_dense_tile(job, s)) return false;
-    const int32_t rows = s->open.count;
     totals t = {.product = 1.0};
-    for (int32_t i = 0; i < rows; i++) {
+    for (int32_t i = 0; i < s->open.count; i++) {
         tell_row(job, &s->block, i, to->place + s->open.row[i], to->results);
-        add_density(&s->block, i, &t);
+        add_row(&s->block, i, &t);
     }
     if (to->stats) {
-        to->stats->rows += rows;
-        to->stats->survivors += (int64_t)rows * job->plan->k;
-        settle(&t);
-        to->stats->objective += ln_2 * t.most;
+        to->stats->survivors += t.rows * job->plan->k;
+        add_totals(job, &t, to->stats);
     }
     return true;
 }
@@ -366,8 +377,10 @@ static bool is_dense(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view *
     const int32_t most = s->tile_rows < FGI_CPU_PROBE_ROWS ? s->tile_rows : FGI_CPU_PROBE_ROWS;
     const fg_view probe = rows_from(rows, 0, most);
     load_tile(job, s, &probe);
+    open_rows(s, (int32_t)probe.rows);
     screen_tile(job, s, (int32_t)probe.rows);
-    return fgi_cpu_dense_suits(job, s, (int32_t)probe.rows);
+    fgi_cpu_first_thresholds(job, s);
+    return fgi_cpu_dense_suits(job, s);
 }
 
 void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const fg_view *rows,
@@ -379,7 +392,8 @@ void fgi_cpu_tile_absorb(const fgi_cpu_job *job, fgi_cpu_scratch *scratch, const
         const fg_view tile = rows_from(rows, to.place, scratch->tile_rows);
         const int32_t count = (int32_t)tile.rows;
         load_tile(job, scratch, &tile);
-        open_rows(job, scratch, count, &to);
+        open_rows(scratch, count);
+        pass_over_bad_rows(job, scratch, count, &to);
         if (!dense || !absorb_dense(job, scratch, &to)) absorb_sparse(job, scratch, count, &to);
     }
     if (stats) fgi_cpu_dense_flush(job, scratch, stats);

@@ -10,8 +10,8 @@
  * value below the row's threshold. */
 typedef struct fgi_cpu_open_rows {
     int32_t count;
-    int32_t *row;      /* tile_rows */
-    double *threshold; /* tile_rows */
+    int32_t *row;     /* tile_rows */
+    float *threshold; /* tile_rows; -inf: every component is taken */
 } fgi_cpu_open_rows;
 
 /* Candidates of some of those rows, row after row, by rising component number. */

@@ -64,6 +64,18 @@ typedef struct fgi_scores_args {
     float *row_max;    /* rows: raised to the row's largest score that is a number */
 } fgi_scores_args;
 
+/* The components of rows whose scores reach thresholds. */
+typedef struct fgi_select_rows_args {
+    const float *scores;      /* rows of ld_scores elements; 64-byte aligned */
+    int32_t ld_scores, count; /* multiples of 16; count: scores of a row */
+    const int32_t *row;       /* rows: their places in scores */
+    const float *threshold;   /* rows */
+    int32_t rows, places;
+    int32_t *begin; /* rows + 1: row i goes to begin[i] .. begin[i + 1] - 1; begin[0] is given */
+    int32_t *FGI_RESTRICT chosen; /* places + FGI_SELECT_SLACK, like component */
+    int32_t *FGI_RESTRICT component;
+} fgi_select_rows_args;
+
 /* Pairs of a row and a component, those of one row side by side. */
 typedef struct fgi_pairs {
     int32_t count;
@@ -140,6 +152,7 @@ typedef struct fgi_screen {
     const char *name;
     int32_t panel;      /* components side by side in a packed panel: a multiple of 16 */
     int32_t row_group;  /* rows of the register tile: tiles should be a multiple */
+    int32_t most_rows;  /* of a tile: more would not make reading a panel any cheaper */
     double factor_loss; /* relative error of one product by what was rounded off its factors */
 
     size_t (*panel_bytes)(int32_t depth); /* of a packed panel: a multiple of 64 */
@@ -182,6 +195,10 @@ typedef struct fgi_kernels {
      * appended. Returns how many were appended. NaN is never selected. */
     int32_t (*select)(const float *scores, int32_t count, float threshold, int32_t row,
                       int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components);
+
+    /* The same for rows one after the other, to component and chosen. Ends before a row that has none, whose threshold is
+     * -inf, or that finds less than count places; returns how many rows came before. */
+    int32_t (*select_rows)(const fgi_select_rows_args *a);
 
     /* Without scale, the same bits as scan_l2[FG_F32] for the same two vectors. */
     void (*distances)(const fgi_distances_args *a);

@@ -249,9 +249,10 @@ SCREEN(bf16x3, BF16X3)
 
 #define SCREEN_ENTRY(screen, loss)                                                                 \
     {                                                                                              \
-        .name = #screen, .panel = GROUP, .row_group = GROUP, .factor_loss = loss,                  \
-        .panel_bytes = panel_bytes_##screen, .group_bytes = group_bytes_##screen,                  \
-        .pack = pack_##screen, .prepare = prepare_##screen, .scores = scores_##screen              \
+        .name = #screen, .panel = GROUP, .row_group = GROUP, .most_rows = 6 * GROUP,               \
+        .factor_loss = loss, .panel_bytes = panel_bytes_##screen,                                  \
+        .group_bytes = group_bytes_##screen, .pack = pack_##screen, .prepare = prepare_##screen,   \
+        .scores = scores_##screen                                                                  \
     }
 
 const fgi_screen fgi_screens_amx[FGI_AMX_SCREENS] = {

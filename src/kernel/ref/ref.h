@@ -43,6 +43,7 @@ FGI_SCAN_DTYPES(FGI_X)
 extern const fgi_screen fgi_screen_ref;
 int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t row,
                        int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components);
+int32_t fgi_select_rows_ref(const fgi_select_rows_args *a);
 void fgi_distances_ref(const fgi_distances_args *a);
 void fgi_sqdist_scaled_ref(const float *x, const float *means, const float *scale, int32_t ld,
                            int32_t d, const int32_t *index, int32_t count, float *FGI_RESTRICT out);

@@ -32,6 +32,7 @@ const fgi_screen fgi_screen_ref = {
     .name = "f64",
     .panel = FGI_REF_PANEL,
     .row_group = 1,
+    .most_rows = 48,
     .panel_bytes = panel_bytes,
     .pack = pack,
     .scores = score_rows,

@@ -12,6 +12,7 @@ const fgi_kernels fgi_kernels_ref = {
     .screen_count = 1,
     .load = {FGI_LOAD_DTYPES(LOAD)},
     .select = fgi_select_ref,
+    .select_rows = fgi_select_rows_ref,
     .distances = fgi_distances_ref,
     .sqdist_scaled = fgi_sqdist_scaled_ref,
     .evaluate = fgi_evaluate_ref,

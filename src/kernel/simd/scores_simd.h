@@ -13,6 +13,9 @@
 /* a block of 256 x 32 lanes of f32 is 32 KiB of the 48 that L1 holds; the rest is for x */
 enum { PANEL = 2 * LANES, DEPTH_BLOCK = 256 };
 
+/* the fewer, the nearer are scores when they are chosen from; 24 rows were no faster (bench/NOTES.md) */
+enum { MOST_ROWS = 48 };
+
 /* Some rows by one panel by one block of depth. The first block starts from bias and slope, the others from
  * the scores so far. */
 typedef struct score_tile {
@@ -20,6 +23,7 @@ typedef struct score_tile {
     float *scores;
     int32_t ldx, depth, ld_scores;
     bool first;
+    vec_f32 *largest; /* of each row, lane by lane; NULL before the last block */
 } score_tile;
 
 FGI_INLINE vec_f32 start_of(const score_tile *t, int32_t r, int32_t lane)
@@ -53,6 +57,7 @@ FGI_INLINE void multiply(const score_tile *t, const int32_t rows)
         float *scores = t->scores + (int64_t)r * t->ld_scores;
         vec_store(scores, LANES, sum[r][0]);
         vec_store(scores + LANES, LANES, sum[r][1]);
+        if (t->largest) t->largest[r] = vec_max(sum[r][0], vec_max(sum[r][1], t->largest[r]));
     }
 }
 
@@ -68,22 +73,13 @@ static void (*const multiply_rows[])(const score_tile *) = {FGI_ROW_COUNTS(MULTI
 #undef MULTIPLY
 #undef MULTIPLY_ENTRY
 
-static void raise_row_max(const fgi_scores_args *a)
-{
-    for (int32_t r = 0; r < a->rows; r++) {
-        const float *scores = a->scores + (int64_t)r * a->ld_scores;
-        vec_f32 largest = vec_splat(a->row_max[r]);
-        for (int32_t j = 0; j < a->panels * PANEL; j += LANES)
-            largest = vec_max(vec_load(scores + j, LANES, FG_F32), largest);
-        a->row_max[r] = vec_largest(largest);
-    }
-}
-
 static void score_rows(const fgi_scores_args *a)
 {
     const float *x = a->x, *weights = a->packed;
     const int32_t blocks = (a->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
     const int32_t block = (a->depth + blocks - 1) / blocks;
+    vec_f32 largest[FGI_MOST_TILE_ROWS];
+    for (int32_t r = 0; r < a->rows; r++) largest[r] = vec_splat(a->row_max[r]);
     for (int32_t panel = 0; panel < a->panels; panel++) {
         for (int32_t p = 0; p < a->depth; p += block) {
             for (int32_t r = 0; r < a->rows; r += ROW_GROUP) {
@@ -99,12 +95,13 @@ static void score_rows(const fgi_scores_args *a)
                     .depth = a->depth - p < block ? a->depth - p : block,
                     .ld_scores = a->ld_scores,
                     .first = p == 0,
+                    .largest = p + block < a->depth ? NULL : largest + r,
                 };
                 multiply_rows[a->rows - r < ROW_GROUP ? a->rows - r : ROW_GROUP](&tile);
             }
         }
     }
-    raise_row_max(a);
+    for (int32_t r = 0; r < a->rows; r++) a->row_max[r] = vec_largest(largest[r]);
 }
 
 static size_t panel_bytes(int32_t depth)
@@ -121,6 +118,7 @@ static const fgi_screen f32_screen = {
     .name = "f32",
     .panel = PANEL,
     .row_group = ROW_GROUP,
+    .most_rows = MOST_ROWS,
     .panel_bytes = panel_bytes,
     .pack = pack,
     .scores = score_rows,

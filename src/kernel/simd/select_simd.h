@@ -32,16 +32,35 @@ FGI_INLINE void select_step(const float *scores, int32_t j, const int vectors, v
     }
 }
 
-static int32_t select_scores(const float *scores, int32_t count, float threshold, int32_t row,
-                             int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components)
+FGI_INLINE void select_all(const float *scores, int32_t count, float threshold, selection *s)
 {
     const vec_f32 bound = vec_splat(threshold);
     const int32_t whole = count / SELECT_STEP * SELECT_STEP;
-    selection s = {.row = row, .rows = rows, .components = components};
     for (int32_t j = 0; j < whole; j += SELECT_STEP)
-        select_step(scores, j, SELECT_VECTORS, bound, &s);
-    for (int32_t j = whole; j < count; j += LANES) select_step(scores, j, 1, bound, &s);
+        select_step(scores, j, SELECT_VECTORS, bound, s);
+    for (int32_t j = whole; j < count; j += LANES) select_step(scores, j, 1, bound, s);
+}
+
+static int32_t select_scores(const float *scores, int32_t count, float threshold, int32_t row,
+                             int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components)
+{
+    selection s = {.row = row, .rows = rows, .components = components};
+    select_all(scores, count, threshold, &s);
     return s.count;
+}
+
+static int32_t select_rows(const fgi_select_rows_args *a)
+{
+    selection s = {.rows = a->chosen, .components = a->component, .count = a->begin[0]};
+    for (int32_t i = 0; i < a->rows; i++) {
+        const int32_t begin = s.count;
+        if (a->threshold[i] == -INFINITY || a->places - begin < a->count) return i;
+        s.row = a->row[i];
+        select_all(a->scores + (int64_t)s.row * a->ld_scores, a->count, a->threshold[i], &s);
+        if (s.count == begin) return i;
+        a->begin[i + 1] = s.count;
+    }
+    return a->rows;
 }
 
 #endif

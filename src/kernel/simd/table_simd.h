@@ -24,6 +24,7 @@ const fgi_kernels FGI_TABLE = {
              [FG_U8] = load_u8,
              [FG_F64] = load_f64},
     .select = select_scores,
+    .select_rows = select_rows,
     .distances = distances,
     .sqdist_scaled = sqdist_scaled,
     .evaluate = evaluate,
