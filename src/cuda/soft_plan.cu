@@ -11,7 +11,7 @@
  * |y|^2, each in three halves (soft_layout.cuh), come last, when the sum becomes small.
  *
  * A component is tight if h (d + |m|^2) > most_term: then the terms are too large for that. It takes part with a smaller
- * h, hence with values above its own, and rows to which these matter are left to kernels that take differences.
+ * h where they are beyond largest_term, hence with values above its own, and rows to which these matter are left to kernels that take differences.
  *
  * With N, S, Q a component's sums of r, r y and r |y|^2, where r is as its halves add up to in all three:
  *     sum of r |y - m|^2 = Q - 2 <m, S> + N |m|^2
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     }
     mean2 = fgi_warp_reduce(mean2, fgi_add());
     const double variance = alive ? p.variances[j] : 1.0, own = 0.5 * log2_e / (variance * up * up),
-                 most = most_term(m) / (m.d + mean2), h = fmin(own, most);
+                 length2 = m.d + mean2, h = fmin(own, largest_term / length2);
     for (int32_t c = lane; c < ld && j < m.k; c += 32) {
         const double mean = alive && c < m.d ? up * (float)p.means[(int64_t)j * m.d + c] : 0.0;
         const double w = write_weight(m, (int64_t)j * ld + c, 2.0 * h * mean);
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     } else {
         write_dead(m, j);
     }
-    if (alive && own > most) mark_tight(m, j);
+    if (alive && own * length2 > most_term(m)) mark_tight(m, j);
 }
 
 /* Statistics of a component. */

@@ -11,7 +11,7 @@
  * 1 on SIFT, and variances, which are small beside squares of means there, by as much of themselves.
  *
  * Where y is near m, what matters is small beside terms of the size h m^2: a component is tight if their sum is beyond
- * most_term, or if f16 does not hold an h; it then takes part with all h smaller. To keep that rare, the origin of each
+ * most_term, or if f16 does not hold an h; it takes part with all h smaller where these are far too large. To keep that rare, the origin of each
  * dimension is the mean of the means, weighted by weight / variance: where many components hold a dimension nearly fixed, it
  * is there. Variance in units of the component's mean variance: one that holds all of them fixed, as one of a single row, has no
  * use for an origin nearer by.
@@ -28,9 +28,6 @@ __device__ const double bearable = 4.0;
 
 /* Weights are then within f16. */
 __device__ const double most_weight = 60000.0;
-
-/* Beyond this a component is tight by a single term. */
-__device__ const double most_spread = 8000.0;
 
 /* What a dimension of a component is, in scaled units. */
 struct dimension {
@@ -58,7 +55,7 @@ __device__ double spread_about(const fgi_soft_origin_args &a, int32_t c, double 
         const int64_t at = (int64_t)j * a.d + c;
         const double off = (float)a.params.means[at] - point;
         const double term = off * off / a.params.variances[at];
-        sum += exp(a.params.log_weights[j]) * (term > most_spread ? most_spread : term);
+        sum += exp(a.params.log_weights[j]) * (term > largest_term ? largest_term : term);
     }
     return fgi_warp_reduce(sum, fgi_add());
 }
@@ -127,10 +124,10 @@ __global__ void __launch_bounds__(32 * WARPS)
         terms += i.h * i.mean * i.mean;
         most = fmax(most, i.h);
     }
-    terms = fgi_warp_reduce(terms, fgi_add()) / most_term(m);
+    terms = fgi_warp_reduce(terms, fgi_add());
     most = fgi_warp_reduce(most, fgi_largest()) / most_weight;
-    const bool tight = fmax(terms, most) > 1.0;
-    const double smaller = tight ? 1.0 / fmax(terms, most) : 1.0;
+    const double beyond = fmax(terms / largest_term, most), smaller = beyond > 1.0 ? 1.0 / beyond : 1.0;
+    const bool tight = terms > most_term(m) || most > 1.0;
     double volume = 0.0, peak = 0.0; /* log2 of its square; the value at y = 0 below the largest */
     for (int32_t c = lane; c < half && j < m.k; c += 32) {
         const bool there = alive && c < m.d;
@@ -139,7 +136,7 @@ __global__ void __launch_bounds__(32 * WARPS)
         const double g = -write_weight(m, at + half, -smaller * i.h);
         const double w = write_weight(m, at, 2.0 * g * i.mean);
         if (!there) continue;
-        const bool same = !tight && g > 0.0;
+        const bool same = smaller == 1.0 && g > 0.0;
         volume += log2(two_pi * i.variance * (same ? i.h / g : 1.0));
         if (g > 0.0) peak += 0.25 * w * w / g;
     }

@@ -12,11 +12,15 @@ namespace soft
 
 enum { WARPS = 8 /* a component each */ };
 
-/* A component is tight whose terms are larger than this. In default precision values are then off by no more than sums in f32 of
+/* Terms are held below this, by a smaller h: not far below, since the values of a component whose h is much smaller than its own
+ * are far too high, so that it seems to matter to every row. */
+__device__ const double largest_term = 8000.0;
+
+/* A component is tight whose terms are larger than this. In default precision values are else off by no more than sums in f32 of
  * squared differences are bounded by, (d / 16 + 8) 2^-23 of values of typical size; in fast precision by 2^-12 sqrt(8000). */
 __device__ __forceinline__ double most_term(const fgi_soft_model &m)
 {
-    return m.low_weights ? (m.d / 16.0 + 8.0) * (0.7 * m.d + 40.0) : 8000.0;
+    return m.low_weights ? fmin((m.d / 16.0 + 8.0) * (0.7 * m.d + 40.0), largest_term) : largest_term;
 }
 
 __device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
