@@ -95,7 +95,8 @@ __global__ void __launch_bounds__(32 * WARPS) find_origin(const __grid_constant_
     a.origin[c] = (float)(center + best);
     a.least_ups[c] = (float)exp2(ceil(0.5 * log2(4.0 * most / most_weight)));
     a.spread[c] = least;
-    a.spread[a.d + c] = most <= most_weight * a.ups[c] * a.ups[c] ? now : CUDART_INF;
+    const bool fits = isnan(now) || most <= most_weight * a.ups[c] * a.ups[c]; /* NaN: there are no scales yet */
+    a.spread[a.d + c] = fits ? now : CUDART_INF;
 }
 
 /* One block: planes are made anew only where weights are beyond f16, or terms become much smaller. */
