@@ -23,7 +23,7 @@ static const pass_case overlapping[] = {
     {20000, 300, 128, FG_I8, 0.3, false, 7},
     {5000, 257, 100, FG_F32, 0.5, true, 0},
     {3000, 200, 50, FG_F64, 0.5, false, 1},
-    {20000, 1000, 100, FG_F32, 3, false, 5}, /* separated */
+    {20000, 1000, 100, FG_F32, 2, false, 5}, /* separated */
     {100, 100, 16, FG_F32, 0.2, false, 0},
     {1, 96, 16, FG_F32, 0.2, false, 0},
     {65, 128, 16, FG_F32, 0.2, false, 0},

@@ -12,7 +12,7 @@
 enum {
     CAPABILITY = 90,
     CROWDING =
-        1, /* where the sparse strategy has found too many candidates; what is lost here, too, goes on to others */
+        1, /* where the sparse strategy has found too many candidates, or left too many rows */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */

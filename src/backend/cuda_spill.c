@@ -5,7 +5,7 @@
 #include "cuda_transfer.h"
 
 enum {
-    SPILL_BYTES = 8 << 20, /* of rows as stored, at most */
+    SPILL_BYTES = 4 << 20, /* of rows as stored, at most */
     SPILL_ROWS = 16384, /* at most: kernels are started for as many, whether they are there or not */
     WORD_ROWS = 32,     /* whose bits are one word */
     UNIT_ROWS = 128     /* whose bits are read at once */

@@ -256,7 +256,7 @@ __device__ __forceinline__ uint64_t fgi_wgmma_narrow_operand(uint32_t address)
     return (uint64_t)((address & 0x3ffff) >> 4) | 1ull << 16 | stride << 32 | swizzle_32 << 62;
 }
 
-/* Describes the same memory as the first as an operand whose K runs over its rows: 16 rows of 128 bytes at `address`, aligned to 2048; the
+/* Describes the same memory as the first as an operand whose K runs over its rows: 16 rows of 128 bytes at `address`, aligned to 1024; the
  * next 64 columns lie `chunk_bytes` further on. */
 __device__ __forceinline__ uint64_t fgi_wgmma_rows_operand(uint32_t address, uint32_t chunk_bytes)
 {

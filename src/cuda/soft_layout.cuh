@@ -38,7 +38,7 @@ enum { NORM = 0, NORM_2 = 3, NORM_3 = 5, ONE = 6, SUMMED = 8, NORMALIZER = 12 };
 constexpr float MOST_BESIDE = 50000.0f;
 __device__ const float never = -65504.0f;
 
-/* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d (soft_plan.cu), stay within f16, too. */
+/* Typical norms are d: between 2 and 4 in these units. Slopes, at most most_term / d (soft_terms.cuh), stay within f16, too. */
 __host__ __device__ inline int norm_shift(int32_t d)
 {
     int shift = -2;

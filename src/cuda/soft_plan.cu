@@ -5,7 +5,7 @@
  * weights' halves add up to:
  *     value_j(y) = bias_j + slope_j |y|^2 + <w_j, y> = constant_j - h_j |y - w_j / 2 h_j|^2
  *     slope = -h, w = 2 h m in one half or two, bias = constant - |w|^2 / 4 h
- * so values are those of rows and means that have moved a little: by 2^-12 of their size in one half, by 2^-23 in two, or
+ * so values are those of rows and means that have moved a little: by 2^-11 of their size in one half, by 2^-22 in two, or
  * 2^-25 at least. What is lost otherwise is f32's rounding of terms of the size h (|y|^2 + |m|^2), of which there are few, since
  * the tensor cores sum along the depth, cutting off what is below 2^-23 of the sum at each of depth / 16 steps; slope, bias and
  * |y|^2, each in three halves (soft_layout.cuh), come last, when the sum becomes small.
