@@ -10,6 +10,7 @@
 
 #include <cuda_runtime_api.h> /* cudaMemcpy */
 #include <math.h>             /* isinf */
+#include <string.h>           /* strcmp */
 
 static const pass_case overlapping[] = {
     {20000, 1024, 128, FG_F32, 0.1, false, 0}, /* a row has hundreds of components */
@@ -242,10 +243,10 @@ static void test_long_rows(void **state)
 {
     (void)state;
     if (!gpu) skip();
-    static const float lengths[] = {3e6f, 2e4f, 5e3f, 300.0f};
-    for (int i = 0; i < 4; i++) {
+    static const float lengths[] = {3e6f, 2e4f, 5e3f, 300.0f, 3e6f};
+    for (int i = 0; i < 5; i++) {
         problem p;
-        make_problem(&overlapping[SEPARATED], FGI_SPHERICAL, &p);
+        make_problem(&overlapping[i < 4 ? SEPARATED : 3], FGI_SPHERICAL, &p);
         const int64_t stride = p.how->d + p.how->gap;
         for (int64_t r = 2000; r < 2003; r++) ((float *)p.rows)[r * stride + 7] = lengths[i];
         check(&p);
@@ -281,25 +282,24 @@ static void test_many_left_over(void **state)
     free_problem(&p);
 }
 
-/* Means far from each other, so that a fifth of the components are tight: more rows are left over than there is room for. The
- * pass says so, and is made again, with these absorbed more often. */
-static void check_too_many(const pass_case *c)
+/* softly: whether the soft strategy serves the pass in the end */
+static void check_too_many(problem *p, bool softly)
 {
-    problem p;
-    make_problem(c, FGI_SPHERICAL, &p);
     const fgi_row_request ranked = {.top = 2, .exact_rank = true, .log_density = true},
                           nothing = {0};
     outcome a, b;
-    run_pass(cpu, &p, &ranked, p.kind, &a);
+    run_pass(cpu, p, &ranked, p->kind, &a);
     crowd(gpu);
-    run_pass(gpu, &p, &nothing, p.kind, &b);
-    assert_string_equal(((fgi_cuda_backend *)gpu->backend)->worker->strategy->name, "soft");
-    compare_statistics(&p, &a, &b, false);
+    run_pass(gpu, p, &nothing, p->kind, &b);
+    const char *name = ((fgi_cuda_backend *)gpu->backend)->worker->strategy->name;
+    assert_int_equal(strcmp(name, "soft") == 0, softly);
+    compare_statistics(p, &a, &b, false);
     free_outcome(&a);
     free_outcome(&b);
-    free_problem(&p);
 }
 
+/* Means far from each other, so that a fifth of the components are tight: more rows are left over than there is room for. The
+ * pass says so, and is made again, with these absorbed more often. */
 static void test_too_many_left_over(void **state)
 {
     (void)state;
@@ -308,8 +308,25 @@ static void test_too_many_left_over(void **state)
         {100003, 300, 100, FG_F32, 2.6, false, 3},
         {80000, 200, 200, FG_F32, 2.85, false, 0}, /* room for a number of rows of its own */
     };
-    check_too_many(&cases[0]);
-    check_too_many(&cases[1]);
+    for (int i = 0; i < 2; i++) {
+        problem p;
+        make_problem(&cases[i], FGI_SPHERICAL, &p);
+        check_too_many(&p, true);
+        free_problem(&p);
+    }
+}
+
+/* So many long rows that in their units the others are nothing: the pass says so, and is made again by another strategy. */
+static void test_rows_that_spoil_the_scale(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    problem p;
+    make_problem(&overlapping[2], FGI_SPHERICAL, &p);
+    const int64_t stride = p.how->d + p.how->gap;
+    for (int64_t r = 2000; r < p.how->n; r += 3) ((float *)p.rows)[r * stride + 7] = 3e6f;
+    check_too_many(&p, false);
+    free_problem(&p);
 }
 
 int main(void)
@@ -319,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_tight_components),   cmocka_unit_test(test_constant_features),
         cmocka_unit_test(test_fixed_features),     cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_many_left_over),     cmocka_unit_test(test_too_many_left_over),
+        cmocka_unit_test(test_rows_that_spoil_the_scale),
     };
     return cmocka_run_group_tests_name("backend soft", tests, open_contexts, close_contexts);
 }
