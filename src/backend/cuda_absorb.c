@@ -58,6 +58,11 @@ static fgi_cuda_worker *worker_for(const fgi_cuda_backend *cuda, const fgi_cuda_
     return cuda->workers[i];
 }
 
+static int64_t rows_of(const fgi_cuda_totals *totals)
+{
+    return totals->rows + totals->rows_skipped + totals->lost;
+}
+
 /* Whether another strategy would have taken less time. */
 static bool is_crowded(const fgi_cuda_task *task, const fgi_cuda_totals *totals)
 {
@@ -67,19 +72,17 @@ static bool is_crowded(const fgi_cuda_task *task, const fgi_cuda_totals *totals)
     const int64_t most = fgi_cuda_soft.serves(task)    ? MOST_LEFT_SOFTLY
                          : fgi_cuda_soft.serves(&next) ? MANY_LEFT
                                                        : MOST_LEFT;
-    return totals->left * most > totals->rows + totals->rows_skipped + totals->lost;
+    return totals->left * most > rows_of(totals);
 }
 
 /* Rows were lost for want of room, though they were not many. */
 static void make_smaller_batches(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals)
 {
-    const int64_t all = totals->rows + totals->rows_skipped + totals->lost;
-    do
-        cuda->left_halvings += cuda->left_halvings + STEP_HALVINGS > MOST_HALVINGS
-                                   ? MOST_HALVINGS - cuda->left_halvings
-                                   : STEP_HALVINGS;
-    while (cuda->left_halvings < MOST_HALVINGS &&
-           totals->left * left_one_in(cuda) > all - all / 4);
+    const int64_t all = rows_of(totals), room = all - all / 4;
+    do {
+        cuda->left_halvings += STEP_HALVINGS;
+        if (cuda->left_halvings > MOST_HALVINGS) cuda->left_halvings = MOST_HALVINGS;
+    } while (cuda->left_halvings < MOST_HALVINGS && totals->left * left_one_in(cuda) > room);
 }
 
 bool fgi_cuda_pass_over(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals)

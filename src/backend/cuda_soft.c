@@ -11,8 +11,7 @@
 
 enum {
     CAPABILITY = 90,
-    CROWDING =
-        1, /* where the sparse strategy has found too many candidates, or left too many rows */
+    CROWDING = 1,           /* the sparse strategy has left too many rows */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
@@ -143,8 +142,10 @@ static void carve_origin(soft_worker *w, fgi_cuda_carver *c)
     o->spread = fgi_cuda_carve(c, 2 * o->d, sizeof *o->spread);
 }
 
-static void carve_own_chunk(soft_worker *w, fgi_cuda_carver *c)
+static void soft_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
 {
+    soft_worker *w = (soft_worker *)worker;
+    const fgi_cuda_carver over = *c;
     const int64_t blocks = blocks_for(&w->task), rows = blocks * FGI_SOFT_BLOCK_ROWS;
     fgi_soft_args *a = &w->args;
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
@@ -152,6 +153,7 @@ static void carve_own_chunk(soft_worker *w, fgi_cuda_carver *c)
     a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld),
                                 sizeof *a->partial);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
+    fgi_cuda_spill_carve_chunk(&w->spill, over, c);
 }
 
 static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *c)
@@ -174,15 +176,6 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     w->args.left = fgi_cuda_carve(c, rows / 32, sizeof *w->args.left);
     w->args.normalizer = fgi_cuda_carve(
         c, rows, sizeof *w->args.normalizer); /* outlives the chunk: densities */
-}
-
-static void soft_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
-{
-    soft_worker *w = (soft_worker *)worker;
-    fgi_cuda_carver over = *c;
-    carve_own_chunk(w, c);
-    fgi_cuda_spill_carve_chunk(&w->spill, &over);
-    if (c->used < over.used) c->used = over.used;
 }
 
 static fg_status soft_prepare(fgi_cuda_worker *worker)

@@ -138,8 +138,10 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     w->own_means = fgi_cuda_carve(c, k * m->ld, sizeof(float));
 }
 
-static void carve_own_chunk(sparse_worker *w, fgi_cuda_carver *c)
+static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
 {
+    sparse_worker *w = (sparse_worker *)worker;
+    const fgi_cuda_carver over = *c;
     const fgi_cuda_task *task = &w->task;
     const int64_t rows = sparse_chunk_rows(task), k = task->k;
     fgi_sparse_screen_args *a = &w->screen;
@@ -164,6 +166,7 @@ static void carve_own_chunk(sparse_worker *w, fgi_cuda_carver *c)
                                                      task->stats_kind == FGI_DIAGONAL, entries);
     w->partial = fgi_cuda_carve(c, floats, sizeof *w->partial);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
+    fgi_cuda_spill_carve_chunk(&w->spill, over, c);
 }
 
 static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *c)
@@ -178,15 +181,6 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     w->screen.left =
         fgi_cuda_carve(c, sparse_chunk_rows(task) / FGI_SPARSE_GROUP, sizeof *w->screen.left);
     fgi_cuda_spill_carve(&w->spill, task, c);
-}
-
-static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
-{
-    sparse_worker *w = (sparse_worker *)worker;
-    fgi_cuda_carver over = *c;
-    carve_own_chunk(w, c);
-    fgi_cuda_spill_carve_chunk(&w->spill, &over);
-    if (c->used < over.used) c->used = over.used;
 }
 
 static fg_status sparse_prepare(fgi_cuda_worker *worker)

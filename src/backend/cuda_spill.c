@@ -41,9 +41,10 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda
     fgi_cuda_dense.carve(s->dense, task, c);
 }
 
-void fgi_cuda_spill_carve_chunk(fgi_cuda_spill *s, fgi_cuda_carver *c)
+void fgi_cuda_spill_carve_chunk(fgi_cuda_spill *s, fgi_cuda_carver over, fgi_cuda_carver *c)
 {
-    fgi_cuda_dense.carve_chunk(s->dense, c);
+    fgi_cuda_dense.carve_chunk(s->dense, &over);
+    if (c->used < over.used) c->used = over.used;
 }
 
 static cudaError_t clear_count(fgi_cuda_spill *s, cudaStream_t stream)
@@ -69,8 +70,7 @@ static cudaError_t absorb(fgi_cuda_spill *s, cudaStream_t stream)
         .count = &s->rows.count[0],
         .numbers = s->rows.numbers,
     };
-    const cudaError_t e = fgi_cuda_dense.absorb(s->dense, &spilled, stream);
-    return e == cudaSuccess ? clear_count(s, stream) : e;
+    return fgi_cuda_dense.absorb(s->dense, &spilled, stream);
 }
 
 /* Rows `at` to `end` of a chunk. */
@@ -97,7 +97,9 @@ cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
         end = at + (int32_t)(rows < room ? rows : room);
         e = gather(s, chunk, left, at, end, stream);
         s->seen += end - at;
-        if (e == cudaSuccess && s->seen % s->batch_rows == 0) e = absorb(s, stream);
+        if (s->seen % s->batch_rows != 0) continue;
+        if (e == cudaSuccess) e = absorb(s, stream);
+        if (e == cudaSuccess) e = clear_count(s, stream);
     }
     return e;
 }

@@ -21,8 +21,9 @@ fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out);
 void fgi_cuda_spill_destroy(fgi_cuda_spill *s);
 
 void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c);
-/* What may lie where the strategy has what means nothing from chunk to chunk: but for the bits given to fgi_cuda_spill_take. */
-void fgi_cuda_spill_carve_chunk(fgi_cuda_spill *s, fgi_cuda_carver *c);
+/* What means nothing from chunk to chunk: from `over` on, where the strategy has had its own carved by c, but for the bits given to
+ * fgi_cuda_spill_take. c then has room for either. */
+void fgi_cuda_spill_carve_chunk(fgi_cuda_spill *s, fgi_cuda_carver over, fgi_cuda_carver *c);
 
 cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, const fgi_cuda_slot *slot, cudaStream_t stream);
 /* Takes the rows that a chunk leaves over: of each 32, a bit for each. The chunk is done with. */

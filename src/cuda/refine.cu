@@ -355,10 +355,15 @@ template <int THREADS> __device__ float *bring(float *scores, int32_t lanes)
     return close;
 }
 
+__host__ __device__ bool can_be_crowded(const fgi_cuda_model &m)
+{
+    return m.k > LEAST_CROWD;
+}
+
 template <int THREADS> __device__ bool is_crowded(const job &w)
 {
     const int32_t many = max((int)LEAST_CROWD, w.a->model.k / CROWDED_SHARE);
-    if (w.a->model.k <= LEAST_CROWD) return false;
+    if (!can_be_crowded(w.a->model)) return false;
     int32_t candidates = 0;
     each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
         candidates += is_candidate(w, j, v.x) + is_candidate(w, j + 1, v.y) + is_candidate(w, j + 2, v.z) + is_candidate(w, j + 3, v.w);
@@ -459,10 +464,11 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine_listed(
 template <int THREADS> cudaError_t refine_rows(const fgi_cuda_refine_args &a, cudaStream_t stream)
 {
     const size_t bytes = a.model.lanes <= MOST_CLOSE ? a.model.lanes * sizeof(float) : 0;
-    cudaError_t e = cudaMemsetAsync(a.crowd.count, 0, sizeof *a.crowd.count, stream);
+    const bool crowds = can_be_crowded(a.model);
+    cudaError_t e = crowds ? cudaMemsetAsync(a.crowd.count, 0, sizeof *a.crowd.count, stream) : cudaSuccess;
     if (e != cudaSuccess) return e;
     refine<THREADS><<<a.rows.rows, THREADS, bytes, stream>>>(a);
-    if (a.model.k <= LEAST_CROWD) return cudaGetLastError();
+    if (!crowds) return cudaGetLastError();
     e = fgi_cuda_evaluate(&a, stream);
     if (e != cudaSuccess) return e;
     refine_listed<THREADS><<<min(a.rows.rows, (int)LISTED_BLOCKS), THREADS, bytes, stream>>>(a);

@@ -77,6 +77,12 @@ __host__ __device__ inline int32_t slices_for(int32_t k)
     return (k + SLICE - 1) / SLICE;
 }
 
+/* Blocks of rows of a chunk. */
+__host__ __device__ inline int32_t blocks_of(const fgi_soft_args &a)
+{
+    return (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
+}
+
 /* A number as the sum of so many halves. CHUNKS: boxes of a row. Where weights are one half and rows two, these are only the
  * squares that diagonal components want: the second half of the boxes. */
 template <int CHUNKS_, int ROW_PARTS_, int PARTS_> struct form {

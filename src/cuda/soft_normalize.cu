@@ -90,7 +90,7 @@ template <class T> __device__ void init(const normalize_barriers &bar)
     fgi_mbar_init_fence();
 }
 
-__device__ __forceinline__ int32_t tiles_of(const fgi_soft_args &a, int tile_rows)
+__host__ __device__ inline int32_t tiles_of(const fgi_soft_args &a, int tile_rows)
 {
     return (a.rows.rows + tile_rows - 1) / tile_rows;
 }
@@ -419,7 +419,7 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
         maps m;
         const cudaError_t e = prepare(normalize<F>, T::BYTES, *a, GROUP, &m);
         if (e != cudaSuccess) return e;
-        const int32_t tiles = (a->rows.rows + T::TILE_ROWS - 1) / T::TILE_ROWS;
+        const int32_t tiles = tiles_of(*a, T::TILE_ROWS);
         const int32_t grid = tiles < a->multiprocessors ? tiles : a->multiprocessors;
         normalize<F><<<grid, T::THREADS, T::BYTES, stream>>>(m, *a);
         return cudaGetLastError();
@@ -434,7 +434,7 @@ extern "C" float fgi_soft_most_norm(int32_t kind, int32_t d)
 
 static int32_t padded_rows(const fgi_soft_args *a)
 {
-    return (a->rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS * FGI_SOFT_BLOCK_ROWS;
+    return blocks_of(*a) * FGI_SOFT_BLOCK_ROWS;
 }
 
 extern "C" cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream)

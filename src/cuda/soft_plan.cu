@@ -7,22 +7,31 @@
  *     slope = -h, w = 2 h m in one half or two, bias = constant - |w|^2 / 4 h
  * so values are those of rows and means that have moved a little: by 2^-11 of their size in one half, by 2^-22 in two, or
  * 2^-25 at least. What is lost otherwise is f32's rounding of terms of the size h (|y|^2 + |m|^2), of which there are few, since
- * the tensor cores sum along the depth, cutting off what is below 2^-23 of the sum at each of depth / 16 steps; slope, bias and
- * |y|^2, each in three halves (soft_layout.cuh), come last, when the sum becomes small.
+ * the tensor cores sum along the depth, cutting off what is below 2^-23 of the sum at each of depth / 16 steps. Slope, bias and
+ * |y|^2 have three halves each (soft_layout.cuh). In one half a number they come last, when the sum becomes small; in rounds they
+ * are the first, so that it only shrinks.
  *
- * A component is tight if h (d + |m|^2) > most_term: then the terms are too large for that. It takes part with a smaller
- * h where they are beyond largest_term, hence with values above its own, and rows to which these matter are left to kernels that take differences.
+ * A component is tight if h (d + |m|^2) > most_term: then the terms are too large for that. Beyond largest_term it takes part
+ * with a smaller h, hence with values above its own. Rows to which a tight component matters are left to kernels that take
+ * differences.
  *
  * With N, S, Q a component's sums of r, r y and r |y|^2, where r is as its halves add up to in all three:
  *     sum of r |y - m|^2 = Q - 2 <m, S> + N |m|^2
  *
  * grid: a warp a component */
 #include "soft_terms.cuh"
+#include "told.cuh"
 
 namespace soft
 {
 
 enum { MERGE_THREADS = 256 };
+
+/* Sums of all components. */
+__host__ __device__ inline int64_t entries_for(int32_t k, int32_t depth)
+{
+    return (int64_t)k * (columns_for(depth) + SUMMED);
+}
 
 __device__ const double ln_2 = 0.6931471805599453;
 
@@ -80,16 +89,8 @@ __global__ void __launch_bounds__(32 * WARPS) finish(const __grid_constant__ fgi
 
 __global__ void finish_totals(const __grid_constant__ fgi_soft_finish_args a)
 {
-    const fgi_sparse_told *told = a.told;
-    fgi_cuda_totals *to = a.totals;
-    to->objective += ln_2 * a.sums[(int64_t)a.model.k * (columns_for(a.depth) + SUMMED)];
-    to->dropped += a.dropped * (double)told->rows;
-    to->rows += (int64_t)told->rows;
-    to->rows_skipped += (int64_t)told->bad_rows;
-    to->survivors += (int64_t)told->rows * a.model.k;
-    to->left += (int64_t)told->left;
-    to->lost += (int64_t)told->lost;
-    if (told->bad_rows) to->first_bad_row = told->first_bad_row;
+    const double objective = ln_2 * a.sums[entries_for(a.model.k, a.depth)];
+    fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->rows * a.model.k, a.totals);
 }
 
 /* *sum += what rows have told, in their order. */
@@ -109,8 +110,8 @@ __device__ void add_densities(const double *density, int32_t count, double *sum)
 /* A thread a column of a component; the last block: densities. */
 __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ fgi_soft_args a, int64_t stride)
 {
-    const int64_t entries = (int64_t)a.model.k * (columns_for(a.rows.depth) + SUMMED);
-    const int32_t blocks = (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
+    const int64_t entries = entries_for(a.model.k, a.rows.depth);
+    const int32_t blocks = blocks_of(a);
     if (blockIdx.x == gridDim.x - 1) {
         add_densities(a.density, blocks * (FGI_SOFT_BLOCK_ROWS / FGI_SOFT_TOLD_ROWS), a.sums + entries);
         return;
@@ -140,17 +141,17 @@ extern "C" cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_so
 
 extern "C" int64_t fgi_soft_partial_floats(int32_t k, int32_t depth)
 {
-    return (int64_t)slices_for(k) * SLICE * (columns_for(depth) + SUMMED);
+    return entries_for(slices_for(k) * SLICE, depth);
 }
 
 extern "C" int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth)
 {
-    return (int64_t)k * (columns_for(depth) + SUMMED) + 1; /* the last: of log2 densities */
+    return entries_for(k, depth) + 1; /* the last: of log2 densities */
 }
 
 extern "C" cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t stream)
 {
-    const int64_t entries = (int64_t)a->model.k * (columns_for(a->rows.depth) + BESIDE);
+    const int64_t entries = entries_for(a->model.k, a->rows.depth);
     merge<<<(uint32_t)((entries + MERGE_THREADS - 1) / MERGE_THREADS + 1), MERGE_THREADS, 0, stream>>>(
         *a, fgi_soft_partial_floats(a->model.k, a->rows.depth));
     return cudaGetLastError();

@@ -73,11 +73,6 @@ struct item {
     int32_t component, first, tiles; /* first component, first row; tiles of a block of rows */
 };
 
-__host__ __device__ inline int32_t blocks_of(const fgi_soft_args &a)
-{
-    return (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
-}
-
 template <class F> __host__ __device__ inline int32_t items_of(const fgi_soft_args &a)
 {
     using L = layout<F>;

@@ -6,8 +6,8 @@
  * all rows follows from the statistics:
  *     sum over i of log p(x_i) = sum over j of (mass_j (log w_j - d/2 log(2 pi v_j)) - square_j / (2 v_j)) + sum of H_i
  * It is stationary where the r are right: an error of r counts only squared. */
-#include "cuda_sparse.h"
 #include "reduce.cuh"
+#include "told.cuh"
 
 #include <math_constants.h> /* CUDART_PI */
 
@@ -125,16 +125,8 @@ __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sp
     for (int32_t j = threadIdx.x; j < a.k; j += THREADS) sum += a.parts[j];
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
     if (threadIdx.x != 0) return;
-    const fgi_sparse_told *told = a.told;
-    fgi_cuda_totals *to = a.totals;
-    to->objective += sum + ln_2 * 0x1p-24 * (double)told->entropy;
-    to->dropped += a.dropped * (double)told->rows;
-    to->rows += (int64_t)told->rows;
-    to->rows_skipped += (int64_t)told->bad_rows;
-    to->survivors += (int64_t)told->survivors;
-    to->left += (int64_t)told->left;
-    to->lost += (int64_t)told->lost;
-    if (told->bad_rows) to->first_bad_row = told->first_bad_row;
+    const double objective = sum + ln_2 * 0x1p-24 * (double)a.told->entropy;
+    fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->survivors, a.totals);
 }
 
 } // namespace
