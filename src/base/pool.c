@@ -30,40 +30,52 @@ struct fgi_pool {
     pool_worker *workers;
     fgi_task task;
     void *user;
-    atomic_ullong generation; /* counts tasks; a change wakes the threads */
+    atomic_ullong generation; /* counts tasks; a change, after task and user, wakes the threads */
     atomic_int running;
     int32_t size, started, looks;
     bool stopping;
 };
 
-/* Both change under the lock alone, so that no one falls asleep over a change. */
 static bool is_idle(fgi_pool *pool, uint64_t seen)
 {
     return atomic_load(&pool->generation) == seen;
 }
 
-static void look_for_work(fgi_pool *pool, uint64_t seen)
+/* Until there is another task; false: there will be none. A thread that still looks takes no lock: many that took it one
+ * after the other would need longer than a small task does. Who sleeps is woken under the lock, so that no one falls asleep
+ * over a change. */
+static bool wait_for_work(fgi_pool *pool, uint64_t seen)
 {
-    for (int32_t i = 0; i < pool->looks && is_idle(pool, seen); i++) fgi_cpu_relax();
+    for (int32_t i = 0; i < pool->looks; i++) {
+        if (!is_idle(pool, seen)) return true;
+        fgi_cpu_relax();
+    }
+    pthread_mutex_lock(&pool->lock);
+    while (is_idle(pool, seen) && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+    const bool stopping = pool->stopping;
+    pthread_mutex_unlock(&pool->lock);
+    return !stopping;
+}
+
+/* The last one wakes the caller, who counts under the lock before falling asleep. */
+static void finish_task(fgi_pool *pool)
+{
+    if (atomic_fetch_sub(&pool->running, 1) > 1) return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_signal(&pool->done);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static void *worker_main(void *argument)
 {
     const pool_worker *self = argument;
     fgi_pool *pool = self->pool;
-    for (uint64_t seen = 0;;) {
-        look_for_work(pool, seen);
-        pthread_mutex_lock(&pool->lock);
-        while (is_idle(pool, seen) && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
-        const bool stopping = pool->stopping;
+    for (uint64_t seen = 0; wait_for_work(pool, seen);) {
         seen = atomic_load(&pool->generation);
-        pthread_mutex_unlock(&pool->lock);
-        if (stopping) return NULL;
         pool->task(pool->user, self->index);
-        pthread_mutex_lock(&pool->lock);
-        if (atomic_fetch_sub(&pool->running, 1) == 1) pthread_cond_signal(&pool->done);
-        pthread_mutex_unlock(&pool->lock);
+        finish_task(pool);
     }
+    return NULL;
 }
 
 #ifdef __ELF__
@@ -151,6 +163,7 @@ void fgi_pool_run(fgi_pool *pool, fgi_task task, void *user)
     pthread_mutex_unlock(&pool->lock);
     task(user, 0);
     for (int32_t i = 0; i < pool->looks && atomic_load(&pool->running) > 0; i++) fgi_cpu_relax();
+    if (atomic_load(&pool->running) == 0) return;
     pthread_mutex_lock(&pool->lock);
     while (atomic_load(&pool->running) > 0) pthread_cond_wait(&pool->done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);

@@ -67,8 +67,8 @@ typedef fg_status (*fgi_parse)(const char *path, const fgi_map *map, fg_dtype dt
                                fgi_layout *out);
 
 /* A source over a mapped file, rows passed through where they lie, or copied a few at a time where
- * their elements are not aligned. Takes the map over, also on failure. The dimension before each prefixed row is checked when the row is handed out: a file
- * opens at once, however long. */
+ * their elements are not aligned. Takes the map over, also on failure. The dimension before each
+ * prefixed row is checked when the row is first handed out: a file opens at once, however long. */
 fg_status fgi_source_mapped(const char *path, fgi_map *map, const fgi_layout *layout,
                             fg_source **out);
 /* Maps the file, and parses it. */

@@ -12,15 +12,18 @@ typedef struct mapped_rows {
     fgi_layout layout;
     void *copy; /* NULL: the rows are aligned */
     int64_t copy_rows;
+    int64_t checked; /* rows, from the first on, whose prefixes are right */
 } mapped_rows;
 
-/* The i32 before each row must repeat the dimension of the first. */
-static fg_status check_prefixes(const fg_source *src, int64_t first, int64_t rows)
+/* The i32 before each row must repeat the dimension of the first. Rows that come in order are checked once: one thread
+ * does this, and later passes would wait for it. */
+static fg_status check_prefixes(fg_source *src, int64_t first, int64_t rows)
 {
-    const mapped_rows *self = src->self;
+    mapped_rows *self = src->self;
     const fgi_layout *layout = &self->layout;
     const int64_t row_bytes = layout->stride * (int64_t)fg_dtype_bytes(layout->dtype);
-    for (int64_t r = first; r < first + rows; r++) {
+    const int64_t end = first + rows, begin = first < self->checked ? self->checked : first;
+    for (int64_t r = begin; r < end; r++) {
         const int64_t offset = layout->offset + r * row_bytes - (int64_t)sizeof(int32_t);
         int32_t cols;
         memcpy(&cols, self->map.data + offset, sizeof cols);
@@ -30,6 +33,7 @@ static fg_status check_prefixes(const fg_source *src, int64_t first, int64_t row
                             "that of row 0",
                             src->name, (long long)offset, (long long)r, cols, layout->cols);
     }
+    if (first <= self->checked && end > self->checked) self->checked = end;
     return FG_OK;
 }
 
