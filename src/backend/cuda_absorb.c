@@ -205,10 +205,12 @@ fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, in
 cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slot)
 {
     const fgi_cuda_task *task = &cuda->task;
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
     const int64_t doubles = slot->stats ? fgi_stats_doubles(task->stats_kind, task->k, task->d) : 0;
-    const cudaError_t e = fgi_cuda_clear(slot->stats, doubles, slot->totals, cuda->computing);
-    if (e != cudaSuccess) return e;
-    return cuda->worker->strategy->begin(cuda->worker, slot, cuda->computing);
+    cudaError_t e = cudaSuccess;
+    if (!strategy->sets)
+        e = fgi_cuda_clear(slot->stats, doubles, slot->totals, cuda->computing);
+    return e == cudaSuccess ? strategy->begin(cuda->worker, slot, cuda->computing) : e;
 }
 
 fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)

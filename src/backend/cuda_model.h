@@ -10,7 +10,11 @@ int64_t fgi_cuda_padded(int64_t count, int64_t unit);
 /* log2 of the largest ratio of responsibilities that still matters: what is left out sums to less than 2^-26 of a row. */
 double fgi_cuda_cut(int32_t k);
 
-/* Takes all of the model's arrays but the centre, one behind the other. */
+/* Takes the arrays of the model that values need, one behind the other; the centre is the caller's. Scores have none. */
+void fgi_cuda_carve_values(fgi_cuda_carver *carver, const fgi_cuda_task *task,
+                           fgi_cuda_model *model);
+
+/* The same, and those that scores need. */
 void fgi_cuda_carve_model(fgi_cuda_carver *carver, const fgi_cuda_task *task,
                           fgi_cuda_model *model);
 

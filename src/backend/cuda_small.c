@@ -53,7 +53,7 @@ static void small_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_
     w->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     w->keeps = task->held_rows > 0 && task->held_rows <= CHUNK_ROWS;
     w->loaded = false;
-    fgi_cuda_carve_model(c, task, &a->model);
+    fgi_cuda_carve_values(c, task, &a->model);
     a->each = task->stats_kind == FGI_DIAGONAL;
     a->cut = (float)fgi_cuda_cut(task->k);
     a->part_doubles = fgi_stats_doubles(task->stats_kind, task->k, task->d);
@@ -99,6 +99,7 @@ static cudaError_t small_finish(fgi_cuda_worker *worker, cudaStream_t stream)
 
 const fgi_cuda_strategy fgi_cuda_small_models = {
     .name = "small",
+    .sets = true,
     .serves = small_serves,
     .chunk_rows = small_chunk_rows,
     .create = small_create,

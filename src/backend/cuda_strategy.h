@@ -44,6 +44,7 @@ typedef struct fgi_cuda_worker fgi_cuda_worker;
 
 typedef struct fgi_cuda_strategy {
     const char *name;
+    bool sets; /* finish writes statistics and totals; else what it and absorb find is added to them */
     bool (*serves)(const fgi_cuda_task *task);
     /* Rows of a chunk, all but the last one. The bits of every sum follow from the task, source_rows and held_rows apart: so
      * does this, unless sums do not depend on it. */
@@ -61,11 +62,12 @@ typedef struct fgi_cuda_strategy {
     /* The held rows are gone, and what is known of them. NULL: nothing is. */
     void (*forget)(fgi_cuda_worker *worker);
     /* These only give work to the stream: no wait, no allocation. A pass is begin, absorb for each chunk, finish; then
-     * another may begin, with other parameters. The slot's statistics and totals were cleared before. */
+     * another may begin, with other parameters. The slot's statistics and totals were cleared before, unless the strategy
+     * sets them. */
     cudaError_t (*begin)(fgi_cuda_worker *worker, const fgi_cuda_slot *slot, cudaStream_t stream);
     cudaError_t (*absorb)(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
                           cudaStream_t stream);
-    /* Adds to the slot's statistics what is not in them yet. */
+    /* Brings into the slot's statistics what is not in them yet. */
     cudaError_t (*finish)(fgi_cuda_worker *worker, cudaStream_t stream);
     /* Copies what the rows of the last chunk have to tell. NULL: serves statistics alone. */
     cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_row_results *results,

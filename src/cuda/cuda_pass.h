@@ -37,7 +37,8 @@ typedef struct fgi_cuda_params {
 /* What the kernels need of them, on the device. In log2 units, with h = log2(e) / (2 variance) (a centroid: 1):
  *     value_j(x) = offset_j - sum of h_ji (x_i - mean_ji)^2
  *     score_j(x) = bias_j + slope_j |x|^2 + sum of weights_ji x_i + sum of squares_ji x_i^2  >=  value_j(x)
- * Weights and squares are f16, those of a component in a unit of its own (half.cuh). */
+ * Weights and squares are f16, those of a component in a unit of its own (half.cuh). What scores take may be NULL, all of
+ * it: values alone are wanted. */
 typedef struct fgi_cuda_model {
     int32_t kind, k, d;
     int32_t ld;               /* floats from mean to mean: d, padded */

@@ -16,7 +16,7 @@ enum {
 };
 
 typedef struct fgi_cuda_small_args {
-    fgi_cuda_model model;
+    fgi_cuda_model model; /* without what scores take */
     fgi_cuda_rows rows; /* loaded */
     int64_t first;      /* number of the first one */
     int32_t each;       /* squares of every dimension: diagonal statistics */
@@ -29,7 +29,7 @@ typedef struct fgi_cuda_small_args {
 
 cudaError_t fgi_cuda_small(const fgi_cuda_small_args *a, cudaStream_t stream);
 
-/* Adds up the parts in order, and adds them to the statistics and the totals of the pass. */
+/* Adds up the parts in order: the statistics and the totals of the pass. */
 cudaError_t fgi_cuda_small_merge(const fgi_cuda_small_args *a, double *stats, fgi_cuda_totals *totals,
                                  cudaStream_t stream);
 

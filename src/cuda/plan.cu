@@ -13,6 +13,7 @@
  *
  * grid: a block of 128 threads a lane */
 #include "cuda_pass.h"
+#include "follow.cuh"
 #include "half.cuh"
 #include "reduce.cuh"
 
@@ -76,19 +77,45 @@ __device__ void write_factors(const fgi_cuda_params &p, const fgi_cuda_model &m,
     }
 }
 
+__device__ bool has_scores(const fgi_cuda_model &m)
+{
+    return m.weights != nullptr;
+}
+
 /* A lane without a component, or with a dead one: its factors stay 0. */
 __device__ void write_none(const fgi_cuda_model &m, int32_t j)
 {
-    m.weight_unit[j] = m.square_unit[j] = 1.0f;
-    m.bias[j] = -CUDART_INF_F;
-    m.slope[j] = 0.0f;
+    if (has_scores(m)) {
+        m.weight_unit[j] = m.square_unit[j] = 1.0f;
+        m.bias[j] = -CUDART_INF_F;
+        m.slope[j] = 0.0f;
+    }
     if (j >= m.k) return;
     m.offset[j] = -CUDART_INF;
     m.h[j] = 1.0;
 }
 
-__global__ void __launch_bounds__(THREADS) plan(fgi_cuda_params p, fgi_cuda_model m)
+/* What a score adds to the products of component j: offset, its value for a row at the mean; s and H, the sum of h m^2 and the largest h. */
+__device__ void write_score(const fgi_cuda_model &m, int32_t j, double offset, double s, double largest)
 {
+    const errors e = errors_of(m);
+    const double b = offset - s, off = e.sums * fabs(b) + (e.sums + e.factors + e.underflow) * s;
+    m.bias[j] = s < most_term && fabs(b) < most_term ? (float)(b + off + 1e-30) : CUDART_INF_F;
+    m.slope[j] = (float)(largest * (m.squares ? e.underflow : -(1.0 - 2.0 * e.sums - e.factors - e.underflow)));
+    /* of floats that are not negative, the order of the bits is the order of the values */
+    atomicMax(reinterpret_cast<unsigned *>(m.largest_h), __float_as_uint((float)largest));
+}
+
+struct planning {
+    fgi_cuda_params p;
+    fgi_cuda_model m;
+};
+
+__global__ void __launch_bounds__(THREADS) plan(const __grid_constant__ planning a)
+{
+    fgi_follow_here();
+    const fgi_cuda_params &p = a.p;
+    const fgi_cuda_model &m = a.m;
     const int32_t j = blockIdx.x;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
     double s = 0.0, largest = 0.0, largest_weight = 0.0;
@@ -106,21 +133,16 @@ __global__ void __launch_bounds__(THREADS) plan(fgi_cuda_params p, fgi_cuda_mode
     largest = fgi_block_reduce<THREADS>(largest, fgi_largest());
     largest_weight = fgi_block_reduce<THREADS>(largest_weight, fgi_largest());
     const double volume = fgi_block_reduce<THREADS>(j < m.k ? half_log2_volume(p, m, j) : 0.0, fgi_add());
-    if (alive) write_factors(p, m, j, largest_weight, largest);
+    if (alive && has_scores(m)) write_factors(p, m, j, largest_weight, largest);
     if (threadIdx.x != 0) return;
     if (!alive) {
         write_none(m, j);
         return;
     }
-    const errors e = errors_of(m);
     const double offset = m.kind == FGI_CUDA_HARD ? 0.0 : p.log_weights[j] * log2_e - volume;
-    const double b = offset - s, off = e.sums * fabs(b) + (e.sums + e.factors + e.underflow) * s;
     m.offset[j] = offset;
     m.h[j] = m.scale ? 1.0 : largest;
-    m.bias[j] = s < most_term && fabs(b) < most_term ? (float)(b + off + 1e-30) : CUDART_INF_F;
-    m.slope[j] = (float)(largest * (m.squares ? e.underflow : -(1.0 - 2.0 * e.sums - e.factors - e.underflow)));
-    /* of floats that are not negative, the order of the bits is the order of the values */
-    atomicMax(reinterpret_cast<unsigned *>(m.largest_h), __float_as_uint((float)largest));
+    if (has_scores(m)) write_score(m, j, offset, s, largest);
 }
 
 } // namespace
@@ -128,8 +150,6 @@ __global__ void __launch_bounds__(THREADS) plan(fgi_cuda_params p, fgi_cuda_mode
 extern "C" cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cuda_model *model,
                                      cudaStream_t stream)
 {
-    const cudaError_t error = cudaMemsetAsync(model->largest_h, 0, sizeof(float), stream);
-    if (error != cudaSuccess) return error;
-    plan<<<model->lanes, THREADS, 0, stream>>>(*params, *model);
-    return cudaGetLastError();
+    const cudaError_t error = model->largest_h ? cudaMemsetAsync(model->largest_h, 0, sizeof(float), stream) : cudaSuccess;
+    return error == cudaSuccess ? fgi_follow(plan, model->lanes, THREADS, 0, stream, planning{*params, *model}) : error;
 }

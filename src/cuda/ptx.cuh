@@ -381,4 +381,18 @@ __device__ __forceinline__ void fgi_wgmma_64x128x16_rows(float (&c)[64], const u
 }
 /* clang-format on */
 
+/* ---------------------------------------------------------------------------------------- kernels in a row */
+
+/* Until all kernels that this one depends on have ended, and their writes are seen. */
+__device__ __forceinline__ void fgi_grid_wait(void)
+{
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
+/* The kernel that depends on this one may be started. */
+__device__ __forceinline__ void fgi_grid_release(void)
+{
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+
 #endif

@@ -9,6 +9,7 @@
  * bytes    4 d a row; the model once a block
  * bound    FP32: 4 k d a row (diagonal 6 k d); latency where rows are few */
 #include "cuda_small.h"
+#include "follow.cuh"
 #include "reduce.cuh"
 
 #include <math_constants.h> /* CUDART_INF */
@@ -286,6 +287,7 @@ __device__ void add_totals(fgi_cuda_totals *to, const tally &found, bool add)
 template <int DIMS, bool SCALED, bool EACH>
 __global__ void __launch_bounds__(THREADS) pass(const __grid_constant__ fgi_cuda_small_args a)
 {
+    fgi_follow_here();
     extern __shared__ __align__(16) unsigned char shared[];
     block_memory<DIMS> &s = *reinterpret_cast<block_memory<DIMS> *>(shared);
     load_model<DIMS, SCALED>(a.model, s);
@@ -321,8 +323,7 @@ template <int DIMS, bool SCALED, bool EACH> cudaError_t launch(const fgi_cuda_sm
     const cudaError_t error =
         cudaFuncSetAttribute(pass<DIMS, SCALED, EACH>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
-    pass<DIMS, SCALED, EACH><<<PARTS, THREADS, bytes, stream>>>(*a);
-    return cudaGetLastError();
+    return fgi_follow(pass<DIMS, SCALED, EACH>, PARTS, THREADS, (size_t)bytes, stream, *a);
 }
 
 template <int DIMS> cudaError_t launch_kind(const fgi_cuda_small_args *a, cudaStream_t stream)
@@ -335,16 +336,23 @@ template <int DIMS> cudaError_t launch_kind(const fgi_cuda_small_args *a, cudaSt
 
 enum { SLICES = 8, MERGE_THREADS = 32 * SLICES };
 
+struct merging {
+    fgi_cuda_small_args from;
+    double *stats;
+    fgi_cuda_totals *totals;
+};
+
 /* An element a lane; a warp a slice of the parts. The last block adds up totals. */
-__global__ void __launch_bounds__(MERGE_THREADS)
-    merge(const __grid_constant__ fgi_cuda_small_args a, double *stats, fgi_cuda_totals *totals)
+__global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ merging to)
 {
+    fgi_follow_here();
+    const fgi_cuda_small_args &a = to.from;
     __shared__ double slice_sum[SLICES][32];
     if (blockIdx.x == gridDim.x - 1) {
         const fgi_cuda_totals t = a.totals[threadIdx.x];
         const tally found = {t.objective, t.dropped, t.rows, t.rows_skipped, t.survivors,
                              t.first_bad_row < 0 ? INT64_MAX : (long long)t.first_bad_row};
-        add_totals(totals, found, true);
+        add_totals(to.totals, found, false);
         return;
     }
     const int lane = threadIdx.x % 32, slice = threadIdx.x / 32;
@@ -359,7 +367,7 @@ __global__ void __launch_bounds__(MERGE_THREADS)
     if (slice != 0 || e >= a.part_doubles) return;
     sum = 0.0;
     for (int i = 0; i < SLICES; i++) sum += slice_sum[i][lane];
-    stats[e] += sum;
+    to.stats[e] = sum;
 }
 
 } // namespace
@@ -374,6 +382,5 @@ extern "C" cudaError_t fgi_cuda_small(const fgi_cuda_small_args *a, cudaStream_t
 extern "C" cudaError_t fgi_cuda_small_merge(const fgi_cuda_small_args *a, double *stats, fgi_cuda_totals *totals,
                                             cudaStream_t stream)
 {
-    merge<<<(unsigned)((a->part_doubles + 31) / 32 + 1), MERGE_THREADS, 0, stream>>>(*a, stats, totals);
-    return cudaGetLastError();
+    return fgi_follow(merge, (a->part_doubles + 31) / 32 + 1, MERGE_THREADS, 0, stream, merging{*a, stats, totals});
 }

@@ -8,6 +8,7 @@
  * bound    latency */
 #include "cuda_update.h"
 #include "flashgmm.h"
+#include "follow.cuh"
 #include "reduce.cuh"
 
 #include <math_constants.h> /* CUDART_INF */
@@ -114,6 +115,7 @@ __device__ void update_centroid(const fgi_cuda_update_args &a, const component &
 
 __global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cuda_update_args a)
 {
+    fgi_follow_here();
     const int32_t j = blockIdx.x, square_cols = a.stats_kind == FGI_CUDA_DIAGONAL ? a.d : 1;
     const int64_t at = (int64_t)j * a.d;
     const component c = {
@@ -140,6 +142,7 @@ __global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cu
 /* Weights sum to 1 over the living. */
 __global__ void __launch_bounds__(SETTLE_THREADS) settle(const __grid_constant__ fgi_cuda_update_args a)
 {
+    fgi_follow_here();
     double mass = 0.0;
     int32_t empty = 0, moved = 0;
     for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS) {
@@ -181,7 +184,6 @@ extern "C" cudaError_t fgi_cuda_clear(double *stats, int64_t doubles, fgi_cuda_t
 
 extern "C" cudaError_t fgi_cuda_update(const fgi_cuda_update_args *a, cudaStream_t stream)
 {
-    update<<<a->k, THREADS, 0, stream>>>(*a);
-    settle<<<1, SETTLE_THREADS, 0, stream>>>(*a);
-    return cudaGetLastError();
+    const cudaError_t e = fgi_follow(update, a->k, THREADS, 0, stream, *a);
+    return e == cudaSuccess ? fgi_follow(settle, 1, SETTLE_THREADS, 0, stream, *a) : e;
 }

@@ -19,9 +19,9 @@ enum { BLOCK_ROWS = 512 };
 /* A round adds half as many seeds as there are: few rounds, and few draws in vain. */
 enum { ROUND_SHARE = 2 };
 
-/* Seeds that are worth a pass of the backend; fewer are compared with the rows one by one, and drawn one by one as long as
- * a round would not be worth more. */
-enum { LEAST_PASS_SEEDS = 16 };
+/* Seeds that are worth a pass of the backend, if there is that much to multiply; fewer are compared with the rows one by
+ * one, and drawn one by one as long as a round would not be worth more. */
+enum { LEAST_PASS_SEEDS = 16, LEAST_PASS_PRODUCTS = 1 << 24 };
 
 /* Draws in vain, beyond those that were not, that end a round: what D was tells too little by then. */
 enum { MOST_VAIN = 8 };
@@ -58,26 +58,49 @@ static void sample_free(sample *s)
     fgi_free(s->fresh);
 }
 
-static void load_row(const fg_view *chunk, int64_t row, const fgi_params *centroids, sample *s)
+/* Rows on their way into the sample. */
+typedef struct loading {
+    sample *s;
+    const fg_view *chunk;
+    const fgi_params *centroids;
+} loading;
+
+/* Behind what is there already; their squared norms for a while where distances will be. */
+static void load_block(void *user, int64_t block, int32_t worker)
 {
-    const int64_t stride_bytes = fgi_stride(chunk->row_stride, chunk->cols) *
-                                 (int64_t)fg_dtype_bytes((fg_dtype)chunk->dtype);
-    float norm2;
+    (void)worker;
+    const loading *l = user;
+    const sample *s = l->s;
+    const int64_t begin = block * BLOCK_ROWS, left = l->chunk->rows - begin;
+    const fg_view rows = fgi_view_rows(l->chunk, begin, left < BLOCK_ROWS ? left : BLOCK_ROWS);
     const fgi_load_args load = {
-        .rows = (const char *)chunk->data + row * stride_bytes,
-        .count = 1,
+        .rows = rows.data,
+        .stride = fgi_stride(rows.row_stride, rows.cols),
+        .count = (int32_t)rows.rows,
         .d = s->d,
-        .center = centroids->center,
-        .normalize = centroids->normalize,
-        .x = s->x + s->rows * s->d,
+        .center = l->centroids->center,
+        .normalize = l->centroids->normalize,
+        .x = s->x + (s->rows + begin) * s->d,
         .ldx = s->d,
-        .norm2 = &norm2,
+        .norm2 = s->nearest + s->rows + begin,
     };
-    s->kernels->load[chunk->dtype](&load);
-    if (isfinite(norm2)) s->rows++; /* else the next row takes its place */
+    s->kernels->load[rows.dtype](&load);
 }
 
-static fg_status load_sample(fg_source *rows, const fgi_params *centroids, sample *s)
+/* Of so many rows that were loaded, those that can be used. */
+static void keep_good_rows(sample *s, int64_t loaded)
+{
+    const int64_t end = s->rows + loaded;
+    for (int64_t r = s->rows; r < end; r++) {
+        if (!isfinite(s->nearest[r])) continue;
+        if (r > s->rows)
+            memcpy(s->x + s->rows * s->d, s->x + r * s->d, (size_t)s->d * sizeof *s->x);
+        s->rows++;
+    }
+}
+
+static fg_status load_sample(fg_context *ctx, fg_source *rows, const fgi_params *centroids,
+                             sample *s)
 {
     fgi_chunks chunks;
     FG_TRY(fgi_chunks_begin(&chunks, NULL, rows, rows->rows));
@@ -89,7 +112,9 @@ static fg_status load_sample(fg_source *rows, const fgi_params *centroids, sampl
             fgi_chunks_end(&chunks);
             return status;
         }
-        for (int64_t r = 0; r < chunk.rows; r++) load_row(&chunk, r, centroids, s);
+        loading l = {s, &chunk, centroids};
+        fgi_pool_each(ctx->pool, (chunk.rows + BLOCK_ROWS - 1) / BLOCK_ROWS, load_block, &l);
+        keep_good_rows(s, chunk.rows);
     }
 }
 
@@ -102,13 +127,13 @@ static fg_status take_sample(fg_context *ctx, fg_source *src, const fgi_seeding 
     FG_TRY(fgi_source_sample(src, &ctx->ledger, wanted, how->seed, FGI_STREAM_SAMPLE, &rows));
     *s = (sample){.kernels = ctx->kernels, .d = centroids->d};
     fg_status status = fgi_alloc(&ctx->ledger, rows->rows * s->d, sizeof(float), &s->x);
-    if (status == FG_OK) status = load_sample(rows, centroids, s);
+    if (status == FG_OK) status = fgi_alloc(&ctx->ledger, rows->rows, sizeof(float), &s->nearest);
+    if (status == FG_OK) status = load_sample(ctx, rows, centroids, s);
     fg_source_destroy(rows);
     if (status == FG_OK && s->rows == 0)
         status = fgi_fail(FG_NUMERIC, "all %lld rows sampled for seeding hold NaN or infinity",
                           (long long)wanted);
     const int64_t blocks = (s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    if (status == FG_OK) status = fgi_alloc(&ctx->ledger, s->rows, sizeof(float), &s->nearest);
     if (status == FG_OK) status = fgi_alloc(&ctx->ledger, s->rows, sizeof(float), &s->fresh);
     if (status == FG_OK) status = fgi_alloc(&ctx->ledger, blocks, sizeof(double), &s->block_sum);
     if (status != FG_OK) sample_free(s);
@@ -178,7 +203,8 @@ static fg_status measure_by_pass(round_seeds *seeds)
 /* The sample's distances to the nearest seed, with those of this round; the next one begins. */
 static fg_status lower(fg_context *ctx, round_seeds *seeds)
 {
-    seeds->by_pass = seeds->count >= LEAST_PASS_SEEDS;
+    const int64_t products = seeds->s->rows * seeds->s->d * seeds->count;
+    seeds->by_pass = seeds->count >= LEAST_PASS_SEEDS && products >= LEAST_PASS_PRODUCTS;
     if (seeds->by_pass) FG_TRY(measure_by_pass(seeds));
     const int64_t blocks = (seeds->s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     fgi_pool_each(ctx->pool, blocks, lower_block, seeds);
