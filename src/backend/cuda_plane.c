@@ -7,15 +7,10 @@
 
 #include <math.h> /* INFINITY */
 
-static bool is_diagonal(const fgi_cuda_task *task)
-{
-    return task->kind == FGI_DIAGONAL;
-}
-
 int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task, int32_t unit)
 {
     const int32_t half = (int32_t)fgi_cuda_padded(task->d, unit);
-    return is_diagonal(task) ? 2 * half : half;
+    return fgi_cuda_is_diagonal(task) ? 2 * half : half;
 }
 
 /* Rows that no kernel reads as they are stored. */
@@ -81,9 +76,9 @@ void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver
 
 fg_status fgi_cuda_plane_prepare(fgi_cuda_plane *p)
 {
-    const bool diagonal = is_diagonal(&p->task), same = p->d == p->task.d &&
-                                                        p->diagonal == diagonal &&
-                                                        p->normalize == p->task.normalize;
+    const bool diagonal = fgi_cuda_is_diagonal(&p->task);
+    const bool same = p->d == p->task.d && p->diagonal == diagonal &&
+                      p->normalize == p->task.normalize;
     if (same && p->remembered.data) {
         if (p->task.source_rows == 0) p->begun = false; /* other rows may come */
         return FG_OK;
@@ -166,7 +161,7 @@ cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
                   .center = p->memory.center},
         .rows = chunk->rows,
         .d = p->task.d,
-        .depth = is_diagonal(&p->task) ? p->ld : p->task.d,
+        .depth = fgi_cuda_is_diagonal(&p->task) ? p->ld : p->task.d,
         .ld = p->ld,
         .plane = plane + first * p->ld,
         .low = low ? low + first * p->low_ld : NULL,

@@ -10,13 +10,11 @@
 #include <math.h> /* exp2 */
 
 enum {
-    CAPABILITY = 90,
     CROWDING = 1,           /* the sparse strategy has left too many rows */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
-    ITEMS =
-        384, /* blocks x slices of a chunk: nearly three for each multiprocessor of a large chip */
+    ITEMS = 384,            /* blocks x slices of a chunk: nearly three a multiprocessor of a large chip */
     LEAST_BLOCKS = 4,
     MOST_BLOCKS = 128
 };
@@ -50,7 +48,7 @@ static bool is_coarse(const fgi_cuda_task *task)
 
 static fgi_cuda_low low_of(const fgi_cuda_task *task)
 {
-    if (task->kind == FGI_DIAGONAL)
+    if (fgi_cuda_is_diagonal(task))
         return is_coarse(task) ? FGI_CUDA_LOW_SQUARES : FGI_CUDA_LOW_ALL;
     return is_coarse(task) || is_whole(task) ? FGI_CUDA_LOW_NONE : FGI_CUDA_LOW_ALL;
 }
@@ -58,7 +56,7 @@ static fgi_cuda_low low_of(const fgi_cuda_task *task)
 /* Squares begin with a box of their own. */
 static int32_t unit_of(const fgi_cuda_task *task)
 {
-    return task->kind == FGI_DIAGONAL ? FGI_SOFT_BOX : FGI_SPARSE_PLANE_PAD;
+    return fgi_cuda_is_diagonal(task) ? FGI_SOFT_BOX : FGI_SPARSE_PLANE_PAD;
 }
 
 static int32_t depth_of(const fgi_cuda_task *task)
@@ -68,7 +66,7 @@ static int32_t depth_of(const fgi_cuda_task *task)
 
 static bool soft_serves(const fgi_cuda_task *task)
 {
-    return task->capability == CAPABILITY && task->stats && !task->rows.top &&
+    return task->capability == FGI_CUDA_HOPPER && task->stats && !task->rows.top &&
            !task->rows.log_density && task->kind != FGI_HARD && task->stats_kind == task->kind &&
            task->crowding == CROWDING && depth_of(task) <= FGI_SOFT_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS && task->k <= MOST_COMPONENTS;
@@ -174,8 +172,8 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     w->args.told = w->spill.told;
     const int64_t rows = soft_chunk_rows(task);
     w->args.left = fgi_cuda_carve(c, rows / 32, sizeof *w->args.left);
-    w->args.normalizer = fgi_cuda_carve(
-        c, rows, sizeof *w->args.normalizer); /* outlives the chunk: densities */
+    /* outlives the chunk: densities */
+    w->args.normalizer = fgi_cuda_carve(c, rows, sizeof *w->args.normalizer);
 }
 
 static fg_status soft_prepare(fgi_cuda_worker *worker)
@@ -199,7 +197,7 @@ static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot
     if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     w->args.model.origin = slot->params.center;
     w->plane.memory.least_ups = NULL;
-    if (w->task.kind == FGI_DIAGONAL) {
+    if (fgi_cuda_is_diagonal(&w->task)) {
         w->origin.params = slot->params;
         w->origin.last = w->plane.memory.center;
         w->origin.ups = w->plane.memory.ups;
@@ -249,7 +247,6 @@ static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     const fgi_soft_finish_args own = {
         .model = w->args.model,
         .params = slot->params,
-        .depth = w->plane.ld,
         .ld = w->plane.ld,
         .dropped = exp2(log2((double)k) - w->args.cut),
         .sums = w->args.sums,

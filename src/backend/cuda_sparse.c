@@ -13,7 +13,6 @@
 #include <string.h> /* memset */
 
 enum {
-    CAPABILITY = 90,
     LEAST_COMPONENTS = 96, /* below, most of a tile would be padding */
     USUAL_DEPTH = 256,
     STREAM_CAPACITY = 2048, /* candidates */
@@ -69,20 +68,15 @@ static double log2_dropped(const fgi_cuda_task *task)
     return is_fast(task) ? log2_dropped_fast : log2_dropped_default;
 }
 
-static bool is_diagonal(const fgi_cuda_task *task)
-{
-    return task->kind == FGI_DIAGONAL;
-}
-
 /* Whether values and statistics are made of the plane. Its scales for diagonal components would have to be undone. */
 static bool reads_plane(const fgi_cuda_task *task)
 {
-    return is_fast(task) && !is_diagonal(task);
+    return is_fast(task) && !fgi_cuda_is_diagonal(task);
 }
 
 static bool sparse_serves(const fgi_cuda_task *task)
 {
-    return task->capability == CAPABILITY && task->stats && !task->rows.top &&
+    return task->capability == FGI_CUDA_HOPPER && task->stats && !task->rows.top &&
            !task->rows.log_density && task->crowding < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS;
@@ -127,7 +121,7 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     m->k = w->task.k;
     m->d = w->task.d;
     m->ld = w->plane.mean_ld;
-    const bool diagonal = is_diagonal(&w->task);
+    const bool diagonal = fgi_cuda_is_diagonal(&w->task);
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->low_weights = diagonal ? fgi_cuda_carve(c, k * ld, sizeof(uint16_t)) : m->weights;
     m->scales = diagonal ? fgi_cuda_carve(c, k * m->ld, sizeof(float)) : NULL;
@@ -194,7 +188,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
         return FG_OK;
     }
     if (known->rows == task->source_rows && known->k == task->k && known->d == task->d &&
-        known->diagonal == is_diagonal(task) && known->normalize == task->normalize)
+        known->diagonal == fgi_cuda_is_diagonal(task) && known->normalize == task->normalize)
         return FG_OK;
     fgi_cuda_carver c = {0};
     for (int pass = 0; pass < 2; pass++) {
@@ -210,7 +204,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
     known->k = task->k;
     known->d = task->d;
     known->normalize = task->normalize;
-    known->diagonal = is_diagonal(task);
+    known->diagonal = fgi_cuda_is_diagonal(task);
     known->latest = -1;
     return FG_OK;
 }
@@ -315,7 +309,7 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     a->cut = hard ? 0.0f : (float)(log2((double)w->task.k) - log2_dropped(&w->task));
     a->first = chunk->first;
     /* how far a diagonal component has gone, no distance tells */
-    a->state = w->known.rows && !is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
+    a->state = w->known.rows && !fgi_cuda_is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
     a->told = w->spill.told;
     w->order.in = a->streams;
     w->order.rows = chunk->rows;

@@ -23,6 +23,14 @@ typedef struct fgi_cuda_task {
     int64_t held_rows;   /* the same, if they stay on the device until then */
 } fgi_cuda_task;
 
+/* The capability that kernels of sm_90a need: later chips do not run them either. */
+enum { FGI_CUDA_HOPPER = 90 };
+
+static inline bool fgi_cuda_is_diagonal(const fgi_cuda_task *task)
+{
+    return task->kind == FGI_DIAGONAL;
+}
+
 /* Consecutive rows of a source, on the device, at fgi_cuda_pitch_bytes. */
 typedef struct fgi_cuda_chunk {
     const void *raw;

@@ -41,12 +41,10 @@ typedef struct fgi_soft_model {
     int32_t kind, k, d;
     const fgi_sparse_scale *scale;
     const float *ups; /* diagonal, else NULL */
-    const float
-        *origin; /* d: what rows are centred by; of spherical components the parameters' centre */
-    void *weights,
-        *low_weights; /* k rows of halves, as far apart as rows of the plane; low: of two halves, else NULL */
-    void *beside;    /* k padded to FGI_SOFT_SLICE: rows of halves */
-    uint32_t *tight; /* a bit for each of these: its values are wrong, and too large */
+    const float *origin; /* d: rows are centred by it; of spherical components the parameters' centre */
+    void *weights, *low_weights; /* k rows of halves, as those of the plane; low: NULL if one half is all */
+    void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
+    uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
 } fgi_soft_model;
 
 /* Where diagonal components want the origin of the planes, and their scales at least. */
@@ -54,11 +52,11 @@ typedef struct fgi_soft_origin_args {
     fgi_cuda_params params;
     int32_t k, d;
     int32_t whole; /* rows are whole numbers: the origin is to leave them so */
-    float *
-        last; /* d: that of the last pass, which stays if it, and the scales, still serve, and else is forgotten; NaN: there was none */
-    const float *ups; /* d: the last pass's */
-    float *origin;    /* d */
-    float *least_ups; /* d */
+    /* d: that of the last pass, which stays if it, and the scales, still serve, and else is forgotten; NaN: there was none */
+    float *last;
+    const float *ups;  /* d: the last pass's */
+    float *origin;     /* d */
+    float *least_ups;  /* d */
     double *influence; /* k: scratch */
     double *spread;    /* 2 d: scratch */
 } fgi_soft_origin_args;
@@ -102,7 +100,7 @@ cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t stream);
 typedef struct fgi_soft_finish_args {
     fgi_soft_model model;
     fgi_cuda_params params;
-    int32_t depth, ld;
+    int32_t ld;     /* as in fgi_soft_plan */
     double dropped; /* of a row: what the components left out may share */
     const double *sums;
     const fgi_sparse_told *told;
@@ -111,8 +109,8 @@ typedef struct fgi_soft_finish_args {
 } fgi_soft_finish_args;
 
 cudaError_t fgi_soft_finish(const fgi_soft_finish_args *a, cudaStream_t stream);
-cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a,
-                                     cudaStream_t stream); /* part of it */
+/* Part of it: of diagonal components. */
+cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -7,12 +7,11 @@
  * bound    memory */
 #include "cuda_moments.h"
 #include "reduce.cuh"
+#include "units.cuh"
 
 namespace {
 
 enum { THREADS = 128, ROWS = FGI_CUDA_MOMENTS_ROWS, FOUR = 4 };
-
-__device__ const double two_pi = 6.283185307179586;
 
 __device__ __forceinline__ void put(double *to, double value, bool add)
 {
@@ -103,7 +102,7 @@ __device__ double objective_of(const fgi_cuda_moments_args &a, double rows)
             continue;
         }
         const double v = a.params.variances[a.kind == FGI_CUDA_DIAGONAL ? i : 0];
-        sum -= 0.5 * (rows * log(two_pi * v) + a.square[i] / v);
+        sum -= 0.5 * (rows * log(fgi_two_pi * v) + a.square[i] / v);
     }
     return sum;
 }

@@ -16,14 +16,13 @@
 #include "follow.cuh"
 #include "half.cuh"
 #include "reduce.cuh"
+#include "units.cuh"
 
 #include <math_constants.h> /* CUDART_INF_F */
 
 namespace {
 
 enum { THREADS = 128 };
-
-__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
 
 /* Terms beyond this are not trusted to f32: such a component's score is infinite, and its rows are not screened. */
 __device__ const double most_term = 1e37;
@@ -32,7 +31,7 @@ __device__ double inverse_scale(const fgi_cuda_params &p, const fgi_cuda_model &
 {
     if (m.kind == FGI_CUDA_HARD) return 1.0;
     const int64_t at = m.kind == FGI_CUDA_SPHERICAL ? j : (int64_t)j * m.d + i;
-    return 0.5 * log2_e / p.variances[at];
+    return 0.5 * fgi_log2_e / p.variances[at];
 }
 
 /* Half the log2 of the volume, summed over this thread's dimensions. */
@@ -41,9 +40,9 @@ __device__ double half_log2_volume(const fgi_cuda_params &p, const fgi_cuda_mode
     double sum = 0.0;
     if (m.kind == FGI_CUDA_DIAGONAL)
         for (int32_t i = threadIdx.x; i < m.d; i += THREADS)
-            sum += log2(two_pi * p.variances[(int64_t)j * m.d + i]);
+            sum += log2(fgi_two_pi * p.variances[(int64_t)j * m.d + i]);
     else if (m.kind == FGI_CUDA_SPHERICAL && threadIdx.x == 0)
-        sum = m.d * log2(two_pi * p.variances[j]);
+        sum = m.d * log2(fgi_two_pi * p.variances[j]);
     return 0.5 * sum;
 }
 
@@ -139,7 +138,7 @@ __global__ void __launch_bounds__(THREADS) plan(const __grid_constant__ planning
         write_none(m, j);
         return;
     }
-    const double offset = m.kind == FGI_CUDA_HARD ? 0.0 : p.log_weights[j] * log2_e - volume;
+    const double offset = m.kind == FGI_CUDA_HARD ? 0.0 : p.log_weights[j] * fgi_log2_e - volume;
     m.offset[j] = offset;
     m.h[j] = m.scale ? 1.0 : largest;
     if (has_scores(m)) write_score(m, j, offset, s, largest);

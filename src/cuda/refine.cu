@@ -20,6 +20,7 @@
 #include "differences.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
+#include "units.cuh"
 
 #include <float.h>          /* FLT_MAX */
 #include <math_constants.h> /* CUDART_INF_F */
@@ -40,8 +41,6 @@ __device__ const float most_term = 1e37f;
 
 /* Rows shorter than this underflow in the product. */
 __device__ const float least_norm2 = 1e-30f;
-
-__device__ const double ln_2 = 0.6931471805599453;
 
 struct place {
     float value;
@@ -405,7 +404,7 @@ template <int THREADS> __device__ void finish_row(job &w, int32_t r, place best,
     __syncthreads();
     const int32_t survivors = a.keep ? keep_responsibilities<THREADS>(w, best, (float)sum) : 0;
     if (threadIdx.x == 0)
-        a.told[r] = {hard ? lse : ln_2 * lse, hard ? 0.0 : (a.model.k - count) * exp2(below - lse), survivors};
+        a.told[r] = {hard ? lse : fgi_ln_2 * lse, hard ? 0.0 : (a.model.k - count) * exp2(below - lse), survivors};
 }
 
 template <int THREADS> __device__ __forceinline__ job job_of(const fgi_cuda_refine_args &a, int32_t r)

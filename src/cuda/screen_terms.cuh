@@ -3,6 +3,7 @@
 #ifndef FGI_SCREEN_TERMS_CUH
 #define FGI_SCREEN_TERMS_CUH
 #include "cuda_sparse.h"
+#include "units.cuh"
 
 #include <cuda_fp16.h>      /* __half */
 #include <math_constants.h> /* CUDART_INF_F */
@@ -11,8 +12,6 @@ namespace screening
 {
 
 enum { PLAN_WARPS = 8, STEP = 16 /* of the product's depth: what is rounded at once */ };
-
-__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
 
 /* 2^-11, which rounds to f16 once, and what no term of a bound covers. */
 __device__ const double unit = (1.0 + 1.0 / 16) / 2048;

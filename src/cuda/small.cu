@@ -11,6 +11,7 @@
 #include "cuda_small.h"
 #include "follow.cuh"
 #include "reduce.cuh"
+#include "units.cuh"
 
 #include <math_constants.h> /* CUDART_INF */
 
@@ -26,8 +27,6 @@ enum {
     PITCH_R = ROWS + 4,
     PARTS = FGI_CUDA_SMALL_PARTS
 };
-
-__device__ const double ln_2 = 0.6931471805599453;
 
 /* DIMS: columns, in units of 32. */
 template <int DIMS> struct block_memory {
@@ -175,7 +174,7 @@ __device__ void find_responsibilities(const fgi_cuda_small_args &a, int32_t firs
     if (usable && !hard) found.dropped += left_out * exp2f(-a.cut);
     if (own != 0 || first + r >= a.rows.rows) return;
     if (usable) {
-        found.objective += hard ? best.value : ln_2 * (best.value + log2f(sum));
+        found.objective += hard ? best.value : fgi_ln_2 * (best.value + log2f(sum));
         found.good++;
     } else {
         found.skipped++;

@@ -24,7 +24,9 @@ enum {
     GROUP = 64, /* rows of a warpgroup's product, or components */
     BOX_BYTES = GROUP * CHUNK * 2,
     BESIDE_BYTES = GROUP * BESIDE * 2,
-    MOST_SHARED = 232448,
+    MOST_SHARED = 227 * 1024, /* of a block, at compute capability 9.0 */
+    BARRIERS_BYTES = 1024,
+    ALIGNMENT = 1024, /* of boxes; shared memory begins at no such address */
     LIFT = 15 /* responsibilities are summed in units of 2^-15: halves then hold them down to 2^-29 with all their bits */
 };
 

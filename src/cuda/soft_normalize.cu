@@ -35,12 +35,12 @@ template <class F> struct tiling {
     static constexpr int GROUP_BYTES = EACH * (ROW_BYTES + BESIDE_BYTES);
     static constexpr int STAGE_BYTES = F::PARTS * SLICE / GROUP * BOX_BYTES;
     static constexpr int FIT =
-        (MOST_SHARED - 2048 - BESIDE_STAGES * SLICE_BESIDE_BYTES - GROUPS * GROUP_BYTES) / STAGE_BYTES;
+        (MOST_SHARED - BARRIERS_BYTES - ALIGNMENT - BESIDE_STAGES * SLICE_BESIDE_BYTES - GROUPS * GROUP_BYTES) / STAGE_BYTES;
     static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
     static constexpr int STAGE_AT = GROUPS * GROUP_BYTES;
     static constexpr int BESIDE_AT = STAGE_AT + STAGES * STAGE_BYTES;
     static constexpr int BARRIERS_AT = BESIDE_AT + BESIDE_STAGES * SLICE_BESIDE_BYTES;
-    static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
+    static constexpr int BYTES = BARRIERS_AT + BARRIERS_BYTES + ALIGNMENT;
     static_assert(STAGES >= 2 && BYTES <= MOST_SHARED, "loads have to be ahead");
     static_assert(F::PARTS > 1 || STAGES > F::CHUNKS, "all chunks of a tile have to be there at once");
 };

@@ -33,8 +33,6 @@ __host__ __device__ inline int64_t entries_for(int32_t k, int32_t depth)
     return (int64_t)k * (columns_for(depth) + SUMMED);
 }
 
-__device__ const double ln_2 = 0.6931471805599453;
-
 __global__ void __launch_bounds__(32 * WARPS)
     plan(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld, int32_t lanes)
 {
@@ -48,7 +46,7 @@ __global__ void __launch_bounds__(32 * WARPS)
         mean2 += mean * mean;
     }
     mean2 = fgi_warp_reduce(mean2, fgi_add());
-    const double variance = alive ? p.variances[j] : 1.0, own = 0.5 * log2_e / (variance * up * up),
+    const double variance = alive ? p.variances[j] : 1.0, own = 0.5 * fgi_log2_e / (variance * up * up),
                  length2 = m.d + mean2, h = fmin(own, largest_term / length2);
     for (int32_t c = lane; c < ld && j < m.k; c += 32) {
         const double mean = alive && c < m.d ? up * (float)p.means[(int64_t)j * m.d + c] : 0.0;
@@ -58,7 +56,7 @@ __global__ void __launch_bounds__(32 * WARPS)
     weight2 = fgi_warp_reduce(weight2, fgi_add());
     if (lane != 0) return;
     if (alive) {
-        const double constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
+        const double constant = fgi_log2_e * p.log_weights[j] - 0.5 * m.d * log2(fgi_two_pi * variance);
         write_beside(m, j, -h, constant - 0.25 * weight2 / h);
     } else {
         write_dead(m, j);
@@ -89,7 +87,7 @@ __global__ void __launch_bounds__(32 * WARPS) finish(const __grid_constant__ fgi
 
 __global__ void finish_totals(const __grid_constant__ fgi_soft_finish_args a)
 {
-    const double objective = ln_2 * a.sums[entries_for(a.model.k, a.depth)];
+    const double objective = fgi_ln_2 * a.sums[entries_for(a.model.k, a.ld)];
     fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->rows * a.model.k, a.totals);
 }
 

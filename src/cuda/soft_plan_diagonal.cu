@@ -24,6 +24,8 @@
 namespace soft
 {
 
+/* An origin stays until the mean square of terms about it is this many times that about the best one: terms are twice as large
+ * then, and planes need not be made anew in every pass. */
 __device__ const double bearable = 4.0;
 
 /* Weights are then within f16. */
@@ -43,7 +45,7 @@ __device__ __forceinline__ double mean_of(const fgi_cuda_params &p, const fgi_so
 __device__ __forceinline__ dimension dimension_of(const fgi_cuda_params &p, const fgi_soft_model &m, int32_t j, int32_t c)
 {
     const double up = m.ups[c], variance = p.variances[(int64_t)j * m.d + c];
-    return {up * mean_of(p, m, j, c), 0.5 * log2_e / (variance * up * up), variance};
+    return {up * mean_of(p, m, j, c), 0.5 * fgi_log2_e / (variance * up * up), variance};
 }
 
 /* Of means about a point: sum over components of weight (m - point)^2 / variance, as far as a component is not tight by that
@@ -83,7 +85,7 @@ __global__ void __launch_bounds__(32 * WARPS) find_origin(const __grid_constant_
         const double share = exp(a.params.log_weights[j]), w = a.influence[j] / a.params.variances[at];
         weight += w;
         moment += w * (float)a.params.means[at];
-        if (share > 0.0) most = fmax(most, 0.5 * log2_e / a.params.variances[at]);
+        if (share > 0.0) most = fmax(most, 0.5 * fgi_log2_e / a.params.variances[at]);
     }
     weight = fgi_warp_reduce(weight, fgi_add());
     moment = fgi_warp_reduce(moment, fgi_add());
@@ -138,14 +140,14 @@ __global__ void __launch_bounds__(32 * WARPS)
         const double w = write_weight(m, at, 2.0 * g * i.mean);
         if (!there) continue;
         const bool same = smaller == 1.0 && g > 0.0;
-        volume += log2(two_pi * i.variance * (same ? i.h / g : 1.0));
+        volume += log2(fgi_two_pi * i.variance * (same ? i.h / g : 1.0));
         if (g > 0.0) peak += 0.25 * w * w / g;
     }
     volume = fgi_warp_reduce(volume, fgi_add());
     peak = fgi_warp_reduce(peak, fgi_add());
     if (lane != 0) return;
     if (alive)
-        write_beside(m, j, 0.0, log2_e * p.log_weights[j] - 0.5 * volume - peak);
+        write_beside(m, j, 0.0, fgi_log2_e * p.log_weights[j] - 0.5 * volume - peak);
     else
         write_dead(m, j);
     if (tight) mark_tight(m, j);

@@ -35,11 +35,11 @@ template <class F> struct layout {
     static constexpr int WEIGHTS_BYTES = GROUPS_OF_COMPONENTS * GROUP_BYTES;
     static constexpr int PLANES_BYTES = F::ROW_BOXES * ROW_BOX_BYTES;
     static constexpr int STAGE_BYTES = PLANES_BYTES + TILE * BESIDE * 2;
-    static constexpr int FIT = (MOST_SHARED - 2048 - WEIGHTS_BYTES) / STAGE_BYTES;
+    static constexpr int FIT = (MOST_SHARED - BARRIERS_BYTES - ALIGNMENT - WEIGHTS_BYTES) / STAGE_BYTES;
     static constexpr int STAGES = FIT < MOST_STAGES ? FIT : (int)MOST_STAGES;
     static constexpr int STAGE_AT = WEIGHTS_BYTES;
     static constexpr int BARRIERS_AT = STAGE_AT + STAGES * STAGE_BYTES;
-    static constexpr int BYTES = BARRIERS_AT + 1024 + 1024; /* the second: to align the first address */
+    static constexpr int BYTES = BARRIERS_AT + BARRIERS_BYTES + ALIGNMENT;
     static_assert(STAGES >= 3 && BYTES <= MOST_SHARED, "loads have to be ahead");
 };
 

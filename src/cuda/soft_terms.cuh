@@ -4,6 +4,7 @@
 #define FGI_SOFT_TERMS_CUH
 #include "reduce.cuh"
 #include "soft_layout.cuh"
+#include "units.cuh"
 
 #include <math_constants.h> /* CUDART_INF */
 
@@ -22,9 +23,6 @@ __device__ __forceinline__ double most_term(const fgi_soft_model &m)
 {
     return m.low_weights ? fmin((m.d / 16.0 + 8.0) * (0.7 * m.d + 40.0), largest_term) : largest_term;
 }
-
-__device__ const double log2_e = 1.4426950408889634, two_pi = 6.283185307179586;
-
 
 struct weight {
     __half high, low;
@@ -79,11 +77,10 @@ struct summed {
 
 __device__ __forceinline__ summed summed_of(const fgi_soft_finish_args &a, int32_t j)
 {
-    const int32_t columns = columns_for(a.depth);
+    const int32_t columns = columns_for(a.ld);
     const double *at = a.sums + (int64_t)j * (columns + SUMMED), unit = exp2(-(double)LIFT);
     return {at, at + columns, unit, unit * at[columns + ONE]};
 }
-
 
 } // namespace soft
 

@@ -8,6 +8,7 @@
  * It is stationary where the r are right: an error of r counts only squared. */
 #include "reduce.cuh"
 #include "told.cuh"
+#include "units.cuh"
 
 #include <math_constants.h> /* CUDART_PI */
 
@@ -22,8 +23,6 @@ enum {
 };
 
 enum counts { SPILLED, BEFORE };
-
-__device__ const double ln_2 = 0.6931471805599453;
 
 /* Exclusive sum over the block; *all: of all threads. */
 __device__ int32_t place_among(int32_t count, int32_t *all)
@@ -125,7 +124,7 @@ __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sp
     for (int32_t j = threadIdx.x; j < a.k; j += THREADS) sum += a.parts[j];
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
     if (threadIdx.x != 0) return;
-    const double objective = sum + ln_2 * 0x1p-24 * (double)a.told->entropy;
+    const double objective = sum + fgi_ln_2 * 0x1p-24 * (double)a.told->entropy;
     fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->survivors, a.totals);
 }
 

@@ -73,9 +73,9 @@ __device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, 
     s.h = s.screened = 0.5;
     if (m.kind == FGI_CUDA_HARD) return s;
     const double variance = p.variances[j] * up * up;
-    s.h = 0.5 * log2_e / variance;
+    s.h = 0.5 * fgi_log2_e / variance;
     s.screened = fmin(s.h, most_term(m.d) / (m.d + s.mean2));
-    s.constant = log2_e * p.log_weights[j] - 0.5 * m.d * log2(two_pi * variance);
+    s.constant = fgi_log2_e * p.log_weights[j] - 0.5 * m.d * log2(fgi_two_pi * variance);
     return s;
 }
 

@@ -61,7 +61,7 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
         const int64_t at = (int64_t)j * m.d + c;
         const float mean = there ? (float)p.means[at] : 0.0f;
         const double up = there ? m.ups[c] : 1.0, variance = there && alive ? p.variances[at] : 1.0;
-        const double wide = there && alive ? 0.5 * log2_e / (variance * up * up) : 0.0,
+        const double wide = there && alive ? 0.5 * fgi_log2_e / (variance * up * up) : 0.0,
                      my = up * mean;
         const double h = fmin(wide, most_term_diagonal / (m.d * (1.0 + my * my)));
         const dimension u = dimension_of(h, my, rounded),
@@ -77,7 +77,7 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
         const double w = (double)__half2float(u.weight);
         s.weight2 += w * w;
         s.at += u.at, s.bias += u.bias, s.low_at += l.at, s.low_bias += l.bias;
-        s.log2_volume += there ? log2(two_pi * variance * up * up) : 0.0;
+        s.log2_volume += there ? log2(fgi_two_pi * variance * up * up) : 0.0;
         s.low = s.low && wide <= most_low_h && isfinite(__half2float(l.weight));
     }
     s.at = fgi_warp_reduce(s.at, fgi_add());
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
         write_dead(m, j);
         return;
     }
-    const double constant = log2_e * p.log_weights[j] - 0.5 * s.log2_volume;
+    const double constant = fgi_log2_e * p.log_weights[j] - 0.5 * s.log2_volume;
     const double cut = roundings(2 * m.d + 2 * FGI_SPARSE_PLANE_PAD) * FGI_SPARSE_MOST_CUT + 0.01;
     const __half zero = __float2half(0.0f);
     write_terms(m.high, j, zero, __float2half_ru((float)(constant - s.bias + s.at + cut)));
