@@ -10,6 +10,7 @@
  *     --spread S      means have variance S^2: components overlap, the more the smaller it is (1)
  *     --rows FILE     a mixture of K components of the rows of a file, in place of N K D: 40 iterations from one after 10 of
  *                     k-means
+ *     --normalize     rows of the file are scaled to length 1
  *     --stream        the device is filled up first, so that rows pass by in every pass
  *     --cpu           on the CPU instead; to be given first
  *
@@ -47,7 +48,7 @@ typedef struct workload {
     int32_t runs, fit_iterations; /* 0: iterations are timed */
     double spread;
     const char *file; /* NULL: rows are made */
-    bool stream, on_cpu;
+    bool stream, on_cpu, normalize;
 } workload;
 
 static void fail(const char *why)
@@ -238,6 +239,7 @@ static fg_gmm *fit_mixture(fg_context *ctx, const workload *job, fg_source *rows
                               .tol = -1,
                               .tol_relative = -1,
                               .start = start,
+                              .normalize = job->normalize,
                               .progress = out ? note_time : NULL,
                               .user = out ? &out->passes : NULL};
     expect_ok(fg_gmm_fit(ctx, rows, &o, &gmm, out ? &out->report : NULL));
@@ -418,7 +420,7 @@ static int usage(void)
         stderr,
         "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
         "default|fast] [--dtype f32|f16|u8]\n"
-        "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows FILE K]\n"
+        "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows FILE [--normalize] K]\n"
         "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
 }
@@ -487,6 +489,8 @@ int main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (!strcmp(argv[at], "--stream"))
             job.stream = true;
+        else if (!strcmp(argv[at], "--normalize"))
+            job.normalize = true;
         else if (at == 1 && asks_cpu)
             job.on_cpu = true;
         else if (at + 1 >= argc || !parse_pair(argv[at], argv[at + 1], &job))
@@ -501,7 +505,8 @@ int main(int argc, char **argv)
         job.n = strtoll(argv[at], NULL, 10);
         job.d = atoi(argv[at + 2]);
     }
-    if (job.n < 1 || job.k < 1 || job.d < 1 || (job.file && job.covariance == HARD)) return usage();
+    if (job.n < 1 || job.k < 1 || job.d < 1) return usage();
+    if (job.file ? job.covariance == HARD : job.normalize) return usage();
     fg_context *ctx = open_context(job.on_cpu, job.precision);
     void *block = job.file ? NULL : make_rows(&job);
     fg_source *rows = job.file ? open_file(&job) : open_rows(&job, block);

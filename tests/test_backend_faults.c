@@ -12,20 +12,37 @@
 #include "cuda_pass.h"
 #include "cuda_store.h"
 
-enum { N = 3000, D = 20, K = 6, STEPS = 6 };
+enum { N = 3000, D = 20, STEPS = 6 };
+
+/* Models that a block holds, and larger ones whose rows are crowded: by then each strategy has been at work. */
+typedef struct shape {
+    int32_t k;
+    double spread;
+} shape;
+
+static const shape small = {6, 4.0}, crowded = {150, 0.3};
 
 static struct world {
+    const shape *shape;
     float *x;
     fg_source *rows;
     fg_context *cpu;
     bool device;
 } w;
 
+static void make_rows(const shape *how)
+{
+    fg_source_destroy(w.rows);
+    free(w.x);
+    w.shape = how;
+    w.x = blob_rows(&(blobs){.n = N, .d = D, .blobs = how->k, .spread = how->spread});
+    w.rows = source_of(w.x, N, D, FG_F32);
+}
+
 static int make_world(void **state)
 {
     (void)state;
-    w.x = blob_rows(&(blobs){.n = N, .d = D, .blobs = K, .spread = 4.0});
-    w.rows = source_of(w.x, N, D, FG_F32);
+    make_rows(&small);
     w.cpu = context_of(NULL, 2);
     w.device = fg_device_count() > 1;
     if (!w.device) printf("no CUDA device: tests of its failures skipped\n");
@@ -56,7 +73,7 @@ static fg_status open_gpu(fg_context **out)
 static fg_status try_fit(fg_context *ctx, double *log_likelihood)
 {
     const fg_gmm_options o = {.struct_size = sizeof o,
-                              .k = K,
+                              .k = w.shape->k,
                               .covariance = FG_COV_SPHERICAL,
                               .kmeans_iter = 3,
                               .max_iter = STEPS,
@@ -84,10 +101,19 @@ static void expect_near(double a, double b)
     if (!(fabs(a - b) <= 1e-4)) fail_msg("log-likelihood %.9g, not %.9g", a, b);
 }
 
+/* Calls it with rows of each shape, and leaves the small one. */
+static void each_shape(void (*test)(void))
+{
+    need_device();
+    make_rows(&crowded);
+    test();
+    make_rows(&small);
+    test();
+}
+
 /* Every event of a kind fails once, from opening the context to the end of the fit; then there is none left. */
 static void each_fault(fgi_fault_kind kind, fg_status wanted, const char *word)
 {
-    need_device();
     const double right = fit_well(w.cpu);
     int failures = 0;
     bool over = false;
@@ -114,17 +140,27 @@ static void each_fault(fgi_fault_kind kind, fg_status wanted, const char *word)
     assert_true(failures > 0);
 }
 
-static void test_each_step_fails(void **state)
+static void each_step(void)
 {
-    (void)state;
     each_fault(FGI_FAULT_DEVICE, FG_DEVICE, "CUDA");
 }
 
+static void test_each_step_fails(void **state)
+{
+    (void)state;
+    each_shape(each_step);
+}
+
 /* Rows that find no room pass by; what is needed besides is told. */
+static void each_block(void)
+{
+    each_fault(FGI_FAULT_DEVICE_MEMORY, FG_MEMORY, "were needed");
+}
+
 static void test_each_block_fails(void **state)
 {
     (void)state;
-    each_fault(FGI_FAULT_DEVICE_MEMORY, FG_MEMORY, "were needed");
+    each_shape(each_block);
 }
 
 static size_t free_bytes(void)
@@ -135,10 +171,8 @@ static size_t free_bytes(void)
 }
 
 /* What contexts and fits took is given back. */
-static void test_nothing_is_kept(void **state)
+static void keep_nothing(void)
 {
-    (void)state;
-    need_device();
     size_t before = 0;
     for (int i = 0; i < 3; i++) {
         fg_context *ctx;
@@ -148,6 +182,12 @@ static void test_nothing_is_kept(void **state)
         if (i == 0) before = free_bytes(); /* kernels are loaded once, by the first */
     }
     assert_int_equal(free_bytes(), before);
+}
+
+static void test_nothing_is_kept(void **state)
+{
+    (void)state;
+    each_shape(keep_nothing);
 }
 
 /* Fills the device but for so many bytes. */
@@ -164,10 +204,10 @@ static void test_rows_larger_than_the_device(void **state)
     (void)state;
     need_device();
     enum { ROWS = 800000 };
-    float *x = blob_rows(&(blobs){.n = ROWS, .d = D, .blobs = K, .spread = 4.0});
+    float *x = blob_rows(&(blobs){.n = ROWS, .d = D, .blobs = small.k, .spread = 4.0});
     fg_source *rows = source_of(x, ROWS, D, FG_F32);
     const fg_gmm_options o = {
-        .k = K, .covariance = FG_COV_SPHERICAL, .max_iter = 3, .tol = -1, .tol_relative = -1};
+        .k = small.k, .covariance = FG_COV_SPHERICAL, .max_iter = 3, .tol = -1, .tol_relative = -1};
     fg_context *ctx;
     fitted roomy, tight;
     expect_ok(open_gpu(&ctx));

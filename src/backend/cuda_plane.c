@@ -44,7 +44,7 @@ static void keep(fgi_cuda_plane *p)
 }
 
 void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit,
-                         fgi_cuda_low low)
+                         fgi_cuda_low low, bool exact)
 {
     const int32_t ld = fgi_cuda_plane_depth(task, unit);
     const int32_t low_ld = low == FGI_CUDA_LOW_ALL ? ld : low == FGI_CUDA_LOW_SQUARES ? ld / 2 : 0;
@@ -53,6 +53,7 @@ void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t u
     p->task = *task;
     p->ld = ld;
     p->low_ld = low_ld;
+    p->exact = exact;
     p->mean_ld = (int32_t)fgi_cuda_padded(task->d, FGI_SPARSE_PAD);
     p->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     if (!same || p->kept_rows != task->held_rows) keep(p);
@@ -123,6 +124,12 @@ cudaError_t fgi_cuda_plane_begin(fgi_cuda_plane *p, const float *center, cudaStr
     return fgi_sparse_recall(&p->memory, center, p->task.d, stream);
 }
 
+/* Whether the planes of these rows were kept, by an earlier chunk or pass. */
+static bool has_planes(const fgi_cuda_plane *p, const fgi_cuda_chunk *chunk)
+{
+    return p->kept_rows && chunk->first + chunk->rows <= p->filled;
+}
+
 /* Rows as centred f32. */
 static cudaError_t load(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_sparse_exact *out,
                         cudaStream_t stream)
@@ -138,6 +145,7 @@ static cudaError_t load(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk, fgi_spar
         .rows = chunk->rows,
         .x = p->x,
         .norm2 = p->norm2,
+        .wanted = !p->exact && has_planes(p, chunk) ? p->memory.stale : NULL,
     };
     *out = (fgi_sparse_exact){
         .data = p->x,
@@ -177,7 +185,7 @@ cudaError_t fgi_cuda_plane_rows(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
 cudaError_t fgi_cuda_plane_fill(fgi_cuda_plane *p, const fgi_cuda_chunk *chunk,
                                 const fgi_sparse_rows *rows, cudaStream_t stream)
 {
-    const bool there = p->kept_rows && chunk->first + chunk->rows <= p->filled;
+    const bool there = has_planes(p, chunk);
     if (p->kept_rows && !there) p->filled = chunk->first + chunk->rows;
     return fgi_sparse_plane(rows, there ? p->memory.stale : NULL, stream);
 }

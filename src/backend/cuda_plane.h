@@ -15,6 +15,7 @@ typedef struct fgi_cuda_plane {
     int32_t ld, low_ld;  /* halves from row to row; low: 0 if there is none */
     int32_t mean_ld;     /* floats: d, padded */
     int64_t pitch_bytes; /* of rows as stored */
+    bool exact;          /* rows are read beside their planes */
     /* outlives tasks */
     fgi_cuda_block remembered;
     fgi_sparse_memory memory;
@@ -38,9 +39,10 @@ typedef struct fgi_cuda_plane {
 /* Halves of a row, padded to a unit: diagonal components also need the squares, padded too. */
 int32_t fgi_cuda_plane_depth(const fgi_cuda_task *task, int32_t unit);
 
-/* Takes up a task, and room for held rows, if there is: kept_rows tells. */
+/* Takes up a task, and room for held rows, if there is: kept_rows tells. exact: rows are to be there themselves in every
+ * pass; else only where their planes are made. */
 void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t unit,
-                         fgi_cuda_low low);
+                         fgi_cuda_low low, bool exact);
 /* What a pass needs, and what a chunk of so many rows needs. */
 void fgi_cuda_plane_carve(fgi_cuda_plane *p, fgi_cuda_carver *c);
 void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver *c);

@@ -158,7 +158,7 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
 {
     soft_worker *w = (soft_worker *)worker;
     w->task = *task;
-    fgi_cuda_plane_take(&w->plane, task, unit_of(task), low_of(task));
+    fgi_cuda_plane_take(&w->plane, task, unit_of(task), low_of(task), false);
     fgi_cuda_plane_carve(&w->plane, c);
     w->args = (fgi_soft_args){
         .cut = (float)fgi_cuda_cut(task->k),

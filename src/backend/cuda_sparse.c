@@ -168,7 +168,8 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     sparse_worker *w = (sparse_worker *)worker;
     w->task = *task;
     w->grid = fgi_sparse_grid(task->multiprocessors);
-    fgi_cuda_plane_take(&w->plane, task, FGI_SPARSE_PLANE_PAD, FGI_CUDA_LOW_NONE);
+    fgi_cuda_plane_take(&w->plane, task, FGI_SPARSE_PLANE_PAD, FGI_CUDA_LOW_NONE,
+                        !reads_plane(task));
     fgi_cuda_plane_carve(&w->plane, c);
     carve_model(w, c);
     w->parts = fgi_cuda_carve(c, task->k, sizeof *w->parts);

@@ -67,6 +67,7 @@ typedef struct fgi_cuda_rows {
     const int32_t *count; /* rows that there are, if only the device knows, from `at` rows before these on; or NULL: all */
     int32_t at;
     const int64_t *numbers; /* rows: in the source; NULL: consecutive */
+    const int32_t *wanted;  /* to be loaded at all, if only the device knows: 0 if not; NULL: they are */
 } fgi_cuda_rows;
 
 cudaError_t fgi_cuda_load(const fgi_cuda_model *model, const fgi_cuda_rows *rows, cudaStream_t stream);

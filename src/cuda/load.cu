@@ -42,6 +42,7 @@ template <class T> __device__ double unit_scale(const T *row, int32_t d)
 
 template <class T> __global__ void __launch_bounds__(32 * WARPS) load(fgi_cuda_model m, fgi_cuda_rows rows)
 {
+    if (rows.wanted && *rows.wanted == 0) return;
     const int32_t r = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     const bool there = r < fgi_rows_there(rows);
     const T *row = reinterpret_cast<const T *>(static_cast<const char *>(rows.raw) + r * rows.pitch_bytes);
