@@ -11,6 +11,7 @@
  * bound    f32: 2 d instructions a value, of diagonal components 3 d */
 #include "cuda_pass.h"
 #include "differences.cuh"
+#include "follow.cuh"
 #include "reduce.cuh"
 
 #include <math_constants.h> /* CUDART_INF_F */
@@ -146,6 +147,7 @@ template <bool SCALED, bool AGAIN>
 __global__ void __launch_bounds__(THREADS) evaluate(const __grid_constant__ fgi_cuda_refine_args a)
 {
     __shared__ __align__(16) side x, mean, scale;
+    fgi_follow_here();
     const fgi_cuda_model &m = a.model;
     const int32_t count = *a.crowd.count, lane_tiles = m.lanes / TILE, tiles = (count + TILE - 1) / TILE * lane_tiles;
     const int row = threadIdx.x / LANE_THREADS * OWN_ROWS, lane = threadIdx.x % LANE_THREADS * OWN_LANES;
@@ -185,13 +187,9 @@ __global__ void __launch_bounds__(THREADS) evaluate(const __grid_constant__ fgi_
 extern "C" cudaError_t fgi_cuda_evaluate(const fgi_cuda_refine_args *a, cudaStream_t stream)
 {
     const int64_t tiles = ((int64_t)a->rows.rows + TILE - 1) / TILE * (a->model.lanes / TILE);
-    const int grid = (int)(tiles < BLOCKS ? tiles : (int64_t)BLOCKS);
-    if (a->model.scale) {
-        evaluate<true, false><<<grid, THREADS, 0, stream>>>(*a);
-        evaluate<true, true><<<grid, THREADS, 0, stream>>>(*a);
-    } else {
-        evaluate<false, false><<<grid, THREADS, 0, stream>>>(*a);
-        evaluate<false, true><<<grid, THREADS, 0, stream>>>(*a);
-    }
-    return cudaGetLastError();
+    const unsigned grid = (unsigned)(tiles < BLOCKS ? tiles : (int64_t)BLOCKS);
+    const auto first = a->model.scale ? evaluate<true, false> : evaluate<false, false>;
+    const auto second = a->model.scale ? evaluate<true, true> : evaluate<false, true>;
+    const cudaError_t e = fgi_follow(first, grid, THREADS, 0, stream, *a);
+    return e == cudaSuccess ? fgi_follow(second, grid, THREADS, 0, stream, *a) : e;
 }

@@ -7,11 +7,19 @@
 #include "ptx.cuh"
 
 /* To be called first by every thread of a kernel that fgi_follow starts: until then it may read nothing but its arguments.
- * Kernels before this one have ended then, and the next one may come. */
-__device__ __forceinline__ void fgi_follow_here(void)
+ * Kernels before this one have ended then. */
+__device__ __forceinline__ void fgi_follow_wait(void)
 {
 #if __CUDA_ARCH__ >= 900
     fgi_grid_wait();
+#endif
+}
+
+/* The same, and the next kernel may come: of those that do not fill the chip. */
+__device__ __forceinline__ void fgi_follow_here(void)
+{
+    fgi_follow_wait();
+#if __CUDA_ARCH__ >= 900
     fgi_grid_release();
 #endif
 }
@@ -24,20 +32,21 @@ static inline bool fgi_can_follow(void)
 }
 
 /* Starts kernel<<<blocks, threads, shared_bytes, stream>>>(args). */
-template <class Args>
-cudaError_t fgi_follow(void (*kernel)(Args), int64_t blocks, int threads, size_t shared_bytes, cudaStream_t stream, const Args &args)
+template <class... Parameters, class... Args>
+cudaError_t fgi_follow(void (*kernel)(Parameters...), dim3 blocks, dim3 threads, size_t shared_bytes, cudaStream_t stream,
+                       const Args &...args)
 {
     cudaLaunchAttribute early = {};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t how = {};
-    how.gridDim = dim3((unsigned)blocks);
-    how.blockDim = dim3((unsigned)threads);
+    how.gridDim = blocks;
+    how.blockDim = threads;
     how.dynamicSmemBytes = shared_bytes;
     how.stream = stream;
     how.attrs = &early;
     how.numAttrs = fgi_can_follow() ? 1 : 0;
-    return cudaLaunchKernelEx(&how, kernel, args);
+    return cudaLaunchKernelEx(&how, kernel, args...);
 }
 
 #endif

@@ -8,6 +8,7 @@
  * bytes    32 a row and group for the responsibilities, 4 d a survivor for its row, both from L2
  * bound    latency of the survivors' rows; FP64 where most responsibilities matter */
 #include "cuda_pass.h"
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 
@@ -116,6 +117,7 @@ __global__ void __launch_bounds__(THREADS)
            const float *__restrict__ responsibilities, const __grid_constant__ fgi_cuda_sums out)
 {
     extern __shared__ __align__(16) unsigned char shared[];
+    fgi_follow_here();
     sums &s = *reinterpret_cast<sums *>(shared);
     survivor *list = reinterpret_cast<survivor *>(shared + sizeof(sums));
     const int32_t group = blockIdx.x * GROUP, first_column = blockIdx.y * FGI_CUDA_SLICE;
@@ -161,6 +163,7 @@ enum { MERGE_THREADS = 256 };
 /* A thread an element of the statistics. */
 __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ fgi_cuda_sums sums, double *out)
 {
+    fgi_follow_here();
     const int64_t i = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x, sides = sums.part_doubles;
     const int64_t before = sums.k * (1 + (int64_t)sums.d), all = before + (sums.diagonal ? sides - before : sums.k);
     if (i >= all) return;
@@ -178,6 +181,7 @@ __global__ void __launch_bounds__(TALLY_THREADS)
     tally(const fgi_cuda_row_told *told, const __grid_constant__ fgi_cuda_rows piece, int64_t first,
           fgi_cuda_totals *totals)
 {
+    fgi_follow_here();
     const int32_t rows = fgi_rows_there(piece);
     double objective = 0.0, dropped = 0.0;
     long long good = 0, survivors = 0, bad = INT64_MAX;
@@ -235,20 +239,17 @@ extern "C" cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cu
     if (error != cudaSuccess) return error;
     const int32_t segments = (rows->rows + out->segment_rows - 1) / out->segment_rows;
     const dim3 grid((model->k + GROUP - 1) / GROUP, out->slices, segments);
-    gather<<<grid, THREADS, bytes, stream>>>(*model, *rows, responsibilities, *out);
-    return cudaGetLastError();
+    return fgi_follow(gather, grid, THREADS, (size_t)bytes, stream, *model, *rows, responsibilities, *out);
 }
 
 extern "C" cudaError_t fgi_cuda_merge(const fgi_cuda_sums *sums, double *out, cudaStream_t stream)
 {
     const int64_t count = sums->part_doubles;
-    merge<<<(unsigned)((count + MERGE_THREADS - 1) / MERGE_THREADS), MERGE_THREADS, 0, stream>>>(*sums, out);
-    return cudaGetLastError();
+    return fgi_follow(merge, (unsigned)((count + MERGE_THREADS - 1) / MERGE_THREADS), MERGE_THREADS, 0, stream, *sums, out);
 }
 
 extern "C" cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, const fgi_cuda_rows *rows, int64_t first,
                                       fgi_cuda_totals *totals, cudaStream_t stream)
 {
-    tally<<<1, TALLY_THREADS, 0, stream>>>(told, *rows, first, totals);
-    return cudaGetLastError();
+    return fgi_follow(tally, 1, TALLY_THREADS, 0, stream, told, *rows, first, totals);
 }

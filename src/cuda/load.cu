@@ -4,6 +4,7 @@
  * grid: a warp a row, whole tiles of rows, so that no product reads what nobody wrote. bound: memory */
 #include "cuda_pass.h"
 #include "flashgmm.h"
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 
@@ -42,6 +43,7 @@ template <class T> __device__ double unit_scale(const T *row, int32_t d)
 
 template <class T> __global__ void __launch_bounds__(32 * WARPS) load(fgi_cuda_model m, fgi_cuda_rows rows)
 {
+    fgi_follow_here();
     if (rows.wanted && *rows.wanted == 0) return;
     const int32_t r = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     const bool there = r < fgi_rows_there(rows);
@@ -68,8 +70,7 @@ template <class T> __global__ void __launch_bounds__(32 * WARPS) load(fgi_cuda_m
 template <class T> cudaError_t launch(const fgi_cuda_model *m, const fgi_cuda_rows *rows, cudaStream_t stream)
 {
     const int32_t tiles = (rows->rows + FGI_CUDA_TILE - 1) / FGI_CUDA_TILE;
-    load<T><<<tiles * (FGI_CUDA_TILE / WARPS), 32 * WARPS, 0, stream>>>(*m, *rows);
-    return cudaGetLastError();
+    return fgi_follow(load<T>, (unsigned)(tiles * (FGI_CUDA_TILE / WARPS)), 32 * WARPS, 0, stream, *m, *rows);
 }
 
 } // namespace

@@ -150,5 +150,5 @@ extern "C" cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cu
                                      cudaStream_t stream)
 {
     const cudaError_t error = model->largest_h ? cudaMemsetAsync(model->largest_h, 0, sizeof(float), stream) : cudaSuccess;
-    return error == cudaSuccess ? fgi_follow(plan, model->lanes, THREADS, 0, stream, planning{*params, *model}) : error;
+    return error == cudaSuccess ? fgi_follow(plan, (unsigned)model->lanes, THREADS, 0, stream, planning{*params, *model}) : error;
 }

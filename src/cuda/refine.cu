@@ -18,6 +18,7 @@
  * bound    L2 */
 #include "cuda_pass.h"
 #include "differences.cuh"
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 #include "units.cuh"
@@ -417,6 +418,7 @@ template <int THREADS> __device__ __forceinline__ job job_of(const fgi_cuda_refi
 template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const __grid_constant__ fgi_cuda_refine_args a)
 {
     const int32_t r = blockIdx.x;
+    fgi_follow_here();
     if (r >= fgi_rows_there(a.rows)) return;
     const float norm2 = a.rows.norm2[r];
     if (!isfinite(norm2)) {
@@ -438,6 +440,7 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const _
 /* Listed rows, whose components have all been evaluated. */
 template <int THREADS> __global__ void __launch_bounds__(THREADS) refine_listed(const __grid_constant__ fgi_cuda_refine_args a)
 {
+    fgi_follow_here();
     for (int32_t i = blockIdx.x; i < *a.crowd.count; i += gridDim.x) {
         const int32_t r = a.crowd.rows[i];
         job w = job_of<THREADS>(a, r);
@@ -466,12 +469,10 @@ template <int THREADS> cudaError_t refine_rows(const fgi_cuda_refine_args &a, cu
     const bool crowds = can_be_crowded(a.model);
     cudaError_t e = crowds ? cudaMemsetAsync(a.crowd.count, 0, sizeof *a.crowd.count, stream) : cudaSuccess;
     if (e != cudaSuccess) return e;
-    refine<THREADS><<<a.rows.rows, THREADS, bytes, stream>>>(a);
-    if (!crowds) return cudaGetLastError();
-    e = fgi_cuda_evaluate(&a, stream);
-    if (e != cudaSuccess) return e;
-    refine_listed<THREADS><<<min(a.rows.rows, (int)LISTED_BLOCKS), THREADS, bytes, stream>>>(a);
-    return cudaGetLastError();
+    e = fgi_follow(refine<THREADS>, (unsigned)a.rows.rows, THREADS, bytes, stream, a);
+    if (e == cudaSuccess && crowds) e = fgi_cuda_evaluate(&a, stream);
+    if (e != cudaSuccess || !crowds) return e;
+    return fgi_follow(refine_listed<THREADS>, (unsigned)min(a.rows.rows, (int)LISTED_BLOCKS), THREADS, bytes, stream, a);
 }
 
 } // namespace

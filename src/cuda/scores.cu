@@ -8,6 +8,7 @@
  * bytes    768 d a tile from L2, 4 a score to L2
  * bound    mma.sync, then writes to L2 */
 #include "cuda_pass.h"
+#include "follow.cuh"
 #include "half.cuh"
 #include "rows.cuh"
 
@@ -153,6 +154,7 @@ __global__ void __launch_bounds__(THREADS, 2)
     scores(const __grid_constant__ fgi_cuda_model m, const __grid_constant__ fgi_cuda_rows rows, float *out)
 {
     __shared__ __align__(16) stage s_rows[2], s_lanes[2];
+    fgi_follow_here();
     const int64_t first_row = (int64_t)blockIdx.y * TILE, first_lane = (int64_t)blockIdx.x * TILE;
     if (first_row >= fgi_rows_there(rows)) return;
     const int side = threadIdx.x / 4, part = threadIdx.x % 4 * SEGMENT; /* as it loads */
@@ -191,6 +193,5 @@ extern "C" cudaError_t fgi_cuda_scores(const fgi_cuda_model *model, const fgi_cu
                                        cudaStream_t stream)
 {
     const dim3 grid(model->lanes / TILE, (rows->rows + TILE - 1) / TILE);
-    scores<<<grid, THREADS, 0, stream>>>(*model, *rows, out);
-    return cudaGetLastError();
+    return fgi_follow(scores, grid, THREADS, 0, stream, *model, *rows, out);
 }

@@ -381,5 +381,5 @@ extern "C" cudaError_t fgi_cuda_small(const fgi_cuda_small_args *a, cudaStream_t
 extern "C" cudaError_t fgi_cuda_small_merge(const fgi_cuda_small_args *a, double *stats, fgi_cuda_totals *totals,
                                             cudaStream_t stream)
 {
-    return fgi_follow(merge, (a->part_doubles + 31) / 32 + 1, MERGE_THREADS, 0, stream, merging{*a, stats, totals});
+    return fgi_follow(merge, (unsigned)((a->part_doubles + 31) / 32 + 1), MERGE_THREADS, 0, stream, merging{*a, stats, totals});
 }

@@ -6,6 +6,7 @@
  * all rows follows from the statistics:
  *     sum over i of log p(x_i) = sum over j of (mass_j (log w_j - d/2 log(2 pi v_j)) - square_j / (2 v_j)) + sum of H_i
  * It is stationary where the r are right: an error of r counts only squared. */
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "told.cuh"
 #include "units.cuh"
@@ -65,6 +66,7 @@ __device__ void put_rows(const fgi_sparse_close_args &a, uint32_t bits, int32_t 
 /* One block: which row goes to which place. */
 __global__ void __launch_bounds__(THREADS) list(const __grid_constant__ fgi_sparse_close_args a)
 {
+    fgi_follow_here();
     const int32_t words = (a.rows + 31) / 32, before = a.spill.count[SPILLED], room = a.spill.capacity - before;
     int32_t found = 0;
     for (int32_t from = 0; from < words; from += THREADS * EACH) {
@@ -88,6 +90,7 @@ __global__ void __launch_bounds__(THREADS) list(const __grid_constant__ fgi_spar
 /* A warp a row that this chunk spills. */
 __global__ void __launch_bounds__(32 * WARPS) copy(const __grid_constant__ fgi_sparse_close_args a)
 {
+    fgi_follow_here();
     const int64_t units = a.spill.pitch_bytes / (int64_t)sizeof(uint4);
     const int32_t before = a.spill.count[BEFORE], spilled = a.spill.count[SPILLED];
     for (int32_t to = before + blockIdx.x * WARPS + threadIdx.x / 32; to < spilled; to += gridDim.x * WARPS) {
@@ -102,6 +105,7 @@ __global__ void __launch_bounds__(32 * WARPS) copy(const __grid_constant__ fgi_s
 /* A component's part of the objective: a warp each. */
 __global__ void __launch_bounds__(32 * WARPS) sum_components(const __grid_constant__ fgi_sparse_finish_args a)
 {
+    fgi_follow_here();
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (j >= a.k) return;
     const int32_t each = a.diagonal ? a.d : 1; /* squares of a component */
@@ -120,6 +124,7 @@ __global__ void __launch_bounds__(32 * WARPS) sum_components(const __grid_consta
 
 __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sparse_finish_args a)
 {
+    fgi_follow_here();
     double sum = 0.0;
     for (int32_t j = threadIdx.x; j < a.k; j += THREADS) sum += a.parts[j];
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
@@ -132,14 +137,12 @@ __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sp
 
 extern "C" cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStream_t stream)
 {
-    list<<<1, THREADS, 0, stream>>>(*a);
-    copy<<<COPY_BLOCKS, 32 * WARPS, 0, stream>>>(*a);
-    return cudaGetLastError();
+    const cudaError_t e = fgi_follow(list, 1, THREADS, 0, stream, *a);
+    return e == cudaSuccess ? fgi_follow(copy, COPY_BLOCKS, 32 * WARPS, 0, stream, *a) : e;
 }
 
 extern "C" cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream)
 {
-    sum_components<<<(a->k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
-    finish<<<1, THREADS, 0, stream>>>(*a);
-    return cudaGetLastError();
+    const cudaError_t e = fgi_follow(sum_components, (unsigned)((a->k + WARPS - 1) / WARPS), 32 * WARPS, 0, stream, *a);
+    return e == cudaSuccess ? fgi_follow(finish, 1, THREADS, 0, stream, *a) : e;
 }

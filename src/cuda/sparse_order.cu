@@ -9,6 +9,7 @@
  *          component: a scattered 8-byte write costs as much as a 32-byte one, and L2 takes only so many
  * bound    L2 transactions: 46 us for 2.5M entries, K = 1024 (bench/NOTES.md) */
 #include "cuda_sparse.h"
+#include "follow.cuh"
 
 namespace
 {
@@ -36,6 +37,7 @@ __global__ void __launch_bounds__(COUNT_THREADS)
     count_entries(const __grid_constant__ fgi_sparse_order_args a)
 {
     extern __shared__ uint32_t pairs[];
+    fgi_follow_here();
     for (int j = threadIdx.x; j < (a.k + 1) / 2; j += COUNT_THREADS) pairs[j] = 0;
     __syncthreads();
     const uint2 *survivor = a.in.survivor + (int64_t)blockIdx.x * a.in.capacity;
@@ -54,6 +56,7 @@ __global__ void __launch_bounds__(COUNT_THREADS)
 __global__ void scan_blocks(int k, int blocks, uint32_t *histogram, uint32_t *total)
 {
     __shared__ uint32_t part[SCAN_SEGMENTS][SCAN_COMPONENTS + 1];
+    fgi_follow_here();
     const int j = blockIdx.x * SCAN_COMPONENTS + threadIdx.x, segment = threadIdx.y;
     const int each = (blocks + SCAN_SEGMENTS - 1) / SCAN_SEGMENTS;
     const int first = segment * each, last = min(blocks, first + each);
@@ -100,6 +103,7 @@ __device__ uint32_t scan_block(uint32_t v, uint32_t *scratch, uint32_t *all)
 __global__ void find_starts(int k, uint32_t *start)
 {
     __shared__ uint32_t scratch[32];
+    fgi_follow_here();
     uint32_t base = 0, all;
     for (int from = 0; from < k; from += blockDim.x) {
         const int j = from + threadIdx.x;
@@ -191,6 +195,7 @@ __global__ void __launch_bounds__(32 * PLACE_WARPS)
 {
     extern __shared__ uint32_t keys[];
     __shared__ uint32_t counter[PLACE_WARPS][BINS], scratch[32];
+    fgi_follow_wait();
     const int k = a.k;
     uint32_t *from = keys, *to = keys + most;
     float *weights = reinterpret_cast<float *>(keys + 2 * most);
@@ -248,8 +253,7 @@ cudaError_t place(const fgi_sparse_order_args *a, uint32_t most, cudaStream_t st
     const cudaError_t e = cudaFuncSetAttribute(place_entries<PLACE_WARPS>,
                                                cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (e != cudaSuccess) return e;
-    place_entries<PLACE_WARPS><<<a->in.streams, 32 * PLACE_WARPS, bytes, stream>>>(*a, most);
-    return cudaGetLastError();
+    return fgi_follow(place_entries<PLACE_WARPS>, (unsigned)a->in.streams, 32 * PLACE_WARPS, (size_t)bytes, stream, *a, most);
 }
 
 } // namespace
@@ -264,14 +268,15 @@ extern "C" cudaError_t fgi_sparse_order(const fgi_sparse_order_args *a, cudaStre
     const uint32_t most = (a->in.capacity + 1) & ~1;
     const int count_bytes = (a->k + 1) / 2 * 4;
     if (a->in.capacity > fgi_sparse_most_capacity()) return cudaErrorInvalidValue;
-    const cudaError_t e = cudaFuncSetAttribute(
-        count_entries, cudaFuncAttributeMaxDynamicSharedMemorySize, count_bytes);
+    cudaError_t e =
+        cudaFuncSetAttribute(count_entries, cudaFuncAttributeMaxDynamicSharedMemorySize, count_bytes);
+    if (e == cudaSuccess)
+        e = fgi_follow(count_entries, (unsigned)a->in.streams, COUNT_THREADS, (size_t)count_bytes, stream, *a);
+    if (e == cudaSuccess)
+        e = fgi_follow(scan_blocks, (unsigned)((a->k + SCAN_COMPONENTS - 1) / SCAN_COMPONENTS),
+                       dim3(SCAN_COMPONENTS, SCAN_SEGMENTS), 0, stream, a->k, a->in.streams, a->before, a->start);
+    if (e == cudaSuccess) e = fgi_follow(find_starts, 1, 1024, 0, stream, a->k, a->start);
     if (e != cudaSuccess) return e;
-    count_entries<<<a->in.streams, COUNT_THREADS, count_bytes, stream>>>(*a);
-    scan_blocks<<<(a->k + SCAN_COMPONENTS - 1) / SCAN_COMPONENTS,
-                  dim3(SCAN_COMPONENTS, SCAN_SEGMENTS), 0, stream>>>(a->k, a->in.streams, a->before,
-                                                                     a->start);
-    find_starts<<<1, 1024, 0, stream>>>(a->k, a->start);
     /* three blocks a multiprocessor where they fit: their phases overlap */
     return most * ENTRY_BYTES * 3 <= MOST_BYTES ? place<16>(a, most, stream)
                                                 : place<32>(a, most, stream);

@@ -21,6 +21,7 @@
  *
  * grid: a warp a lane */
 #include "cuda_sparse.h"
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "screen_terms.cuh"
 
@@ -116,6 +117,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
     plan(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, const float *last,
          const int32_t *stale, int32_t lanes)
 {
+    fgi_follow_here();
     if (*stale) last = nullptr;
     const int32_t j = blockIdx.x * PLAN_WARPS + threadIdx.x / 32;
     if (j >= lanes) return;
@@ -165,7 +167,6 @@ extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_
         error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
     if (error != cudaSuccess) return error;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
-    screening::plan<<<blocks, 32 * screening::PLAN_WARPS, 0, stream>>>(*params, *model, last_means,
-                                                                       stale, lanes);
-    return cudaGetLastError();
+    return fgi_follow(screening::plan, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model, last_means,
+                      stale, lanes);
 }

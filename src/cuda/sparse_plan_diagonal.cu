@@ -18,6 +18,7 @@
  *
  * grid: a warp a lane */
 #include "cuda_sparse.h"
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "screen_terms.cuh"
 
@@ -93,6 +94,7 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
 __global__ void __launch_bounds__(32 * PLAN_WARPS)
     plan_diagonal(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, int32_t lanes)
 {
+    fgi_follow_here();
     const int32_t j = blockIdx.x * PLAN_WARPS + threadIdx.x / 32;
     if (j >= lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
@@ -124,7 +126,5 @@ extern "C" cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params,
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
     const cudaError_t error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
     if (error != cudaSuccess) return error;
-    screening::plan_diagonal<<<blocks, 32 * screening::PLAN_WARPS, 0, stream>>>(*params, *model,
-                                                                                lanes);
-    return cudaGetLastError();
+    return fgi_follow(screening::plan_diagonal, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model, lanes);
 }

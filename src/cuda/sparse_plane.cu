@@ -7,6 +7,7 @@
  * grid     a warp a row, 16 bytes a lane at a time; bound: memory */
 #include "cuda_sparse.h"
 #include "elements.cuh"
+#include "follow.cuh"
 #include "reduce.cuh"
 
 #include <math_constants.h> /* CUDART_INF */
@@ -118,6 +119,7 @@ template <class T>
 __global__ void __launch_bounds__(32 * WARPS)
     fill(const __grid_constant__ fgi_sparse_rows a, const int32_t *only_if)
 {
+    fgi_follow_here();
     if (only_if && *only_if == 0) return;
     for (int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32; row < a.rows;
          row += (int64_t)gridDim.x * WARPS)
@@ -156,6 +158,7 @@ template <class T>
 __global__ void __launch_bounds__(SAMPLE) measure(const __grid_constant__ fgi_sparse_rows a, fgi_sparse_memory memory)
 {
     __shared__ float squares[SAMPLE];
+    fgi_follow_here();
     if (*memory.stale == 0) return;
     const int lane = threadIdx.x % 32;
     squares[threadIdx.x] = CUDART_NAN_F;
@@ -182,6 +185,7 @@ __global__ void __launch_bounds__(SAMPLE) measure_each(const __grid_constant__ f
 {
     constexpr int EACH = fgi_unit<T>::elements;
     const int c = blockIdx.x;
+    fgi_follow_here();
     if (*memory.stale == 0) return;
     float x = CUDART_NAN_F;
     if (threadIdx.x < a.rows) {
@@ -198,6 +202,7 @@ __global__ void __launch_bounds__(SAMPLE) measure_each(const __grid_constant__ f
 __global__ void __launch_bounds__(RECALL_THREADS)
     recall(fgi_sparse_memory memory, const float *center, int32_t d)
 {
+    fgi_follow_here();
     bool differs = false;
     for (int32_t c = threadIdx.x; c < (d + FGI_SPARSE_PAD - 1) / FGI_SPARSE_PAD * FGI_SPARSE_PAD;
          c += RECALL_THREADS) {
@@ -214,8 +219,7 @@ __global__ void __launch_bounds__(RECALL_THREADS)
 extern "C" cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center,
                                          int32_t d, cudaStream_t stream)
 {
-    recall<<<1, RECALL_THREADS, 0, stream>>>(*memory, center, d);
-    return cudaGetLastError();
+    return fgi_follow(recall, 1, RECALL_THREADS, 0, stream, *memory, center, d);
 }
 
 extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows,
@@ -223,10 +227,9 @@ extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows,
 {
     return fgi_with_element(rows->exact.dtype, [&](auto element) {
         using T = decltype(element);
-        measure<T><<<1, SAMPLE, 0, stream>>>(*rows, *memory);
-        if (memory->ups)
-            measure_each<T><<<rows->d, SAMPLE, 0, stream>>>(*rows, *memory);
-        return cudaGetLastError();
+        const cudaError_t e = fgi_follow(measure<T>, 1, SAMPLE, 0, stream, *rows, *memory);
+        if (e != cudaSuccess || !memory->ups) return e;
+        return fgi_follow(measure_each<T>, (unsigned)rows->d, SAMPLE, 0, stream, *rows, *memory);
     });
 }
 
@@ -234,9 +237,7 @@ extern "C" cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32
                                         cudaStream_t stream)
 {
     return fgi_with_element(rows->exact.dtype, [&](auto element) {
-        fill<decltype(element)>
-            <<<min((rows->rows + WARPS - 1) / WARPS, (int)BLOCKS), 32 * WARPS, 0, stream>>>(
-                *rows, only_if);
-        return cudaGetLastError();
+        return fgi_follow(fill<decltype(element)>, (unsigned)min((rows->rows + WARPS - 1) / WARPS, (int)BLOCKS), 32 * WARPS,
+                          0, stream, *rows, only_if);
     });
 }

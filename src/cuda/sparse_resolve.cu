@@ -10,6 +10,7 @@
  * grid     a warp a group of 32 rows, a quad of its lanes a value
  * bytes    a row and a mean from L2 for each candidate of a row that has several; bound: latency and L2 */
 #include "elements.cuh"
+#include "follow.cuh"
 #include "ptx.cuh"
 #include "reduce.cuh"
 #include "screen_rows.cuh"
@@ -337,6 +338,7 @@ __global__ void __launch_bounds__(32 * WARPS, 3)
 {
     __shared__ mark marks[WARPS][FGI_SPARSE_GROUP];
     __shared__ told tells[WARPS];
+    fgi_follow_wait();
     const int warp = threadIdx.x / 32;
     const int32_t number = blockIdx.x * WARPS + warp; /* of the group, in the order of rows */
     const fgi_sparse_streams &s = a.streams;
@@ -366,8 +368,7 @@ extern "C" cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaS
 {
     const int32_t groups = (a->rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP;
     return fgi_with_element(a->rows.exact.dtype, [&](auto element) {
-        screening::resolve<decltype(element)><<<(groups + screening::WARPS - 1) / screening::WARPS,
-                                                32 * screening::WARPS, 0, stream>>>(*a);
-        return cudaGetLastError();
+        return fgi_follow(screening::resolve<decltype(element)>, (unsigned)((groups + screening::WARPS - 1) / screening::WARPS),
+                          32 * screening::WARPS, 0, stream, *a);
     });
 }

@@ -11,6 +11,7 @@
  * bytes    a row a survivor, gathered; bound: memory. 10M rows x 128 halves: 0.8 ms, 3.4 TB/s (bench/NOTES.md) */
 #include "cuda_sparse.h"
 #include "elements.cuh"
+#include "follow.cuh"
 #include "ptx.cuh"
 
 namespace
@@ -189,6 +190,7 @@ __global__ void __launch_bounds__(32 * WARPS, blocks_each<T, DIAGONAL>)
     sum_pieces(const __grid_constant__ fgi_sparse_sums_args a, int32_t lanes)
 {
     __shared__ uint4 slots[WARPS][DEPTH][32];
+    fgi_follow_wait();
     const int column = (blockIdx.y * lanes + threadIdx.x % lanes) * fgi_unit<T>::elements;
     const uint32_t survivors = __ldg(a.start + a.model.k), warps = gridDim.x * WARPS,
                    share = share_for(survivors, warps);
@@ -210,6 +212,7 @@ __global__ void __launch_bounds__(32 * WARPS, blocks_each<T, DIAGONAL>)
 __global__ void __launch_bounds__(MERGE_THREADS)
     merge_pieces(const __grid_constant__ fgi_sparse_sums_args a, int32_t parts, uint32_t warps)
 {
+    fgi_follow_here();
     const int j = blockIdx.x, d = a.rows.d, width = width_for(d, a.diagonal, parts),
               tail = width - 2 * parts;
     const uint32_t from = a.start[j], to = a.start[j + 1];
@@ -239,9 +242,10 @@ cudaError_t launch(const fgi_sparse_sums_args *a, cudaStream_t stream)
 {
     const spread s = spread_for<T>(a->rows.d);
     const int32_t blocks = a->multiprocessors * blocks_each<T, DIAGONAL>;
-    sum_pieces<T, DIAGONAL><<<dim3(blocks, s.parts), 32 * WARPS, 0, stream>>>(*a, s.lanes);
-    merge_pieces<<<a->model.k, MERGE_THREADS, 0, stream>>>(*a, s.parts, (uint32_t)blocks * WARPS);
-    return cudaGetLastError();
+    const cudaError_t e =
+        fgi_follow(sum_pieces<T, DIAGONAL>, dim3(blocks, s.parts), 32 * WARPS, 0, stream, *a, s.lanes);
+    if (e != cudaSuccess) return e;
+    return fgi_follow(merge_pieces, (unsigned)a->model.k, MERGE_THREADS, 0, stream, *a, s.parts, (uint32_t)blocks * WARPS);
 }
 
 } // namespace

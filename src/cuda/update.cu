@@ -165,6 +165,7 @@ enum { CLEAR_THREADS = 256, MOST_CLEAR_BLOCKS = 1024 };
 
 __global__ void __launch_bounds__(CLEAR_THREADS) clear(double *stats, int64_t doubles, fgi_cuda_totals *totals)
 {
+    fgi_follow_here();
     const int64_t first = (int64_t)blockIdx.x * CLEAR_THREADS + threadIdx.x;
     for (int64_t i = first; i < doubles; i += (int64_t)gridDim.x * CLEAR_THREADS) stats[i] = 0.0;
     if (first > 0) return;
@@ -177,13 +178,12 @@ __global__ void __launch_bounds__(CLEAR_THREADS) clear(double *stats, int64_t do
 extern "C" cudaError_t fgi_cuda_clear(double *stats, int64_t doubles, fgi_cuda_totals *totals, cudaStream_t stream)
 {
     const int64_t blocks = (doubles + CLEAR_THREADS - 1) / CLEAR_THREADS;
-    clear<<<(unsigned)max((int64_t)1, min(blocks, (int64_t)MOST_CLEAR_BLOCKS)), CLEAR_THREADS, 0, stream>>>(
-        stats, doubles, totals);
-    return cudaGetLastError();
+    return fgi_follow(clear, (unsigned)max((int64_t)1, min(blocks, (int64_t)MOST_CLEAR_BLOCKS)), CLEAR_THREADS, 0, stream,
+                      stats, doubles, totals);
 }
 
 extern "C" cudaError_t fgi_cuda_update(const fgi_cuda_update_args *a, cudaStream_t stream)
 {
-    const cudaError_t e = fgi_follow(update, a->k, THREADS, 0, stream, *a);
+    const cudaError_t e = fgi_follow(update, (unsigned)a->k, THREADS, 0, stream, *a);
     return e == cudaSuccess ? fgi_follow(settle, 1, SETTLE_THREADS, 0, stream, *a) : e;
 }
