@@ -416,12 +416,11 @@ static int check(void)
 
 static int usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
-        "default|fast] [--dtype f32|f16|u8]\n"
-        "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows FILE [--normalize] K]\n"
-        "       bench_gpu --check\n       bench_gpu --cpu ...\n");
+    fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
+                    "default|fast] [--dtype f32|f16|u8]\n"
+                    "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows "
+                    "FILE [--normalize] K]\n"
+                    "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
 }
 

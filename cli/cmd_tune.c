@@ -37,9 +37,8 @@ static void tell(session *s, const tune_args *args, const fg_tune_report *r)
                 text_count((int64_t)(r->dco + 0.5)).s, r->lists);
     session_say(s, "serves           targets up to %.4g", r->most_recall);
     if (!args->queries)
-        session_say(
-            s,
-            "note             queries from elsewhere may be harder than rows: give some if you can");
+        session_say(s, "note             queries from elsewhere may be harder than rows: give some "
+                       "if you can");
     if (r->recall_error > 0.005)
         session_say(s, "note             a larger sample would tell more: +- 0.01 is not certain");
     session_say(s, "next: flashgmm search %s QUERIES --recall %.4g", args->output,

@@ -35,8 +35,10 @@ static void print_help(void)
     for (int i = 0; i < COMMANDS; i++) printf("  %-9s %s\n", commands[i].name, commands[i].help);
     printf("\n  flashgmm COMMAND --help   its operands and options, with an example\n"
            "  flashgmm --version        the version\n\n"
-           "Files of rows: .fvecs .bvecs .ivecs .npy .fbin .u8bin .i8bin .ibin, the vectors of .faiss,\n"
-           "and .hdf5 (FILE:DATASET) where the build has it. Exit codes: 0 done, 1 failed, 2 bad usage.\n\n"
+           "Files of rows: .fvecs .bvecs .ivecs .npy .fbin .u8bin .i8bin .ibin, the vectors of "
+           ".faiss,\n"
+           "and .hdf5 (FILE:DATASET) where the build has it. Exit codes: 0 done, 1 failed, 2 bad "
+           "usage.\n\n"
            "start here:\n  flashgmm demo\n");
 }
 

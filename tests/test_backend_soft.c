@@ -334,10 +334,14 @@ static void test_rows_that_spoil_the_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spherical),          cmocka_unit_test(test_diagonal),
-        cmocka_unit_test(test_tight_components),   cmocka_unit_test(test_constant_features),
-        cmocka_unit_test(test_fixed_features),     cmocka_unit_test(test_long_rows),
-        cmocka_unit_test(test_many_left_over),     cmocka_unit_test(test_too_many_left_over),
+        cmocka_unit_test(test_spherical),
+        cmocka_unit_test(test_diagonal),
+        cmocka_unit_test(test_tight_components),
+        cmocka_unit_test(test_constant_features),
+        cmocka_unit_test(test_fixed_features),
+        cmocka_unit_test(test_long_rows),
+        cmocka_unit_test(test_many_left_over),
+        cmocka_unit_test(test_too_many_left_over),
         cmocka_unit_test(test_rows_that_spoil_the_scale),
     };
     return cmocka_run_group_tests_name("backend soft", tests, open_contexts, close_contexts);

@@ -68,7 +68,8 @@ static bool is_crowded(const fgi_cuda_task *task, const fgi_cuda_totals *totals)
 {
     fgi_cuda_task next = *task;
     next.crowding++;
-    if (totals->lost == 0 && task->source_rows == 0) return false; /* the next pass is about other rows */
+    if (totals->lost == 0 && task->source_rows == 0)
+        return false; /* the next pass is about other rows */
     const int64_t most = fgi_cuda_soft.serves(task)    ? MOST_LEFT_SOFTLY
                          : fgi_cuda_soft.serves(&next) ? MANY_LEFT
                                                        : MOST_LEFT;
@@ -88,7 +89,8 @@ static void make_smaller_batches(fgi_cuda_backend *cuda, const fgi_cuda_totals *
 bool fgi_cuda_pass_over(fgi_cuda_backend *cuda, const fgi_cuda_totals *totals)
 {
     const bool crowded = is_crowded(&cuda->task, totals), lost = totals->lost > 0;
-    if (crowded && cuda->crowding > cuda->task.crowding) return true; /* known: such turns were ahead */
+    if (crowded && cuda->crowding > cuda->task.crowding)
+        return true; /* known: such turns were ahead */
     if (lost && !crowded) {
         make_smaller_batches(cuda, totals);
         return true;
@@ -208,8 +210,7 @@ cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slo
     const fgi_cuda_strategy *strategy = cuda->worker->strategy;
     const int64_t doubles = slot->stats ? fgi_stats_doubles(task->stats_kind, task->k, task->d) : 0;
     cudaError_t e = cudaSuccess;
-    if (!strategy->sets)
-        e = fgi_cuda_clear(slot->stats, doubles, slot->totals, cuda->computing);
+    if (!strategy->sets) e = fgi_cuda_clear(slot->stats, doubles, slot->totals, cuda->computing);
     return e == cudaSuccess ? strategy->begin(cuda->worker, slot, cuda->computing) : e;
 }
 

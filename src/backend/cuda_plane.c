@@ -48,8 +48,7 @@ void fgi_cuda_plane_take(fgi_cuda_plane *p, const fgi_cuda_task *task, int32_t u
 {
     const int32_t ld = fgi_cuda_plane_depth(task, unit);
     const int32_t low_ld = low == FGI_CUDA_LOW_ALL ? ld : low == FGI_CUDA_LOW_SQUARES ? ld / 2 : 0;
-    const bool same =
-        p->task.held_rows == task->held_rows && p->ld == ld && p->low_ld == low_ld;
+    const bool same = p->task.held_rows == task->held_rows && p->ld == ld && p->low_ld == low_ld;
     p->task = *task;
     p->ld = ld;
     p->low_ld = low_ld;
@@ -78,8 +77,8 @@ void fgi_cuda_plane_carve_chunk(fgi_cuda_plane *p, int64_t rows, fgi_cuda_carver
 fg_status fgi_cuda_plane_prepare(fgi_cuda_plane *p)
 {
     const bool diagonal = fgi_cuda_is_diagonal(&p->task);
-    const bool same = p->d == p->task.d && p->diagonal == diagonal &&
-                      p->normalize == p->task.normalize;
+    const bool same =
+        p->d == p->task.d && p->diagonal == diagonal && p->normalize == p->task.normalize;
     if (same && p->remembered.data) {
         if (p->task.source_rows == 0) p->begun = false; /* other rows may come */
         return FG_OK;

@@ -8,7 +8,11 @@
 #include "cuda_sparse.h"
 
 /* What f16 leaves of rows, in a second plane: of nothing, of squares alone (diagonal), or of all. */
-typedef enum fgi_cuda_low { FGI_CUDA_LOW_NONE, FGI_CUDA_LOW_SQUARES, FGI_CUDA_LOW_ALL } fgi_cuda_low;
+typedef enum fgi_cuda_low {
+    FGI_CUDA_LOW_NONE,
+    FGI_CUDA_LOW_SQUARES,
+    FGI_CUDA_LOW_ALL
+} fgi_cuda_low;
 
 typedef struct fgi_cuda_plane {
     fgi_cuda_task task;

@@ -14,7 +14,7 @@ enum {
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
-    ITEMS = 384,            /* blocks x slices of a chunk: nearly three a multiprocessor of a large chip */
+    ITEMS = 384, /* blocks x slices of a chunk: nearly three a multiprocessor of a large chip */
     LEAST_BLOCKS = 4,
     MOST_BLOCKS = 128
 };

@@ -310,7 +310,8 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     a->cut = hard ? 0.0f : (float)(log2((double)w->task.k) - log2_dropped(&w->task));
     a->first = chunk->first;
     /* how far a diagonal component has gone, no distance tells */
-    a->state = w->known.rows && !fgi_cuda_is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
+    a->state =
+        w->known.rows && !fgi_cuda_is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
     a->told = w->spill.told;
     w->order.in = a->streams;
     w->order.rows = chunk->rows;

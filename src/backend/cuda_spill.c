@@ -6,9 +6,10 @@
 
 enum {
     SPILL_BYTES = 4 << 20, /* of rows as stored, at most */
-    SPILL_ROWS = 16384, /* at most: kernels are started for as many, whether they are there or not */
-    WORD_ROWS = 32,     /* whose bits are one word */
-    UNIT_ROWS = 128     /* whose bits are read at once */
+    /* at most: kernels are started for as many, whether they are there or not */
+    SPILL_ROWS = 16384,
+    WORD_ROWS = 32, /* whose bits are one word */
+    UNIT_ROWS = 128 /* whose bits are read at once */
 };
 
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)

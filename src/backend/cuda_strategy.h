@@ -17,8 +17,8 @@ typedef struct fgi_cuda_task {
     int32_t precision;  /* fg_precision */
     int32_t capability; /* of the device: ten times the major version, and the minor */
     int32_t multiprocessors;
-    int32_t crowding; /* 0; one more for each time that a pass found rows crowded, of late */
-    int32_t left_one_in; /* at most one row in so many is expected to be left to the dense strategy */
+    int32_t crowding;    /* 0; one more for each time that a pass found rows crowded, of late */
+    int32_t left_one_in; /* so many rows for each that is left to the dense strategy, or more */
     int64_t source_rows; /* all rows of the source, if passes will come back to them; else 0 */
     int64_t held_rows;   /* the same, if they stay on the device until then */
 } fgi_cuda_task;
@@ -52,7 +52,7 @@ typedef struct fgi_cuda_worker fgi_cuda_worker;
 
 typedef struct fgi_cuda_strategy {
     const char *name;
-    bool sets; /* finish writes statistics and totals; else what it and absorb find is added to them */
+    bool sets; /* finish writes statistics and totals; else it and absorb add what they find */
     bool (*serves)(const fgi_cuda_task *task);
     /* Rows of a chunk, all but the last one. The bits of every sum follow from the task, source_rows and held_rows apart: so
      * does this, unless sums do not depend on it. */

@@ -16,9 +16,9 @@ typedef struct fgi_cuda_moments_args {
     fgi_cuda_rows rows; /* loaded */
     int64_t first;      /* number of the first one */
     int32_t kind, d, ld;
-    int32_t each;     /* squares of every dimension: diagonal statistics */
-    int32_t add;      /* to the parts; else they are written */
-    int32_t segments; /* parts: for each FGI_CUDA_MOMENTS_ROWS rows of a whole chunk */
+    int32_t each;            /* squares of every dimension: diagonal statistics */
+    int32_t add;             /* to the parts; else they are written */
+    int32_t segments;        /* parts: for each FGI_CUDA_MOMENTS_ROWS rows of a whole chunk */
     double *shift, *square;  /* segments x d */
     fgi_cuda_totals *totals; /* segments */
 } fgi_cuda_moments_args;

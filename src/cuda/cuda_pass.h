@@ -41,29 +41,28 @@ typedef struct fgi_cuda_params {
  * it: values alone are wanted. */
 typedef struct fgi_cuda_model {
     int32_t kind, k, d;
-    int32_t ld;               /* floats from mean to mean: d, padded */
-    int32_t lanes;            /* k, padded: scores from row to row */
-    int32_t normalize;        /* scale rows to length 1 before centring */
-    const float *center;      /* d */
-    void *weights, *squares;  /* lanes x ld halves; squares: diagonal, else NULL */
+    int32_t ld;                       /* floats from mean to mean: d, padded */
+    int32_t lanes;                    /* k, padded: scores from row to row */
+    int32_t normalize;                /* scale rows to length 1 before centring */
+    const float *center;              /* d */
+    void *weights, *squares;          /* lanes x ld halves; squares: diagonal, else NULL */
     float *weight_unit, *square_unit; /* lanes */
-    float *bias, *slope;      /* lanes; bias -inf: no such component, or a dead one */
-    float *means, *scale;     /* k x ld; scale: h of diagonal components, else NULL */
-    double *offset, *h;       /* k; offset -inf: dead; h: 1 for diagonal ones */
-    float *largest_h;         /* 1 */
+    float *bias, *slope;              /* lanes; bias -inf: no such component, or a dead one */
+    float *means, *scale;             /* k x ld; scale: h of diagonal components, else NULL */
+    double *offset, *h;               /* k; offset -inf: dead; h: 1 for diagonal ones */
+    float *largest_h;                 /* 1 */
 } fgi_cuda_model;
 
 /* Fills the model. Its padding was zeroed before. */
-cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cuda_model *model,
-                          cudaStream_t stream);
+cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cuda_model *model, cudaStream_t stream);
 
 typedef struct fgi_cuda_rows {
     const void *raw;     /* rows x d */
     int64_t pitch_bytes; /* from row to row: whole units of 16 */
     int32_t dtype;       /* fg_dtype */
     int32_t rows;
-    float *x;            /* rows x ld: padded with zeros, also rows up to a whole tile */
-    float *norm2;        /* rows: not finite for bad rows */
+    float *x;             /* rows x ld: padded with zeros, also rows up to a whole tile */
+    float *norm2;         /* rows: not finite for bad rows */
     const int32_t *count; /* rows that there are, if only the device knows, from `at` rows before these on; or NULL: all */
     int32_t at;
     const int64_t *numbers; /* rows: in the source; NULL: consecutive */
@@ -73,8 +72,7 @@ typedef struct fgi_cuda_rows {
 cudaError_t fgi_cuda_load(const fgi_cuda_model *model, const fgi_cuda_rows *rows, cudaStream_t stream);
 
 /* scores: rows (whole tiles) x lanes. */
-cudaError_t fgi_cuda_scores(const fgi_cuda_model *model, const fgi_cuda_rows *rows, float *scores,
-                            cudaStream_t stream);
+cudaError_t fgi_cuda_scores(const fgi_cuda_model *model, const fgi_cuda_rows *rows, float *scores, cudaStream_t stream);
 
 /* What a row tells the totals. */
 typedef struct fgi_cuda_row_told {
@@ -94,14 +92,14 @@ typedef struct fgi_cuda_crowd {
 typedef struct fgi_cuda_refine_args {
     fgi_cuda_model model;
     fgi_cuda_rows rows;
-    float *scores;      /* in: scores; out: responsibilities, if `keep` */
-    double cut;         /* log2 of the largest ratio of responsibilities that still matters */
-    int32_t keep;       /* responsibilities are wanted */
-    int32_t top;        /* as in fgi_row_request */
+    float *scores; /* in: scores; out: responsibilities, if `keep` */
+    double cut;    /* log2 of the largest ratio of responsibilities that still matters */
+    int32_t keep;  /* responsibilities are wanted */
+    int32_t top;   /* as in fgi_row_request */
     int32_t exact_rank;
     float tau;
-    int32_t *components; /* rows x top */
-    float *values;       /* rows x top */
+    int32_t *components;     /* rows x top */
+    float *values;           /* rows x top */
     fgi_cuda_row_told *told; /* rows */
     fgi_cuda_crowd crowd;    /* scratch */
 } fgi_cuda_refine_args;
@@ -124,9 +122,8 @@ typedef struct fgi_cuda_sums {
 fgi_cuda_sums fgi_cuda_sums_shape(int32_t kind, int32_t k, int32_t d, int32_t most_rows);
 
 /* Adds a piece. */
-cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cuda_rows *rows,
-                            const float *responsibilities, const fgi_cuda_sums *sums,
-                            cudaStream_t stream);
+cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cuda_rows *rows, const float *responsibilities,
+                            const fgi_cuda_sums *sums, cudaStream_t stream);
 
 /* Adds up the parts in order, and adds them to out: the block of fgi_stats. */
 cudaError_t fgi_cuda_merge(const fgi_cuda_sums *sums, double *out, cudaStream_t stream);
@@ -141,8 +138,8 @@ typedef struct fgi_cuda_totals {
 } fgi_cuda_totals;
 
 /* Adds a piece's rows; the first has the number `first`, unless they have numbers. */
-cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, const fgi_cuda_rows *rows, int64_t first,
-                           fgi_cuda_totals *totals, cudaStream_t stream);
+cudaError_t fgi_cuda_tally(const fgi_cuda_row_told *told, const fgi_cuda_rows *rows, int64_t first, fgi_cuda_totals *totals,
+                           cudaStream_t stream);
 
 #ifdef __cplusplus
 }

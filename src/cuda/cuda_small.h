@@ -17,12 +17,12 @@ enum {
 
 typedef struct fgi_cuda_small_args {
     fgi_cuda_model model; /* without what scores take */
-    fgi_cuda_rows rows; /* loaded */
-    int64_t first;      /* number of the first one */
-    int32_t each;       /* squares of every dimension: diagonal statistics */
-    int32_t add;        /* to the parts; else they are written */
-    float cut;          /* log2 of the largest ratio of responsibilities that still matters */
-    int64_t part_doubles;    /* of one part: as in fgi_stats */
+    fgi_cuda_rows rows;   /* loaded */
+    int64_t first;        /* number of the first one */
+    int32_t each;         /* squares of every dimension: diagonal statistics */
+    int32_t add;          /* to the parts; else they are written */
+    float cut;            /* log2 of the largest ratio of responsibilities that still matters */
+    int64_t part_doubles; /* of one part: as in fgi_stats */
     double *parts;
     fgi_cuda_totals *totals; /* of each part */
 } fgi_cuda_small_args;
@@ -30,8 +30,7 @@ typedef struct fgi_cuda_small_args {
 cudaError_t fgi_cuda_small(const fgi_cuda_small_args *a, cudaStream_t stream);
 
 /* Adds up the parts in order: the statistics and the totals of the pass. */
-cudaError_t fgi_cuda_small_merge(const fgi_cuda_small_args *a, double *stats, fgi_cuda_totals *totals,
-                                 cudaStream_t stream);
+cudaError_t fgi_cuda_small_merge(const fgi_cuda_small_args *a, double *stats, fgi_cuda_totals *totals, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -40,8 +40,8 @@ enum {
 typedef struct fgi_soft_model {
     int32_t kind, k, d;
     const fgi_sparse_scale *scale;
-    const float *ups; /* diagonal, else NULL */
-    const float *origin; /* d: rows are centred by it; of spherical components the parameters' centre */
+    const float *ups;            /* diagonal, else NULL */
+    const float *origin;         /* d: rows are centred by it; of spherical components the parameters' centre */
     void *weights, *low_weights; /* k rows of halves, as those of the plane; low: NULL if one half is all */
     void *beside;                /* k padded to FGI_SOFT_SLICE: rows of halves */
     uint32_t *tight;             /* a bit for each of these: its values are wrong, and too large */
@@ -63,11 +63,10 @@ typedef struct fgi_soft_origin_args {
 
 cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream);
 /* ld: halves from row to row of weights. */
-cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
-                          cudaStream_t stream);
+cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld, cudaStream_t stream);
 /* Part of it: of diagonal components. */
-cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model,
-                                   int32_t ld, cudaStream_t stream);
+cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
+                                   cudaStream_t stream);
 
 typedef struct fgi_soft_args {
     fgi_soft_model model;

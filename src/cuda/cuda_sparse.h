@@ -31,12 +31,12 @@ extern "C" {
 
 enum {
     FGI_SPARSE_MOST_DEPTH = 3072, /* of the product: beyond, f16 sums say little */
-    FGI_SPARSE_GROUP = 32, /* rows that are flagged together: a stream's share of a row tile */
-    FGI_SPARSE_MOST_GROUPS = 32, /* of a stream in a chunk */
-    FGI_SPARSE_LANES = 256,      /* components of the product's tile */
-    FGI_SPARSE_PAD = 16,         /* floats that means and the centre are padded to */
-    FGI_SPARSE_PLANE_PAD = 8,    /* halves that rows of the plane are padded to */
-    FGI_SPARSE_MOST_CUT = 64     /* log2 units: what bounds are made for */
+    FGI_SPARSE_GROUP = 32,        /* rows that are flagged together: a stream's share of a row tile */
+    FGI_SPARSE_MOST_GROUPS = 32,  /* of a stream in a chunk */
+    FGI_SPARSE_LANES = 256,       /* components of the product's tile */
+    FGI_SPARSE_PAD = 16,          /* floats that means and the centre are padded to */
+    FGI_SPARSE_PLANE_PAD = 8,     /* halves that rows of the plane are padded to */
+    FGI_SPARSE_MOST_CUT = 64      /* log2 units: what bounds are made for */
 };
 
 /* ----------------------------------------------------------------------------------------- rows */
@@ -59,15 +59,14 @@ typedef struct fgi_sparse_rows {
     fgi_sparse_exact exact;
     int32_t rows, d;
     int32_t depth, ld; /* halves of a row of the plane, and from row to row */
-    void *
-        plane; /* rows x ld: scaled rows, padded with zeros; diagonal: their squares behind them; zeros where
-                    the norm is not finite */
+    /* rows x ld: scaled rows, padded with zeros; diagonal: their squares behind them; zeros where the norm is not finite */
+    void *plane;
     void *low; /* rows x low_ld: what f16 has left of them, in f16; NULL: not wanted */
-    int32_t
-        low_ld; /* ld; or half of it: only what it has left of squares, which are then those of what the plane holds */
-    float *
-        norm; /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it, or it is too large */
-    float most_norm; /* what is too large */
+    /* ld; or half of it: only what it has left of squares, which are then those of what the plane holds */
+    int32_t low_ld;
+    /* rows: |row|^2 of what the planes add up to; NaN: a bad row; infinite: f16 cannot hold it, or it is too large */
+    float *norm;
+    float most_norm;               /* what is too large */
     const fgi_sparse_scale *scale; /* 1, on the device */
     const float *ups;              /* diagonal: d, each dimension's scale; else NULL */
 } fgi_sparse_rows;
@@ -82,17 +81,14 @@ typedef struct fgi_sparse_memory {
 } fgi_sparse_memory;
 
 /* Compares the centres, and takes over the new one. */
-cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center, int32_t d,
-                              cudaStream_t stream);
+cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center, int32_t d, cudaStream_t stream);
 
 /* Sets the scales that give the first of these rows a root mean square of about 1, if the memory is stale. Reads `exact`
  * only. */
-cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, const fgi_sparse_memory *memory,
-                               cudaStream_t stream);
+cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, const fgi_sparse_memory *memory, cudaStream_t stream);
 
 /* Fills plane and norm, unless only_if is given and *only_if is 0. */
-cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if,
-                             cudaStream_t stream);
+cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if, cudaStream_t stream);
 
 /* ---------------------------------------------------------------------------------------- model */
 
@@ -102,23 +98,20 @@ typedef struct fgi_sparse_model {
     int32_t ld; /* floats from mean to mean: d, padded */
     const fgi_sparse_scale *scale;
     const float *ups; /* diagonal, else NULL */
-    void *weights,
-        *low_weights; /* k rows of halves, as far apart as rows of the plane, for upper and for lower bounds */
-    void *high,
-        *low; /* terms of upper and of lower bounds: 4 bytes a lane, k padded to FGI_SPARSE_LANES */
+    /* for upper and for lower bounds: k rows of halves, as far apart as rows of the plane, and terms of 4 bytes a lane, k
+     * padded to FGI_SPARSE_LANES */
+    void *weights, *low_weights, *high, *low;
     float *means;    /* k x ld, padded with zeros */
     float *scales;   /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
     float4 *spheres; /* 2 k */
-    uint32_t *
-        drift; /* 2: how far the last pass's bounds have loosened; bits of the longest row that can be screened */
+    uint32_t *drift; /* 2: how far the last pass's bounds have loosened; bits of the longest row that can be screened */
 } fgi_sparse_model;
 
 /* Fills the model. last_means: those of the pass that left the rows' state; NULL, or *stale: none has. */
-cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model,
-                            const float *last_means, const int32_t *stale, cudaStream_t stream);
+cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
+                            const int32_t *stale, cudaStream_t stream);
 /* Of diagonal components; no state is kept of their rows. */
-cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model,
-                                     cudaStream_t stream);
+cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model, cudaStream_t stream);
 
 /* --------------------------------------------------------------------------- screen and resolve */
 
@@ -146,7 +139,7 @@ typedef struct fgi_sparse_streams {
 typedef struct fgi_sparse_told {
     uint64_t rows, bad_rows, survivors;
     uint64_t left, lost; /* left to the dense kernels; of these, for want of room, those that nobody takes */
-    uint64_t entropy; /* of responsibilities, 2^-24 bits */
+    uint64_t entropy;    /* of responsibilities, 2^-24 bits */
     int64_t first_bad_row;
 } fgi_sparse_told;
 
@@ -154,13 +147,12 @@ typedef struct fgi_sparse_screen_args {
     fgi_sparse_model model;
     fgi_sparse_rows rows;
     fgi_sparse_streams streams;
-    float cut;     /* log2 units below the best value that still count; 0 for centroids */
-    int64_t first; /* number of the first row */
-    uint32_t *
-        state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
-    float *bound;   /* rows: scratch */
-    float *value;   /* streams x capacity: scratch */
-    uint32_t *left; /* of each 32 rows: a bit for each that is left over */
+    float cut;       /* log2 units below the best value that still count; 0 for centroids */
+    int64_t first;   /* number of the first row */
+    uint32_t *state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
+    float *bound;    /* rows: scratch */
+    float *value;    /* streams x capacity: scratch */
+    uint32_t *left;  /* of each 32 rows: a bit for each that is left over */
     fgi_sparse_told *told;
     void *scratch; /* fgi_sparse_scratch_bytes() */
     int32_t grid;  /* fgi_sparse_grid() */
@@ -200,8 +192,7 @@ typedef struct fgi_sparse_sums_args {
     double *mass, *shift, *square; /* as in fgi_stats: added to */
 } fgi_sparse_sums_args;
 
-int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d, int32_t diagonal,
-                                  int64_t most_survivors);
+int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d, int32_t diagonal, int64_t most_survivors);
 cudaError_t fgi_sparse_sums(const fgi_sparse_sums_args *a, cudaStream_t stream);
 
 /* ---------------------------------------------------------------------------------------- close */
@@ -212,9 +203,8 @@ typedef struct fgi_sparse_spill {
     int64_t pitch_bytes; /* from row to row, whole units of 16 */
     void *raw;
     int64_t *numbers; /* rows: in the source */
-    int32_t *
-        count; /* 2: rows spilled, and those of them that earlier chunks spilled; zeroed before a pass */
-    int32_t *from; /* capacity: scratch */
+    int32_t *count;   /* 2: rows spilled, and those of them that earlier chunks spilled; zeroed before a pass */
+    int32_t *from;    /* capacity: scratch */
 } fgi_sparse_spill;
 
 typedef struct fgi_sparse_close_args {

@@ -27,8 +27,8 @@ typedef struct fgi_cuda_update_args {
     fgi_cuda_params from, to; /* what the statistics are about; the new ones */
     const double *stats;
     const fgi_cuda_totals *totals;
-    int32_t *states;          /* k. Mixtures: fg_component_state; centroids: whether it moved */
-    fgi_cuda_report *report;  /* may be the host's, pinned */
+    int32_t *states;         /* k. Mixtures: fg_component_state; centroids: whether it moved */
+    fgi_cuda_report *report; /* may be the host's, pinned */
 } fgi_cuda_update_args;
 
 cudaError_t fgi_cuda_update(const fgi_cuda_update_args *a, cudaStream_t stream);
