@@ -45,8 +45,9 @@ static void check_distances(int32_t count, int32_t d, int32_t gap)
             sum += difference * difference;
             scaled_sum += scale[at] * difference * difference;
         }
-        assert_near("distances", d, out[c], sum, gamma_bound(d + 2) * sum);
-        assert_near("distances, scaled", d, scaled[c], scaled_sum, gamma_bound(d + 3) * scaled_sum);
+        assert_near("distances", d, out[c], sum, fgi_distance_error(d) * sum);
+        assert_near("distances, scaled", d, scaled[c], scaled_sum,
+                    fgi_distance_error(d) * scaled_sum);
         float scanned;
         table->scan_l2[FG_F32](x + row[c] * ld, means + component[c] * ld, NULL, 1, d, &scanned);
         assert_same_bits("distances and scan_l2", d, out[c], scanned);

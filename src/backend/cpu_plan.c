@@ -28,8 +28,9 @@ static const double tiny = 0x1p-120;
 /* What the bounds of all components share. */
 typedef struct bounds {
     double product_error, sum_error;
-    const double *rms; /* d: root mean square of the data */
-    double rms_all;    /* of the length of rows */
+    double refine_error; /* of a refined value, for each h |x|^2 and s */
+    const double *rms;   /* d: root mean square of the data */
+    double rms_all;      /* of the length of rows */
 } bounds;
 
 /* A component in the expanded form: its weights, and value = bias + slope |x|^2 + sum of weights. */
@@ -87,9 +88,11 @@ static void expand_spherical(const fgi_params *p, int32_t j, const bounds *b, ex
     }
     const double length = sqrt(squares), offset = value_at_mean(p, j) - h * squares;
     const double loss = b->product_error * h, left = 1.0 - b->sum_error;
+    const double refine = b->refine_error * h;
     e->margin =
-        (loss * length * b->rms_all + b->sum_error * fabs(offset)) / left + tiny * (p->d + weights);
-    e->margin_slope = (loss * ratio(length, b->rms_all) + b->sum_error * h) / left + tiny;
+        (loss * length * b->rms_all + b->sum_error * fabs(offset) + refine * squares) / left +
+        tiny * (p->d + weights);
+    e->margin_slope = (loss * ratio(length, b->rms_all) + b->sum_error * h + refine) / left + tiny;
     e->bias = offset + e->margin;
     e->slope = e->margin_slope - h;
     e->most_norm2 = fmin(longest_screened(e->bias, h * squares, h + e->margin_slope),
@@ -102,7 +105,8 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
     double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
     for (int32_t i = 0; i < p->d; i++) {
         const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
-        const double margin = error * h * (1.0 + ratio(fabs(m), rms)) / (1.0 - error);
+        const double margin =
+            h * (error * (1.0 + ratio(fabs(m), rms)) + b->refine_error) / (1.0 - error);
         squares += h * m * m;
         products += h * fabs(m) * rms;
         weights += h * (fabs(2.0 * m) + 1.0);
@@ -112,8 +116,8 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
         e->weights[p->d + i] = (float)(margin - h);
     }
     const double offset = value_at_mean(p, j) - squares;
-    e->margin = (error * products + b->sum_error * fabs(offset)) / (1.0 - b->sum_error) +
-                tiny * (2.0 * p->d + weights);
+    const double loss = error * products + b->sum_error * fabs(offset) + b->refine_error * squares;
+    e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + weights);
     e->bias = offset + e->margin;
     e->slope = e->margin_slope = tiny;
     e->margin += typical;
@@ -152,11 +156,13 @@ static void find_rms(const fgi_params *p, double *rms, double *rms_all)
     *rms_all = sqrt(sum);
 }
 
-/* Two roundings of each sum, one of weights, features and bias, and those of |x|^2 itself. */
+/* Two roundings of each sum, one of weights, features and bias, and those of |x|^2 itself; |x - m|^2 is at most twice
+ * |x|^2 + |m|^2. */
 static void set_errors(const fgi_cpu_plan *plan, bounds *b)
 {
     b->product_error = fgi_product_error(plan->screen, plan->depth) + 4 * 0x1p-24;
     b->sum_error = (plan->depth + 4 + plan->d + 4) * 0x1p-24;
+    b->refine_error = 2.0 * fgi_distance_error(plan->d);
 }
 
 static void find_margins(const fgi_params *p, const bounds *b, expansion *e, fgi_cpu_plan *plan)

@@ -7,13 +7,14 @@
  *     value_j(x) = offset_j - sum over i of h_ji (x_i - m_ji)^2,   h_ji = log2(e) / (2 var_ji)
  *     offset_j   = log2 w_j - sum over i of log2(2 pi var_ji) / 2
  * (a centroid: offset 0, h 1, so that the value is minus the squared distance). Screening evaluates its expanded
- * form as a product. With s_j = sum of h_ji m_ji^2 and b_j = offset_j - s_j, and e_p and e_s the errors of products
- * and of the two other terms (kernels.h), a score is off by at most
- *     e_p sum of h_ji |2 m_ji x_i|  +  e_s (|b_j| + sum of h_ji x_i^2)
+ * form as a product. With s_j = sum of h_ji m_ji^2 and b_j = offset_j - s_j, with e_p and e_s the errors of products
+ * and of the two other terms, and with g that of a refined distance (kernels.h), a score and a refined value lie apart by
+ * at most
+ *     e_p sum of h_ji |2 m_ji x_i|  +  e_s (|b_j| + sum of h_ji x_i^2)  +  2 g (s_j + sum of h_ji x_i^2)
  * For any X_i > 0, |2 m x_i| <= |m| (X_i + x_i^2 / X_i): so this bound too has the form of a bias and of weights on
  * x_i^2. The plan takes the data's root mean square, at which nothing is given away, and adds the bound to bias and
- * weights: a score is never below the true value, and a component whose score is too low to matter is proved
- * not to. For spherical components, |m| and |x| stand in place of m_ji and x_i. */
+ * weights: a score is never below the value, true or as refined in f32, and a component whose score is too low to
+ * matter is proved not to. For spherical components, |m| and |x| stand in place of m_ji and x_i. */
 #ifndef FGI_CPU_PLAN_H
 #define FGI_CPU_PLAN_H
 #include "kernels.h"

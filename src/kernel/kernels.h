@@ -93,6 +93,14 @@ typedef struct fgi_distances_args {
     float *out; /* count */
 } fgi_distances_args;
 
+/* Their relative error at most, where nothing underflows: a difference is rounded once and counts twice, a term with its
+ * scale once, sums of 8 lanes or 16 once for each d / lanes and for each halving of the lanes; and one for what roundings
+ * of roundings add. */
+static inline double fgi_distance_error(int32_t d)
+{
+    return (d / 8 + 9) * 0x1p-24;
+}
+
 /* Rows' shares, from their candidates' values: with most[r] the largest of row r's, which are those from begin[r] to
  * begin[r + 1] - 1, and p = 2^e, e = f32(value - most[r]) <= 0 (relative error at most 2^-22; below 2^-126: 0),
  *     sum[r] = sum of p        share = p / sum[r] */

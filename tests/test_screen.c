@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_screen.c - what scores promise, and that labels do not depend on them. Knows the plan and the kernels of the CPU
+ * backend, every instruction set this CPU has, ref included. */
+#include "mixtures.h"
+
+#include "context.h"
+#include "cpu_plan.h"
+#include "kernels.h"
+#include "pass.h"
+#include "random.h"
+#include "source.h"
+
+#include <math.h> /* fabs, INFINITY */
+
+/* ------------------------------------------------------------------------------------------ margins */
+
+/* The least that a score may be by what the screen promises, for the row opposite a centroid, whose norm is as wrong as any
+ * order of sums makes it. */
+static double lowest_score(const fgi_cpu_plan *plan, int32_t j)
+{
+    const double u = 0x1p-24;
+    double squares = 0.0;
+    for (int32_t i = 0; i < plan->d; i++) {
+        const double m = plan->means[(int64_t)j * plan->ld + i];
+        squares += m * m;
+    }
+    const double norm2 = squares * (1.0 + (plan->d + 3) * u);
+    const double terms = fabs((double)plan->bias[j]) + fabs(plan->slope[j] * norm2);
+    const double error = fgi_product_error(plan->screen, plan->depth) * 2.0 * squares;
+    return plan->bias[j] + plan->slope[j] * norm2 - 2.0 * squares - error -
+           (plan->depth + 4) * u * terms;
+}
+
+/* Opposite a centroid, a distance is as large as it gets beside |x|^2 + |m|^2, and so is its rounding. */
+static void no_score_is_below_a_refined_value(void **state)
+{
+    (void)state;
+    enum { K = 2, D = 8 };
+    fgi_params p;
+    expect_ok(fgi_params_create(NULL, FGI_HARD, K, D, &p));
+    for (int32_t i = 0; i < D; i++) {
+        p.means[i] = 1.0 + 0.125 * i;
+        p.means[D + i] = -p.means[i];
+    }
+    for (const char *const *isa = every_isa; *isa; isa++) {
+        const fgi_kernels *kernels = fgi_kernels_pick(*isa);
+        fgi_cpu_plan plan;
+        if (!kernels) continue;
+        expect_ok(fgi_cpu_plan_create(NULL, kernels, &p, &plan));
+        for (int32_t j = 0; j < K; j++) {
+            double distance = 0.0;
+            for (int32_t i = 0; i < D; i++) distance += 4.0 * p.means[i] * p.means[i];
+            assert_true(lowest_score(&plan, j) >= -distance * (1.0 - fgi_distance_error(D)));
+        }
+        fgi_cpu_plan_destroy(&plan);
+    }
+    fgi_params_destroy(&p);
+}
+
+/* ------------------------------------------------------------------------------------------- labels */
+
+enum { N = 3000, MOST_D = 260, MOST_K = 300 };
+
+typedef struct shape {
+    int32_t k, d;
+    double offset; /* of everything from the centre: screens give the more away */
+} shape;
+
+/* Rows in the middle between two centroids, or as good as there; some centroids stand twice. */
+static void make_ties(const shape *s, fgi_params *p, float *x)
+{
+    expect_ok(fgi_params_create(NULL, FGI_HARD, s->k, s->d, p));
+    for (int64_t i = 0; i < (int64_t)s->k * s->d; i++)
+        p->means[i] = (float)(s->offset + fgi_random_normal(3, 1, (uint64_t)i));
+    for (int32_t i = 0; i < s->d; i++) p->means[(s->k - 1) * s->d + i] = p->means[3 * s->d + i];
+    for (int32_t n = 0; n < N; n++) {
+        const double *a = p->means + n % s->k * s->d, *b = p->means + n * 7 % s->k * s->d;
+        for (int32_t i = 0; i < s->d; i++) x[n * s->d + i] = (float)(0.5 * (a[i] + b[i]));
+    }
+}
+
+/* The first of the nearest among all, by the distances that refine. */
+static int32_t nearest(const fgi_kernels *kernels, const fgi_cpu_plan *plan, const float *x)
+{
+    static int32_t row[MOST_K], component[MOST_K];
+    static float distance[MOST_K];
+    for (int32_t j = 0; j < plan->k; j++) component[j] = j;
+    kernels->distances(&(fgi_distances_args){
+        .pairs = {.count = plan->k, .row = row, .component = component},
+        .x = x,
+        .means = plan->means,
+        .ld = plan->ld,
+        .d = plan->d,
+        .out = distance,
+    });
+    int32_t best = 0;
+    for (int32_t j = 1; j < plan->k; j++)
+        if (distance[j] < distance[best]) best = j;
+    return best;
+}
+
+typedef struct expected {
+    const fgi_kernels *kernels;
+    const fgi_cpu_plan *plan;
+} expected;
+
+static fg_status expect_nearest(void *user, const fg_view *chunk, int64_t first,
+                                const fgi_row_results *results)
+{
+    const expected *e = user;
+    (void)first;
+    for (int64_t n = 0; n < chunk->rows; n++) {
+        const float *x = (const float *)chunk->data + n * chunk->cols;
+        assert_int_equal(results->components[n], nearest(e->kernels, e->plan, x));
+    }
+    return FG_OK;
+}
+
+/* One screen of a table, as if it had no other. */
+static void check_labels(const fgi_kernels *kernels, const fgi_params *p, fg_source *src)
+{
+    fg_context ctx = {.kernels = kernels};
+    fgi_cpu_plan plan;
+    expect_ok(fgi_pool_create(&ctx.ledger, 1, &ctx.pool));
+    expect_ok(fgi_backend_cpu(&ctx.ledger, ctx.pool, kernels, &ctx.backend));
+    expect_ok(fgi_cpu_plan_create(&ctx.ledger, kernels, p, &plan));
+    expected e = {kernels, &plan};
+    const fgi_pass pass = {.params = p, .rows = {.top = 1}, .consume = expect_nearest, .user = &e};
+    expect_ok(fgi_pass_run(&ctx, src, &pass, false));
+    fgi_cpu_plan_destroy(&plan);
+    ctx.backend->ops->destroy(ctx.backend);
+    fgi_pool_destroy(ctx.pool);
+}
+
+static void labels_are_of_all_refined_distances(void **state)
+{
+    (void)state;
+    static const shape shapes[] = {{40, 3, 0}, {300, 17, 0}, {129, 128, 0}, {64, 260, 30}};
+    static float x[N * MOST_D];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        fgi_params p;
+        make_ties(&shapes[i], &p, x);
+        fg_source *src = source_of(x, N, shapes[i].d, FG_F32);
+        for (const char *const *isa = every_isa; *isa; isa++) {
+            const fgi_kernels *kernels = fgi_kernels_pick(*isa);
+            for (int32_t s = 0; kernels && s < kernels->screen_count; s++) {
+                fgi_kernels one = *kernels;
+                one.screens = &kernels->screens[s];
+                one.screen_count = 1;
+                check_labels(&one, &p, src);
+            }
+        }
+        fg_source_destroy(src);
+        fgi_params_destroy(&p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_score_is_below_a_refined_value),
+        cmocka_unit_test(labels_are_of_all_refined_distances),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
