@@ -10,7 +10,7 @@
 #include "random.h"
 #include "source.h"
 
-#include <math.h> /* fabs, INFINITY */
+#include <math.h> /* fabs, pow */
 
 /* ------------------------------------------------------------------------------------------ margins */
 
@@ -155,11 +155,83 @@ static void labels_are_of_all_refined_distances(void **state)
     }
 }
 
+/* -------------------------------------------------------------------------------------------- sums */
+
+/* Centroids about the origin and one far away, whose scores are much too large: rows about half way to it, some nearer to the
+ * middle than others, of which those are looked at twice that it seems to win. */
+static void make_lonely(fgi_params *p, float *x, int32_t k, int32_t d)
+{
+    expect_ok(fgi_params_create(NULL, FGI_HARD, k, d, p));
+    for (int64_t i = 0; i < (int64_t)k * d; i++)
+        p->means[i] = (float)(fgi_random_normal(4, 1, (uint64_t)i) + (i < d ? 100.0 : 0.0));
+    for (int32_t n = 0; n < N; n++) {
+        const double *near = p->means + (1 + n % 3) * d;
+        const double part = 0.5 - pow(0.1, 1.0 + 6.0 * fgi_random_uniform(4, 2, (uint64_t)n));
+        for (int32_t i = 0; i < d; i++)
+            x[n * d + i] = (float)(near[i] + part * (p->means[i] - near[i]));
+    }
+}
+
+static void sums_of(const fgi_kernels *kernels, const fgi_params *p, fg_source *src, fgi_stats *out)
+{
+    fg_context ctx = {.kernels = kernels};
+    expect_ok(fgi_pool_create(&ctx.ledger, 1, &ctx.pool));
+    expect_ok(fgi_backend_cpu(&ctx.ledger, ctx.pool, kernels, &ctx.backend));
+    expect_ok(fgi_stats_create(NULL, out->kind, p->k, p->d, out));
+    const fgi_pass pass = {.params = p, .stats = out};
+    expect_ok(fgi_pass_run(&ctx, src, &pass, false));
+    ctx.backend->ops->destroy(ctx.backend);
+    fgi_pool_destroy(ctx.pool);
+}
+
+static void expect_same_sums(const fgi_stats *a, const fgi_stats *b)
+{
+    const int64_t doubles = fgi_stats_doubles(a->kind, a->k, a->d);
+    assert_memory_equal(a->mass, b->mass, (size_t)doubles * sizeof *a->mass);
+    assert_memory_equal(&a->objective, &b->objective, sizeof a->objective);
+    assert_int_equal(a->rows, b->rows);
+    assert_int_equal(a->survivors, b->survivors);
+}
+
+/* Every screen of a table, in tiles as they are and in the least: rows are put back in other places. */
+static void hard_sums_do_not_depend_on_the_screen(void **state)
+{
+    (void)state;
+    enum { K = 60, D = 20 };
+    static const fgi_kind kinds[] = {FGI_HARD, FGI_SPHERICAL, FGI_DIAGONAL};
+    static float x[N * D];
+    fgi_params p;
+    make_lonely(&p, x, K, D);
+    fg_source *src = source_of(x, N, D, FG_F32);
+    for (const char *const *isa = every_isa; *isa; isa++) {
+        const fgi_kernels *kernels = fgi_kernels_pick(*isa);
+        for (int32_t kind = 0; kernels && kind < 3; kind++) {
+            fgi_stats expected_sums = {.kind = kinds[kind]};
+            sums_of(kernels, &p, src, &expected_sums);
+            for (int32_t s = 0; s < 2 * kernels->screen_count; s++) {
+                fgi_screen screen = kernels->screens[s / 2];
+                if (s % 2) screen.most_rows = screen.row_group;
+                fgi_kernels one = *kernels;
+                one.screens = &screen;
+                one.screen_count = 1;
+                fgi_stats sums = {.kind = kinds[kind]};
+                sums_of(&one, &p, src, &sums);
+                expect_same_sums(&sums, &expected_sums);
+                fgi_stats_destroy(&sums);
+            }
+            fgi_stats_destroy(&expected_sums);
+        }
+    }
+    fg_source_destroy(src);
+    fgi_params_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_score_is_below_a_refined_value),
         cmocka_unit_test(labels_are_of_all_refined_distances),
+        cmocka_unit_test(hard_sums_do_not_depend_on_the_screen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,19 +133,14 @@ static void evaluate(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
         if (!(s->norm2[s->open.row[at + i]] <= plan->most_norm2)) widen_distances(job, s, i);
 }
 
-/* All of a row goes to the nearest, the first of equals. */
 static void choose_nearest(fgi_cpu_block *b)
 {
     for (int32_t i = 0; i < b->rows; i++) {
         int32_t best = b->begin[i];
-        b->share[best] = 0.0f;
-        for (int32_t c = best + 1; c < b->begin[i + 1]; c++) {
-            b->share[c] = 0.0f;
+        for (int32_t c = best + 1; c < b->begin[i + 1]; c++)
             if (b->value[c] > b->value[best]) best = c;
-        }
-        b->share[best] = 1.0f;
+        b->nearest[i] = best;
         b->most[i] = b->value[best];
-        b->sum[i] = 1.0f;
     }
 }
 

@@ -11,7 +11,7 @@ void fgi_cpu_first_thresholds(const fgi_cpu_job *job, fgi_cpu_scratch *s);
 /* Fills the block with candidates of open rows from `at` on, as many as it has room for, at least one. */
 void fgi_cpu_gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at);
 
-/* The same, and their values, most, and shares. */
+/* The same, and their values, most, and shares; for centroids the nearest, and no shares. */
 void fgi_cpu_refine(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at);
 
 /* Whether row i of a block that begins at open row `at` has all candidates that matter. If not, its threshold is lowered

@@ -6,6 +6,7 @@
 #include "cpu_dense.h"
 #include "cpu_rank.h"
 #include "cpu_refine.h"
+#include "cpu_sums.h"
 
 #include <math.h> /* exp2, log2, isfinite, NAN */
 
@@ -48,6 +49,7 @@ static fg_status block_create(fgi_ledger *ledger, int32_t lanes, int32_t rows, f
     FG_TRY(fgi_alloc(ledger, (int64_t)rows + 1, sizeof(int32_t), &b->begin));
     FG_TRY(fgi_alloc(ledger, rows, sizeof(double), &b->most));
     FG_TRY(fgi_alloc(ledger, rows, sizeof(float), &b->sum));
+    FG_TRY(fgi_alloc(ledger, rows, sizeof(int32_t), &b->nearest));
     FG_TRY(fgi_alloc(ledger, places, sizeof(int32_t), &b->row));
     FG_TRY(fgi_alloc(ledger, places, sizeof(int32_t), &b->component));
     FG_TRY(fgi_alloc(ledger, places, sizeof(float), &b->distance));
@@ -61,6 +63,7 @@ static void block_destroy(fgi_cpu_block *b)
     fgi_free(b->begin);
     fgi_free(b->most);
     fgi_free(b->sum);
+    fgi_free(b->nearest);
     fgi_free(b->row);
     fgi_free(b->component);
     fgi_free(b->distance);
@@ -88,6 +91,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(int32_t), &s.open.row);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.open.threshold);
     if (status == FG_OK) status = block_create(ledger, s.lanes, s.tile_rows, &s.block);
+    if (status == FG_OK) status = fgi_cpu_labels_create(ledger, s.tile_rows, &s.labels);
     if (status == FG_OK) status = fgi_cpu_dense_sums_create(ledger, plan, &s.dense);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
@@ -106,6 +110,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
     fgi_free(s->open.row);
     fgi_free(s->open.threshold);
     block_destroy(&s->block);
+    fgi_cpu_labels_destroy(&s->labels);
     fgi_cpu_dense_sums_destroy(&s->dense);
     *s = (fgi_cpu_scratch){0};
 }
@@ -216,7 +221,7 @@ static void pass_over(const fgi_cpu_job *job, int32_t row, const outcome *to)
 
 /* -------------------------------------------------------------------------------------- accumulate */
 
-/* What rows add to statistics besides their pairs. */
+/* What rows of mixtures add to statistics besides their shares. */
 typedef struct totals {
     int64_t rows;
     double most, product; /* log2 of the rows' densities: most + log2(product) */
@@ -244,41 +249,21 @@ static void add_totals(const fgi_cpu_job *job, totals *t, fgi_stats *stats)
 {
     settle(t);
     stats->rows += t->rows;
-    stats->objective += job->plan->kind == FGI_HARD ? -t->most : ln_2 * t->most;
+    stats->objective += ln_2 * t->most;
     stats->dropped += t->lacking * job->dropped;
 }
 
-static void add_masses(const fgi_cpu_block *b, fgi_stats *stats)
-{
-    double *mass = stats->mass, *square = stats->kind == FGI_DIAGONAL ? NULL : stats->square;
-    int64_t survivors = 0;
-    for (int32_t c = 0; c < b->count; c++) {
-        if (b->share[c] == 0.0f) continue;
-        const int32_t j = b->component[c];
-        const double share = b->share[c];
-        mass[j] += share;
-        if (square) square[j] += share * b->distance[c];
-        survivors++;
-    }
-    stats->survivors += survivors;
-}
-
-static void add_pairs(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stats *stats)
+static void add_block(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stats *stats)
 {
     const fgi_cpu_block *b = &s->block;
-    const fgi_moments_args moments = {
+    const fgi_cpu_shares shares = {
         .pairs = {.count = b->count, .row = b->row, .component = b->component},
         .share = b->share,
+        .distance = b->distance,
         .x = s->x,
-        .means = job->plan->means,
         .ldx = s->ldx,
-        .ld = job->plan->ld,
-        .d = job->plan->d,
-        .shift = stats->shift,
-        .square = stats->kind == FGI_DIAGONAL ? stats->square : NULL,
     };
-    add_masses(b, stats);
-    job->kernels->add_moments(&moments);
+    fgi_cpu_add_shares(job, &shares, stats);
 }
 
 /* A row that wants more candidates: for now it adds nothing. */
@@ -290,27 +275,33 @@ static void put_back(fgi_cpu_scratch *s, int32_t at, int32_t i, int32_t place)
     s->open.threshold[place] = s->open.threshold[at + i];
 }
 
-/* Tells and adds the rows of a block that are complete; the others go back to the open rows, of which `kept` come before.
- * Gives their new number back. */
+/* Tells the rows of a block that are complete, and adds or labels them; the others go back to the open rows, of which `kept`
+ * come before. Gives their new number back. */
 static int32_t finish_block(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at, int32_t kept,
                             const outcome *to)
 {
     const fgi_cpu_block *b = &s->block;
-    const bool soft = job->plan->kind != FGI_HARD;
+    const bool hard = job->plan->kind == FGI_HARD;
     totals t = {.product = 1.0};
     for (int32_t i = 0; i < b->rows; i++) {
+        const int32_t row = s->open.row[at + i];
         if (!fgi_cpu_is_complete(job, s, at, i)) {
             put_back(s, at, i, kept++);
             continue;
         }
-        tell_row(job, b, i, to->place + s->open.row[at + i], to->results);
+        tell_row(job, b, i, to->place + row, to->results);
+        if (hard) {
+            const int32_t best = b->nearest[i];
+            fgi_cpu_label(&s->labels, row, b->component[best], b->distance[best], b->most[i]);
+            continue;
+        }
         add_row(b, i, &t);
-        if (soft && s->open.threshold[at + i] > -INFINITY)
+        if (s->open.threshold[at + i] > -INFINITY)
             t.lacking += (job->plan->k - (b->begin[i + 1] - b->begin[i])) / (double)b->sum[i];
     }
-    if (to->stats) {
+    if (to->stats && !hard) {
         add_totals(job, &t, to->stats);
-        add_pairs(job, s, to->stats);
+        add_block(job, s, to->stats);
     }
     return kept;
 }
@@ -333,6 +324,8 @@ static void pass_over_bad_rows(const fgi_cpu_job *job, const fgi_cpu_scratch *s,
 static void absorb_sparse(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows,
                           const outcome *to)
 {
+    const bool hard = job->plan->kind == FGI_HARD;
+    if (hard) fgi_cpu_labels_clear(&s->labels, rows);
     if (job->plan->k > 1) screen_tile(job, s, rows);
     fgi_cpu_first_thresholds(job, s);
     while (s->open.count > 0) {
@@ -343,6 +336,8 @@ static void absorb_sparse(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t ro
         }
         s->open.count = kept;
     }
+    /* not block by block: which rows are put back depends on the screen, and must not show in the sums */
+    if (hard && to->stats) fgi_cpu_add_labels(job, &s->labels, rows, s->x, s->ldx, to->stats);
 }
 
 static bool absorb_dense(const fgi_cpu_job *job, fgi_cpu_scratch *s, const outcome *to)

@@ -21,10 +21,21 @@ typedef struct fgi_cpu_block {
     int32_t *row, *component;      /* of candidates: capacity + slack each */
     float *distance, *share;
     double *value;
-    double *most;   /* tile_rows: the largest value */
-    float *sum;     /* tile_rows: of powers of two, relative to most */
+    double *most; /* tile_rows: the largest value */
+    float *sum;   /* tile_rows: of powers of two, relative to most */
+    int32_t *
+        nearest; /* tile_rows, centroids: the candidate of the largest value, the first of equals */
     int32_t *order; /* k: places of one row's candidates in order */
 } fgi_cpu_block;
+
+/* Rows that belong to one centroid each. */
+typedef struct fgi_cpu_labels {
+    int32_t *row; /* 0, 1, 2 ... */
+    int32_t *component;
+    float *distance; /* squared; infinite where f32 overflows */
+    float *share;    /* 1, or 0: the row has no label, and component is 0 */
+    double *value;   /* minus the squared distance, always finite */
+} fgi_cpu_labels;
 
 /* Statistics of tiles to which most components matter, laid out as their kernels want them; zero between shards. */
 typedef struct fgi_cpu_dense_sums {
@@ -43,6 +54,7 @@ typedef struct fgi_cpu_scratch {
     float *row_max; /* tile_rows */
     fgi_cpu_open_rows open;
     fgi_cpu_block block;
+    fgi_cpu_labels labels; /* of the tile; centroids */
     fgi_cpu_dense_sums dense;
     double
         rank_gap; /* how far below the best the last row's lowest rank lay: a first guess for the next */
