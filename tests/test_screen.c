@@ -46,7 +46,7 @@ static void no_score_is_below_a_refined_value(void **state)
         const fgi_kernels *kernels = fgi_kernels_pick(*isa);
         fgi_cpu_plan plan;
         if (!kernels) continue;
-        expect_ok(fgi_cpu_plan_create(NULL, kernels, &p, &plan));
+        expect_ok(fgi_cpu_plan_create(NULL, kernels, &p, NULL, &plan));
         for (int32_t j = 0; j < K; j++) {
             double distance = 0.0;
             for (int32_t i = 0; i < D; i++) distance += 4.0 * p.means[i] * p.means[i];
@@ -123,7 +123,7 @@ static void check_labels(const fgi_kernels *kernels, const fgi_params *p, fg_sou
     fgi_cpu_plan plan;
     expect_ok(fgi_pool_create(&ctx.ledger, 1, &ctx.pool));
     expect_ok(fgi_backend_cpu(&ctx.ledger, ctx.pool, kernels, &ctx.backend));
-    expect_ok(fgi_cpu_plan_create(&ctx.ledger, kernels, p, &plan));
+    expect_ok(fgi_cpu_plan_create(&ctx.ledger, kernels, p, NULL, &plan));
     expected e = {kernels, &plan};
     const fgi_pass pass = {.params = p, .rows = {.top = 1}, .consume = expect_nearest, .user = &e};
     expect_ok(fgi_pass_run(&ctx, src, &pass, false));

@@ -7,7 +7,7 @@
  * have one order, whatever the number of threads and however the rows were cut into chunks. */
 #include "context.h"
 #include "cpu.h"
-#include "cpu_tile.h"
+#include "cpu_bounded.h"
 #include "source.h"
 
 #include <pthread.h>   /* the order of merging */
@@ -21,10 +21,15 @@ enum { MOST_CHUNK_SHARDS = 32, CHUNK_BYTES = 4 << 20 };
 /* Looks at whose turn it is before a worker sleeps: shards take alike long. */
 enum { MOST_LOOKS = 1000 };
 
+/* Centroids from which on Lloyd's passes are faster by bounds: where a product is cheap, more of it must be left out
+ * (bench/NOTES.md). */
+enum { LEAST_K = 512, LEAST_COARSE_K = 2048 };
+
 /* Counts are written all the time, so that no two workers' may lie in one line of a cache. */
 typedef struct worker {
     _Alignas(64) fgi_cpu_scratch scratch;
-    fgi_stats stats; /* of the shard at hand */
+    fgi_cpu_batch batch; /* of passes by bounds */
+    fgi_stats stats;     /* of the shard at hand */
 } worker;
 
 typedef struct cpu_backend {
@@ -34,12 +39,13 @@ typedef struct cpu_backend {
     const fgi_kernels *kernels;
     pthread_mutex_t lock;
     pthread_cond_t merged;
+    fgi_cpu_bounds bounds; /* of the rows that are held */
     /* of the pass in progress */
     fgi_cpu_plan plan;
     fgi_cpu_job job;
     worker *workers;
     fgi_stats total;
-    bool wants_stats;
+    bool wants_stats, by_bounds;
     /* of the chunk in progress */
     fg_view chunk;
     int64_t first, shard_rows, shards;
@@ -71,6 +77,7 @@ static void release_pass(cpu_backend *cpu)
 {
     for (int32_t w = 0; cpu->workers && w < fgi_pool_threads(cpu->pool); w++) {
         fgi_cpu_scratch_destroy(&cpu->workers[w].scratch);
+        fgi_cpu_batch_destroy(&cpu->workers[w].batch);
         fgi_stats_destroy(&cpu->workers[w].stats);
     }
     fgi_free(cpu->workers);
@@ -83,13 +90,15 @@ static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
 {
     const fgi_params *p = spec->params;
     const int32_t threads = fgi_pool_threads(cpu->pool);
-    FG_TRY(fgi_cpu_plan_create(cpu->ledger, cpu->kernels, p, &cpu->plan));
+    const int32_t *order = cpu->by_bounds && cpu->bounds.grouped ? cpu->bounds.order : NULL;
+    FG_TRY(fgi_cpu_plan_create(cpu->ledger, cpu->kernels, p, order, &cpu->plan));
     FG_TRY(fgi_alloc_zero(cpu->ledger, threads, sizeof *cpu->workers, &cpu->workers));
     if (spec->stats)
         FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &cpu->total));
     for (int32_t w = 0; w < threads; w++) {
         worker *one = &cpu->workers[w];
         FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
+        if (cpu->by_bounds) FG_TRY(fgi_cpu_batch_create(cpu->ledger, &one->scratch, &one->batch));
         if (spec->stats)
             FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &one->stats));
     }
@@ -99,6 +108,7 @@ static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
 static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
 {
     cpu_backend *cpu = (cpu_backend *)backend;
+    cpu->by_bounds = fgi_cpu_bounds_begin(&cpu->bounds, cpu->ledger, spec);
     const fg_status s = prepare_pass(cpu, spec);
     if (s != FG_OK) {
         release_pass(cpu);
@@ -140,6 +150,12 @@ static void absorb_shards(void *user, int32_t index)
 {
     cpu_backend *cpu = user;
     worker *self = &cpu->workers[index];
+    const fgi_cpu_bounded bounded = {
+        .job = &cpu->job,
+        .bounds = &cpu->bounds,
+        .scratch = &self->scratch,
+        .batch = &self->batch,
+    };
     const int64_t stride_bytes = fgi_stride(cpu->chunk.row_stride, cpu->chunk.cols) *
                                  (int64_t)fg_dtype_bytes((fg_dtype)cpu->chunk.dtype);
     for (int64_t shard; (shard = atomic_fetch_add(&cpu->next, 1)) < cpu->shards;) {
@@ -152,8 +168,11 @@ static void absorb_shards(void *user, int32_t index)
          * is the same for any number of threads too */
         self->scratch.rank_gap = 0.0;
         if (cpu->wants_stats) fgi_stats_clear(&self->stats);
-        fgi_cpu_tile_absorb(&cpu->job, &self->scratch, &rows, cpu->first + begin,
-                            cpu->wants_stats ? &self->stats : NULL, &results);
+        if (cpu->by_bounds)
+            fgi_cpu_bounded_absorb(&bounded, &rows, cpu->first + begin, &self->stats);
+        else
+            fgi_cpu_tile_absorb(&cpu->job, &self->scratch, &rows, cpu->first + begin,
+                                cpu->wants_stats ? &self->stats : NULL, &results);
         merge_in_turn(cpu, shard, &self->stats);
     }
 }
@@ -184,8 +203,21 @@ static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats, bool *again)
     cpu_backend *cpu = (cpu_backend *)backend;
     *again = false;
     if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->total);
+    if (cpu->by_bounds) fgi_cpu_bounds_end(&cpu->bounds, &cpu->total);
     release_pass(cpu);
     return FG_OK;
+}
+
+static void cpu_hold(fgi_backend *backend, const fgi_hold *rows)
+{
+    cpu_backend *cpu = (cpu_backend *)backend;
+    const bool coarse = cpu->kernels->screens[0].factor_loss > 0.0;
+    fgi_cpu_bounds_hold(&cpu->bounds, rows, coarse ? LEAST_COARSE_K : LEAST_K);
+}
+
+static void cpu_release(fgi_backend *backend)
+{
+    fgi_cpu_bounds_release(&((cpu_backend *)backend)->bounds);
 }
 
 static void cpu_destroy(fgi_backend *backend)
@@ -193,6 +225,7 @@ static void cpu_destroy(fgi_backend *backend)
     if (!backend) return;
     cpu_backend *cpu = (cpu_backend *)backend;
     release_pass(cpu);
+    fgi_cpu_bounds_release(&cpu->bounds);
     pthread_cond_destroy(&cpu->merged);
     pthread_mutex_destroy(&cpu->lock);
     fgi_free(cpu);
@@ -204,6 +237,8 @@ static const fgi_backend_ops cpu_ops = {
     .begin = cpu_begin,
     .absorb = cpu_absorb,
     .end = cpu_end,
+    .hold = cpu_hold,
+    .release = cpu_release,
     .destroy = cpu_destroy,
 };
 

@@ -260,13 +260,14 @@ static void pack(const fgi_params *p, const bounds *b, expansion *e, fgi_cpu_pla
     const int32_t panel = plan->screen->panel;
     const size_t panel_bytes = plan->screen->panel_bytes(plan->depth);
     for (int64_t j = 0; j < (int64_t)plan->panels * panel; j++) plan->bias[j] = -INFINITY;
-    for (int32_t j = 0; j < p->k; j++) {
+    for (int32_t lane = 0; lane < p->k; lane++) {
+        const int32_t j = plan->order ? plan->order[lane] : lane;
         if (plan->offset[j] == -INFINITY) continue; /* dead: no row may choose it */
         expand(p, j, b, e);
-        plan->screen->pack(e->weights, plan->depth, j % panel,
-                           (char *)plan->packed + (size_t)(j / panel) * panel_bytes);
-        plan->bias[j] = (float)e->bias;
-        plan->slope[j] = (float)e->slope;
+        plan->screen->pack(e->weights, plan->depth, lane % panel,
+                           (char *)plan->packed + (size_t)(lane / panel) * panel_bytes);
+        plan->bias[lane] = (float)e->bias;
+        plan->slope[lane] = (float)e->slope;
         plan->most_norm2 = fmin(plan->most_norm2, e->most_norm2);
     }
 }
@@ -321,7 +322,7 @@ static fg_status allocate_panels(fgi_ledger *ledger, fgi_cpu_plan *plan)
 }
 
 fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
-                              const fgi_params *params, fgi_cpu_plan *out)
+                              const fgi_params *params, const int32_t *order, fgi_cpu_plan *out)
 {
     const int32_t d = params->d;
     fgi_cpu_plan plan = {
@@ -332,6 +333,7 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
         .ld = (d + 15) / 16 * 16,
         .normalize = params->normalize,
         .center = params->center,
+        .order = order,
         .most_norm2 = FLT_MAX,
     };
     double *rms = NULL;

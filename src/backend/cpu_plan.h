@@ -33,23 +33,24 @@ typedef struct fgi_cpu_plan {
     const fgi_screen *screen;
     /* how far a score lies above the true value, about: margin + margin_slope * |x|^2 */
     double margin, margin_slope;
-    double most_norm2;   /* rows longer than this might overflow a score: they are not screened */
-    const float *center; /* the parameters' own */
+    double most_norm2;    /* rows longer than this might overflow a score: they are not screened */
+    const float *center;  /* the parameters' own */
+    const int32_t *order; /* k: the component of each lane of the panels; NULL: its number */
     void *packed;
-    float *bias, *slope;
-    float *means;   /* k x ld */
-    float *scale;   /* k x ld: h of diagonal components, else NULL */
-    double *offset; /* k; -inf: dead */
-    double *h;      /* k: h of spherical components and centroids, 1 for diagonal ones */
+    float *bias, *slope; /* of each lane */
+    float *means;        /* k x ld */
+    float *scale;        /* k x ld: h of diagonal components, else NULL */
+    double *offset;      /* k; -inf: dead */
+    double *h;           /* k: h of spherical components and centroids, 1 for diagonal ones */
     /* of all components, padded with such as have no row (kernels.h) */
     int32_t dense_panels; /* 0: not made, since the shape is too large or no share is soft */
     float *dense_means, *dense_scale; /* scale: h of diagonal components, else NULL */
     double *dense_offset, *dense_h;
 } fgi_cpu_plan;
 
-/* Packs the parameters, which must outlive the plan. */
+/* Packs the parameters in this order (NULL: as they are). Both must outlive the plan. */
 fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
-                              const fgi_params *params, fgi_cpu_plan *out);
+                              const fgi_params *params, const int32_t *order, fgi_cpu_plan *out);
 void fgi_cpu_plan_destroy(fgi_cpu_plan *plan);
 
 #endif

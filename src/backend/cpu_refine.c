@@ -67,6 +67,7 @@ void fgi_cpu_gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
     const int32_t left = s->open.count - at, rows = left < most_rows ? left : most_rows;
     b->rows = b->count = b->begin[0] = 0;
     while (b->rows < rows) {
+        const int32_t before = b->count;
         b->rows += job->kernels->select_rows(&(fgi_select_rows_args){
             .scores = s->scores,
             .ld_scores = s->ld_scores,
@@ -80,6 +81,8 @@ void fgi_cpu_gather(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
             .component = b->component,
         });
         b->count = b->begin[b->rows];
+        for (int32_t c = before; job->plan->order && c < b->count; c++)
+            b->component[c] = job->plan->order[b->component[c]];
         if (b->rows == rows || b->capacity - b->count < s->lanes) break;
         const int32_t i = at + b->rows;
         gather_all(job->plan, b, s->open.row[i], &s->open.threshold[i]);
@@ -133,12 +136,15 @@ static void evaluate(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at)
         if (!(s->norm2[s->open.row[at + i]] <= plan->most_norm2)) widen_distances(job, s, i);
 }
 
+/* Of equals, the lowest number. */
 static void choose_nearest(fgi_cpu_block *b)
 {
     for (int32_t i = 0; i < b->rows; i++) {
         int32_t best = b->begin[i];
         for (int32_t c = best + 1; c < b->begin[i + 1]; c++)
-            if (b->value[c] > b->value[best]) best = c;
+            if (b->value[c] > b->value[best] ||
+                (b->value[c] == b->value[best] && b->component[c] < b->component[best]))
+                best = c;
         b->nearest[i] = best;
         b->most[i] = b->value[best];
     }

@@ -117,7 +117,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
 
 /* ------------------------------------------------------------------------------------ load, screen */
 
-static void load_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view *rows)
+void fgi_cpu_load(const fgi_cpu_job *job, const fg_view *rows, const fgi_cpu_loaded *to)
 {
     const fgi_cpu_plan *plan = job->plan;
     const fgi_load_args load = {
@@ -127,12 +127,18 @@ static void load_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view 
         .d = plan->d,
         .center = plan->center,
         .normalize = plan->normalize,
-        .x = s->x,
-        .ldx = s->ldx,
-        .norm2 = s->norm2,
+        .x = to->x,
+        .ldx = to->ldx,
+        .norm2 = to->norm2,
     };
     job->kernels->load[rows->dtype](&load);
-    for (int32_t r = 0; r < load.count && plan->kind == FGI_DIAGONAL; r++) {
+}
+
+static void load_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view *rows)
+{
+    const fgi_cpu_plan *plan = job->plan;
+    fgi_cpu_load(job, rows, &(fgi_cpu_loaded){.x = s->x, .norm2 = s->norm2, .ldx = s->ldx});
+    for (int32_t r = 0; r < rows->rows && plan->kind == FGI_DIAGONAL; r++) {
         float *x = s->x + (int64_t)r * s->ldx;
         for (int32_t i = 0; i < plan->d; i++) x[plan->d + i] = x[i] * x[i];
     }
@@ -327,6 +333,7 @@ static void absorb_sparse(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t ro
     const bool hard = job->plan->kind == FGI_HARD;
     if (hard) fgi_cpu_labels_clear(&s->labels, rows);
     if (job->plan->k > 1) screen_tile(job, s, rows);
+    if (job->plan->k > 1 && to->stats) to->stats->screened += (int64_t)rows * s->lanes;
     fgi_cpu_first_thresholds(job, s);
     while (s->open.count > 0) {
         int32_t kept = 0;

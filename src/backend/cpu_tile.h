@@ -14,7 +14,7 @@ typedef struct fgi_cpu_open_rows {
     float *threshold; /* tile_rows; -inf: every component is taken */
 } fgi_cpu_open_rows;
 
-/* Candidates of some of those rows, row after row, by rising component number. */
+/* Candidates of some of those rows, row after row, by rising lane. */
 typedef struct fgi_cpu_block {
     int32_t rows, count, capacity; /* of candidates */
     int32_t *begin;                /* tile_rows + 1: the first candidate of each row */
@@ -24,7 +24,7 @@ typedef struct fgi_cpu_block {
     double *most; /* tile_rows: the largest value */
     float *sum;   /* tile_rows: of powers of two, relative to most */
     int32_t *
-        nearest; /* tile_rows, centroids: the candidate of the largest value, the first of equals */
+        nearest; /* tile_rows, centroids: the candidate of the largest value, of equals the lowest number */
     int32_t *order; /* k: places of one row's candidates in order */
 } fgi_cpu_block;
 
@@ -68,6 +68,13 @@ typedef struct fgi_cpu_job {
     double cut;     /* log2 of the largest ratio of responsibilities that still matters */
     double dropped; /* 2^-cut: more than a component that is left out has of the best one's share */
 } fgi_cpu_job;
+
+/* Where rows are loaded to, as fgi_load_args has it. */
+typedef struct fgi_cpu_loaded {
+    float *x, *norm2;
+    int32_t ldx;
+} fgi_cpu_loaded;
+void fgi_cpu_load(const fgi_cpu_job *job, const fg_view *rows, const fgi_cpu_loaded *to);
 
 fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan,
                                  fgi_cpu_scratch *out);

@@ -30,7 +30,7 @@ void fgi_stats_clear(fgi_stats *stats)
     memset(stats->mass, 0,
            (size_t)fgi_stats_doubles(stats->kind, stats->k, stats->d) * sizeof *stats->mass);
     stats->objective = stats->dropped = 0.0;
-    stats->rows = stats->rows_skipped = stats->survivors = 0;
+    stats->rows = stats->rows_skipped = stats->survivors = stats->screened = 0;
     stats->first_bad_row = -1;
 }
 
@@ -44,6 +44,7 @@ void fgi_stats_merge(fgi_stats *into, const fgi_stats *from)
     into->rows += from->rows;
     into->rows_skipped += from->rows_skipped;
     into->survivors += from->survivors;
+    into->screened += from->screened;
     if (from->first_bad_row >= 0 &&
         (into->first_bad_row < 0 || from->first_bad_row < into->first_bad_row))
         into->first_bad_row = from->first_bad_row;
