@@ -21,8 +21,7 @@ typedef struct fgi_stats {
     double objective; /* sum over rows: log-density in nats, or squared distance for FGI_HARD */
     double dropped;   /* sum over rows of an upper bound on the responsibility left out */
     int64_t rows, rows_skipped, survivors; /* survivors: responsibilities that were kept */
-    int64_t
-        screened; /* pairs of a row and a component that were multiplied; 0: the backend does not count */
+    int64_t screened;      /* pairs of a row and a component that were multiplied, if it counts */
     int64_t first_bad_row; /* lowest number of a row with NaN or infinity; -1: none */
 } fgi_stats;
 
