@@ -100,7 +100,8 @@ static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
         FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
         if (cpu->by_bounds) FG_TRY(fgi_cpu_batch_create(cpu->ledger, &one->scratch, &one->batch));
         if (spec->stats)
-            FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &one->stats));
+            FG_TRY(
+                fgi_stats_create_uncleared(cpu->ledger, spec->stats_kind, p->k, p->d, &one->stats));
     }
     return FG_OK;
 }

@@ -30,7 +30,7 @@ fg_status fgi_cpu_dense_sums_create(fgi_ledger *ledger, const fgi_cpu_plan *plan
                                     fgi_cpu_dense_sums *out)
 {
     double *block;
-    FG_TRY(fgi_alloc_zero(ledger, sum_count(plan), sizeof *block, &block));
+    FG_TRY(fgi_alloc(ledger, sum_count(plan), sizeof *block, &block));
     *out = (fgi_cpu_dense_sums){
         .mass = block,
         .square = block + lanes_of(plan),
@@ -73,6 +73,14 @@ static void move_together(fgi_cpu_scratch *s, int32_t d)
     }
 }
 
+/* Not before: a worker's memory is then touched by itself, and where no tile is dense by nobody. */
+static void begin_sums(const fgi_cpu_plan *plan, fgi_cpu_dense_sums *sums)
+{
+    if (sums->used) return;
+    memset(sums->mass, 0, (size_t)sum_count(plan) * sizeof *sums->mass);
+    sums->used = true;
+}
+
 bool fgi_cpu_dense_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s)
 {
     const fgi_cpu_plan *plan = job->plan;
@@ -81,6 +89,7 @@ bool fgi_cpu_dense_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s)
     for (int32_t i = 0; i < rows; i++)
         if (!(s->norm2[s->open.row[i]] <= plan->most_norm2)) return false;
     move_together(s, plan->d);
+    begin_sums(plan, &s->dense);
     const fgi_dense_args all = {
         .x = s->x,
         .ldx = s->ldx,
@@ -105,7 +114,6 @@ bool fgi_cpu_dense_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s)
         .most = s->block.most,
         .sum = s->block.sum,
     };
-    s->dense.used = true;
     job->kernels->dense_distances(&all);
     job->kernels->dense_shares(&shares);
     job->kernels->dense_moments(&all, s->dense.shift, diagonal ? s->dense.square : NULL);
@@ -133,6 +141,5 @@ void fgi_cpu_dense_flush(const fgi_cpu_job *job, fgi_cpu_scratch *s, fgi_stats *
         unpack(plan, s->dense.square, stats->square);
     else
         for (int32_t j = 0; j < plan->k; j++) stats->square[j] += s->dense.square[j];
-    memset(s->dense.mass, 0, (size_t)sum_count(plan) * sizeof(double));
     s->dense.used = false;
 }

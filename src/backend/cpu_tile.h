@@ -24,7 +24,7 @@ typedef struct fgi_cpu_block {
     double *most; /* tile_rows: the largest value */
     float *sum;   /* tile_rows: of powers of two, relative to most */
     int32_t *
-        nearest; /* tile_rows, centroids: the candidate of the largest value, of equals the lowest number */
+        nearest; /* tile_rows, centroids: the candidate of the largest value, the first of equals */
     int32_t *order; /* k: places of one row's candidates in order */
 } fgi_cpu_block;
 
@@ -37,11 +37,11 @@ typedef struct fgi_cpu_labels {
     double *value;   /* minus the squared distance, always finite */
 } fgi_cpu_labels;
 
-/* Statistics of tiles to which most components matter, laid out as their kernels want them; zero between shards. */
+/* Statistics of tiles to which most components matter, laid out as their kernels want them: for each lane of the dense
+ * panels, square and shift for each dimension too. */
 typedef struct fgi_cpu_dense_sums {
-    double *mass, *square,
-        *shift; /* for each lane of the dense panels, square and shift for each dimension too */
-    bool used;
+    double *mass, *square, *shift;
+    bool used; /* in this shard: else they say nothing */
 } fgi_cpu_dense_sums;
 
 /* One worker's buffers: nothing here survives a tile but the rank guess and dense sums. */
@@ -56,8 +56,7 @@ typedef struct fgi_cpu_scratch {
     fgi_cpu_block block;
     fgi_cpu_labels labels; /* of the tile; centroids */
     fgi_cpu_dense_sums dense;
-    double
-        rank_gap; /* how far below the best the last row's lowest rank lay: a first guess for the next */
+    double rank_gap; /* how far below the best the last row's lowest rank lay: a first guess */
 } fgi_cpu_scratch;
 
 /* Everything the rows of a pass have in common. */

@@ -11,10 +11,11 @@ int64_t fgi_stats_doubles(fgi_kind kind, int32_t k, int32_t d)
     return k * (1 + (int64_t)d + (kind == FGI_DIAGONAL ? d : 1));
 }
 
-fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d, fgi_stats *out)
+fg_status fgi_stats_create_uncleared(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d,
+                                     fgi_stats *out)
 {
     double *block;
-    FG_TRY(fgi_alloc_zero(ledger, fgi_stats_doubles(kind, k, d), sizeof *block, &block));
+    FG_TRY(fgi_alloc(ledger, fgi_stats_doubles(kind, k, d), sizeof *block, &block));
     *out = (fgi_stats){.kind = kind,
                        .k = k,
                        .d = d,
@@ -22,6 +23,13 @@ fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t
                        .shift = block + k,
                        .square = block + k + (int64_t)k * d,
                        .first_bad_row = -1};
+    return FG_OK;
+}
+
+fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d, fgi_stats *out)
+{
+    FG_TRY(fgi_stats_create_uncleared(ledger, kind, k, d, out));
+    fgi_stats_clear(out);
     return FG_OK;
 }
 

@@ -28,6 +28,9 @@ typedef struct fgi_stats {
 /* Sums of a shape, in one block: mass, shift, square, which are fgi_stats_doubles(). */
 int64_t fgi_stats_doubles(fgi_kind kind, int32_t k, int32_t d);
 fg_status fgi_stats_create(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d, fgi_stats *out);
+/* The same, to be cleared by whoever is to have its memory near. */
+fg_status fgi_stats_create_uncleared(fgi_ledger *ledger, fgi_kind kind, int32_t k, int32_t d,
+                                     fgi_stats *out);
 void fgi_stats_clear(fgi_stats *stats);
 void fgi_stats_merge(fgi_stats *into, const fgi_stats *from);
 void fgi_stats_destroy(fgi_stats *stats);
