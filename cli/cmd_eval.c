@@ -203,6 +203,25 @@ static fg_status measure(session *s, const eval_args *args, const fg_view *queri
     return status;
 }
 
+/* Costs of indexes compare where the same rows are looked for in the same way. */
+static fg_status check_rows(session *s, const eval_study *study)
+{
+    const eval_curve *first = &study->curves[0];
+    for (int i = 1; i < study->count; i++) {
+        const eval_curve *curve = &study->curves[i];
+        if (curve->info.rows != first->info.rows)
+            return session_fail(
+                s, FG_ARGUMENT, "%s has %lld rows and %s has %lld: they cannot be compared",
+                first->path, (long long)first->info.rows, curve->path, (long long)curve->info.rows);
+        if (curve->info.metric != first->info.metric)
+            return session_fail(s, FG_ARGUMENT,
+                                "%s compares rows by %s and %s by %s: they cannot be compared",
+                                first->path, words_at(WORDS_METRIC, first->info.metric).s,
+                                curve->path, words_at(WORDS_METRIC, curve->info.metric).s);
+    }
+    return FG_OK;
+}
+
 /* Curves of a group are averaged point by point. */
 static fg_status check_groups(session *s, const eval_study *study)
 {
@@ -243,6 +262,7 @@ static fg_status run(session *s, eval_args *args, eval_study *study)
     study->n = args->opt.n;
     for (int i = 0; status == FG_OK && i < study->count; i++)
         status = measure(s, args, &queries, study->curves[i].path, &study->curves[i]);
+    if (status == FG_OK) status = check_rows(s, study);
     if (status == FG_OK) status = check_groups(s, study);
     if (status == FG_OK) status = draw(s, args, study);
     if (status == FG_OK) tell_json(s, args, study);
@@ -284,6 +304,8 @@ static bool read_others(char *others, eval_study *study)
 /* others: room for the words of --compare. */
 static int plan(const command_line *line, const eval_args *args, char *others, eval_study *study)
 {
+    if (args->plot && !text_ends_in(args->plot, ".svg"))
+        return options_mistake(line, "--plot draws SVG: %s does not end in .svg", args->plot);
     study->curves[study->count++].path = args->index;
     study->seeds = args->seeds;
     if (args->others) {

@@ -177,6 +177,17 @@ static void write_points(FILE *file, const eval_curve *curve)
     fputs("</table>\n", file);
 }
 
+/* How an index stands to the first one, which may not come that far. */
+static void write_gain(FILE *file, const eval_study *study, const eval_reached *reached)
+{
+    if (isnan(reached->ratio)) {
+        fputs("; the first index was not seen to reach it", file);
+        return;
+    }
+    fprintf(file, ", %.2f times fewer than with the first index", reached->ratio);
+    if (study->seeds > 1) fprintf(file, " (%.2f from seed to seed)", reached->ratio_spread);
+}
+
 /* What the table says, in words. */
 static void write_reading(FILE *file, const eval_study *study)
 {
@@ -189,12 +200,12 @@ static void write_reading(FILE *file, const eval_study *study)
             best = g;
             least = reached;
         }
-        if (isnan(least.cost) || eval_groups(study) == 1) continue;
-        fprintf(file, "<p>Recall %.4g costs least with ", eval_recalls[t]);
+        if (isnan(least.cost)) continue;
+        fprintf(file, "<p>Recall %.4g costs%s ", eval_recalls[t],
+                eval_groups(study) > 1 ? " least with" : ", with");
         svg_text(file, text_file_name(eval_group(study, best)->path));
-        fprintf(file, ": %.0f distances a query, %.2f times fewer than the first index", least.cost,
-                least.ratio);
-        if (study->seeds > 1) fprintf(file, " (%.2f from seed to seed)", least.ratio_spread);
+        fprintf(file, ", %.0f distances a query", least.cost);
+        if (best > 0) write_gain(file, study, &least);
         fputs(".</p>\n", file);
     }
 }

@@ -545,7 +545,7 @@ typedef struct fg_search_options {
                               NULL: all may. A row that may not costs no distance */
     int64_t allow_bits;    /* of that bitmap; ids beyond it may not be found. 0 without one */
     double recall; /* look into as much as this recall takes, instead of `probes` lists: needs fg_ivf_tune for
-                      this n. 0: not asked for */
+                      this n. With a filter, less is found (docs/search.md). 0: not asked for */
     double theta;  /* the same by the probing rule's own parameter (docs/search.md); INFINITY: everything. 0: not
                       asked for */
 } fg_search_options;

@@ -24,7 +24,8 @@ static fg_status fgi_cuda_device_get(int32_t index, fg_device *out)
 static fg_status fgi_backend_cuda(fg_context *ctx)
 {
     (void)ctx;
-    return fgi_fail(FG_DEVICE, "this build has no CUDA backend; use FG_BACKEND_CPU or AUTO");
+    return fgi_fail(FG_DEVICE,
+                    "this build has no CUDA backend; use the CPU, or whatever there is (auto)");
 }
 #endif
 

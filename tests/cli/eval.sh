@@ -15,4 +15,14 @@ grep -c '&plusmn;' seeds.html
 flashgmm eval hard-1.fgi queries.fvecs --compare hard-2.fgi,soar-1.fgi --seeds 2
 flashgmm index base.fvecs -k 3 -o few.fgi --quiet
 flashgmm eval hard-1.fgi queries.fvecs --compare few.fgi --seeds 2
+grep -o "<p>Recall[^<]*" seeds.html
+flashgmm eval hard-1.fgi queries.fvecs --probes 1,2 --compare few.fgi --report far.html --quiet
+grep -o "<p>Recall[^<]*" far.html
+flashgmm eval hard-1.fgi queries.fvecs --probes 1,2,6 --report one.html --quiet
+grep -o "<p>Recall[^<]*" one.html
+flashgmm index queries.fvecs -k 6 -o other.fgi --quiet
+flashgmm eval hard-1.fgi queries.fvecs --compare other.fgi
+flashgmm index base.fvecs -k 6 -o cosine.fgi --metric cosine --quiet
+flashgmm eval hard-1.fgi queries.fvecs --compare cosine.fgi
+flashgmm eval hard-1.fgi queries.fvecs --plot figure.png
 python3 -c "import xml.dom.minidom as dom; dom.parse('figure.svg')"
