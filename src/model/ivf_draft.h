@@ -12,8 +12,7 @@ typedef struct fgi_draft {
     int64_t *rows;   /* of each set, after the change */
     bool *touched;   /* of each list: whether it is laid out anew */
     fgi_list *lists; /* the new ones of those */
-    void *
-        block; /* of their entries, if no other list has any; NULL: they have blocks of their own */
+    void *block;     /* of their entries, if no other list has any; NULL: each has its own */
 } fgi_draft;
 
 /* Everything as it is: the rows of every set as they are now, no list touched. */
