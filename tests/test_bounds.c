@@ -13,7 +13,7 @@
 #include <math.h> /* INFINITY, NAN */
 
 /* On tiles of bf16 bounds begin with more centroids. */
-enum { FEW = 530, MANY = 2061 };
+enum { FEW = 530, MANY = 4109 };
 
 typedef struct shape {
     int64_t n;
@@ -239,8 +239,8 @@ static void bounds_change_no_bit(void **state)
         {3000, FEW, 33, FG_F32, false, 0, 1}, {3000, 544, 32, FG_F64, true, 0, 2},
         {3000, FEW, 40, FG_F16, false, 0, 2}, {2500, FEW, 47, FG_U8, false, 0, 1},
         {2500, FEW, 32, FG_I8, true, 0, 1},   {3000, FEW, 33, FG_F32, false, 1, 2},
-        {3000, FEW, 33, FG_F32, false, 2, 2}, {3000, MANY, 33, FG_F32, false, 0, 2},
-        {3000, MANY, 47, FG_U8, false, 0, 1},
+        {3000, FEW, 33, FG_F32, false, 2, 2}, {6000, MANY, 33, FG_F32, false, 0, 2},
+        {6000, MANY, 47, FG_U8, false, 0, 1},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (const char *const *isa = every_isa; *isa; isa++) {

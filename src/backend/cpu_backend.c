@@ -23,7 +23,7 @@ enum { MOST_LOOKS = 1000 };
 
 /* Centroids from which on Lloyd's passes are faster by bounds: where a product is cheap, more of it must be left out
  * (bench/NOTES.md). */
-enum { LEAST_K = 512, LEAST_COARSE_K = 2048 };
+enum { LEAST_K = 512, LEAST_COARSE_K = 4096 };
 
 /* Counts are written all the time, so that no two workers' may lie in one line of a cache. */
 typedef struct worker {
