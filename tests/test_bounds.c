@@ -2,6 +2,7 @@
 /* test_bounds.c - passes of Lloyd's over rows that are held, which leave out what bounds prove too far away: the same bits as
  * passes over rows that are not, and less work. Knows passes, Lloyd and the ledger; every instruction set this CPU has. */
 #include "mixtures.h"
+#include "stream.h"
 
 #include "context.h"
 #include "fault.h"
@@ -62,47 +63,6 @@ static void *make_rows(const shape *of)
     if (of->spoiled == 2) put(rows, (of->n - 5) * of->d + 1, of->dtype, 1.5e19f);
     free(x);
     return rows;
-}
-
-/* Pieces of a stream. */
-typedef struct stream {
-    const world *of;
-    int64_t at;
-} stream;
-
-static fg_status stream_rewind(void *user)
-{
-    ((stream *)user)->at = 0;
-    return FG_OK;
-}
-
-static fg_status stream_next(void *user, int64_t want, fg_view *chunk)
-{
-    stream *s = user;
-    const shape *of = s->of->of;
-    const int64_t left = of->n - s->at, most = 137 < want ? 137 : want;
-    const int64_t rows = left < most ? left : most;
-    *chunk = (fg_view){.data = (const char *)s->of->rows +
-                               s->at * of->d * (int64_t)fg_dtype_bytes(of->dtype),
-                       .rows = rows,
-                       .cols = of->d,
-                       .dtype = (int16_t)of->dtype};
-    s->at += rows;
-    return FG_OK;
-}
-
-static fg_source *stream_of(stream *s)
-{
-    const fg_reader reader = {.struct_size = sizeof reader,
-                              .rows = s->of->of->n,
-                              .cols = s->of->of->d,
-                              .dtype = s->of->of->dtype,
-                              .user = s,
-                              .rewind = stream_rewind,
-                              .next = stream_next};
-    fg_source *src;
-    expect_ok(fg_source_reader(&reader, &src));
-    return src;
 }
 
 /* ------------------------------------------------------------------------------------ centroids */
@@ -260,8 +220,8 @@ static void a_stream_may_be_held_too(void **state)
     static const shape streamed = {20000, FEW, 32, FG_F32, false, 0, 2};
     world w;
     if (!open_world(&streamed, "avx2", &w)) return;
-    stream s = {.of = &w};
-    fg_source *src = stream_of(&s);
+    row_stream s = {.rows = view_of(w.rows, w.of->n, w.of->d, w.of->dtype), .most = 137};
+    fg_source *src = stream_source(&s, true);
     walk(&w, src);
     fg_source_destroy(src);
     close_world(&w);

@@ -3,6 +3,7 @@
  * the strides, or the type that holds the same numbers. Compares hashes of saved models. */
 #include "mixtures.h"
 #include "rounding.h"
+#include "stream.h"
 
 #include "checksum.h"
 #include "half.h"
@@ -120,44 +121,14 @@ static void any_number_of_threads(void **state)
 
 /* ---- chunks and sources */
 
-typedef struct stream {
-    int64_t at, most; /* most: rows it hands out at once */
-} stream;
-
-static fg_status stream_rewind(void *user)
-{
-    ((stream *)user)->at = 0;
-    return FG_OK;
-}
-
-static fg_status stream_next(void *user, int64_t want, fg_view *chunk)
-{
-    stream *s = user;
-    int64_t rows = want < s->most ? want : s->most;
-    if (rows > N - s->at) rows = N - s->at;
-    *chunk = view_of(x + s->at * D, rows, D, FG_F32);
-    s->at += rows;
-    return FG_OK;
-}
-
 static void any_size_of_chunk(void **state)
 {
     (void)state;
     static const int64_t sizes[] = {1, 1000, N};
     const hashes truth = plain(NULL);
     for (int i = 0; i < 6; i++) {
-        stream s = {.most = sizes[i / 2]};
-        const fg_reader reader = {
-            .struct_size = sizeof reader,
-            .rows = i % 2 ? N : -1, /* said, or found out */
-            .cols = D,
-            .dtype = FG_F32,
-            .user = &s,
-            .rewind = stream_rewind,
-            .next = stream_next,
-        };
-        fg_source *src;
-        expect_ok(fg_source_reader(&reader, &src));
+        row_stream s = {.rows = view_of(x, N, D, FG_F32), .most = sizes[i / 2]};
+        fg_source *src = stream_source(&s, i % 2);
         const hashes h = hashes_of(NULL, 2, src);
         check_same(&h, &truth, "reader");
     }
@@ -293,21 +264,13 @@ static void answers_about_rows(void **state)
     for (int i = 0; i < K * D; i++) o.variances[i] = 300.0;
     fg_gmm *gmm = gmm_of(&o);
     for (int i = 0; i < 2; i++) {
-        stream s = {.most = i ? 13 : N};
-        const fg_reader reader = {.struct_size = sizeof reader,
-                                  .rows = N,
-                                  .cols = D,
-                                  .dtype = FG_F32,
-                                  .user = &s,
-                                  .rewind = stream_rewind,
-                                  .next = stream_next};
+        row_stream s = {.rows = view_of(x, N, D, FG_F32), .most = i ? 13 : N};
         int32_t(*top)[3] = malloc(N * sizeof *top);
         const fg_out label = out_of(labels[i], N, 1, FG_I32), best = out_of(top, N, 3, FG_I32),
                      share = out_of(shares[i], N, 3, FG_F32),
                      density = out_of(densities[i], N, 1, FG_F64);
         fg_context *ctx = context_of(NULL, i ? 5 : 1);
-        fg_source *src;
-        expect_ok(fg_source_reader(&reader, &src));
+        fg_source *src = stream_source(&s, true);
         expect_ok(fg_gmm_predict(ctx, gmm, src, &label, NULL));
         expect_ok(fg_gmm_top(ctx, gmm, src, &best, &share));
         expect_ok(fg_gmm_score(ctx, gmm, src, &density, &means[i]));

@@ -2,6 +2,7 @@
 /* test_ivf.c - indexes being built and changed: options, adding, removing, ids. Knows the public
  * interface, and faults. */
 #include "ivf_case.h"
+#include "stream.h"
 
 #include "fault.h"
 
@@ -108,42 +109,13 @@ static void bad_rows_are_refused(void **state)
     fixture_end(&f);
 }
 
-/* A source that does not say how many rows it has. */
-typedef struct stream {
-    case_data *rows;
-    int64_t next;
-} stream;
-
-static fg_status stream_rewind(void *user)
-{
-    ((stream *)user)->next = 0;
-    return FG_OK;
-}
-
-static fg_status stream_next(void *user, int64_t want, fg_view *chunk)
-{
-    stream *s = user;
-    const int64_t left = s->rows->rows - s->next, most = want < 37 ? want : 37;
-    *chunk = part_of(s->rows, s->next, left < most ? left : most);
-    s->next += chunk->rows;
-    return FG_OK;
-}
-
 static void a_reader_gives_the_same_index(void **state)
 {
     (void)state;
     fixture f = fixture_begin(FG_METRIC_L2, FG_ASSIGN_MARGIN);
-    stream s = {.rows = &f.rows};
-    const fg_reader reader = {.struct_size = sizeof reader,
-                              .rows = -1,
-                              .cols = CASE_DIMS,
-                              .dtype = FG_F32,
-                              .user = &s,
-                              .rewind = stream_rewind,
-                              .next = stream_next};
-    fg_source *source;
+    row_stream s = {.rows = f.rows.view, .most = 37};
+    fg_source *source = stream_source(&s, false); /* which does not say how many rows it has */
     fg_ivf *ivf;
-    expect_ok(fg_source_reader(&reader, &source));
     expect_ok(fg_ivf_build(f.ctx, source, &f.options, &ivf, NULL));
     expect_alike(f.ctx, f.ivf, ivf, &f.queries.view);
     fg_source_destroy(source);
