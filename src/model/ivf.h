@@ -38,19 +38,21 @@ typedef struct fgi_list {
     fgi_places places; /* of the cells at home here */
 } fgi_list;
 
-enum { FGI_CALIBRATION_POINTS = 24 };
+enum { FGI_CALIBRATION_POINTS = 24, FGI_SHARES = 8 };
 
 /* Which theta gives which recall (probe.h), measured on sample queries (tune.h). */
+typedef struct fgi_calibration_point {
+    double recall, theta; /* both rise from point to point */
+    int32_t lists;        /* how many of its nearest lists a query looks at */
+    int32_t reserved;
+} fgi_calibration_point;
+
 typedef struct fgi_calibration {
     int32_t n; /* results a query that it holds for; 0: the index is not tuned */
     int32_t reserved;
     int64_t queries;
     double steepness;
-    struct fgi_calibration_point {
-        double recall, theta; /* all rise */
-        int32_t lists;        /* how many of its nearest lists a query looks at */
-        int32_t reserved;
-    } points[FGI_CALIBRATION_POINTS];
+    fgi_calibration_point points[FGI_CALIBRATION_POINTS];
 } fgi_calibration;
 
 struct fg_ivf {
@@ -68,6 +70,8 @@ struct fg_ivf {
     int64_t rows, entries; /* distinct rows; with copies */
     int64_t next_id;       /* above every id so far */
     fgi_calibration calibration;
+    int32_t share_count; /* what follows is measured where one row in 4, 16, 64, ... may be found */
+    fgi_calibration_point shares[FGI_SHARES][FGI_CALIBRATION_POINTS];
     fgi_container container; /* the mapped file, or zeroed */
 };
 

@@ -17,7 +17,7 @@
 #include "tune.h"
 
 #include "ivf_search.h"
-#include "probe.h"
+#include "random.h"
 #include "tune_sample.h"
 
 #include <math.h>   /* ceil, fmax, fmin, sqrt */
@@ -25,6 +25,8 @@
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_SAMPLE = 1000, LEAST_QUERIES = 20 };
 enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9 };
+enum { LEAST_ROWS = 64 /* a result, that a filter leaves, to be told of */, WORD_BITS = 64 };
+enum { FILTER_SEED = 0 };
 enum { ROWS_A_CELL = 2 /* that are scanned in the time it takes to come to a cell */ };
 enum { LEAST_MISSES = 5 /* what a recall leaves unfound in the sample, to be measurable */ };
 #define STEP_SIZE 0.04
@@ -63,6 +65,7 @@ typedef struct tuning {
     fg_context *ctx;
     const fg_ivf *ivf;
     fgi_sample sample;
+    fgi_allow allow; /* what may be found */
     int32_t n, workers;
     float *zeros;
     walker *walkers;
@@ -110,18 +113,20 @@ static void disown(const tuning *t, walker *w, int64_t query)
 /* The first round of a search, and the order of all that is left; returns r^2. */
 static double look(const tuning *t, walker *w, int64_t query)
 {
+    const int64_t *own = t->sample.own;
+    const bool finds_own = own && (!t->allow.bits || fgi_allows(&t->allow, own[query]));
     fgi_scan scan = {.kernels = t->ctx->kernels,
                      .ivf = t->ivf,
+                     .allow = t->allow,
                      .query = w->query,
                      .hits = w->hits,
-                     .n = t->n + (t->sample.own != NULL)};
+                     .n = t->n + finds_own};
     fgi_hits_clear(w->hits, scan.n);
     w->probe.sqdist = w->sqdist;
     w->probe.lists = w->order;
     w->probe.list_count = fgi_ivf_lists(t->ivf);
-    fgi_probe_open(&w->probe);
+    fgi_probe_begin(&w->probe, &scan);
     disown(t, w, query);
-    fgi_probe_scan_first(&w->probe, &scan);
     fgi_probe_widen(&w->probe);
     return fgi_probe_radius2(&scan);
 }
@@ -172,7 +177,7 @@ static void tune_one(void *user, int64_t query, int32_t index)
     rank_lists(t, w);
     const double r2 = look(t, w, query);
     find_results(t, w, query, r2);
-    count_cost(w, r2, &w->folds[query % FOLDS]);
+    if (!t->allow.bits) count_cost(w, r2, &w->folds[query % FOLDS]);
 }
 
 /* --------------------------------------------------------------------------- recall and its cost */
@@ -280,21 +285,19 @@ static double most_recall(const tuning *t)
     return 1 - (double)LEAST_MISSES / ((double)t->sample.queries.rows * t->n);
 }
 
-static void calibrate(const tuning *t, int32_t steepness, fgi_calibration *out)
+static const double recalls[FGI_CALIBRATION_POINTS] = {
+    0.3,  0.4,  0.5,  0.6,  0.7,  0.75, 0.8,   0.85, 0.875,  0.9,   0.91,   0.92,
+    0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999};
+
+static void calibrate(const tuning *t, int32_t steepness, fgi_calibration_point *out)
 {
-    static const double recalls[FGI_CALIBRATION_POINTS] = {
-        0.3,  0.4,  0.5,  0.6,  0.7,  0.75, 0.8,   0.85, 0.875,  0.9,   0.91,   0.92,
-        0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999};
-    *out = (fgi_calibration){
-        .n = t->n, .queries = t->sample.queries.rows, .steepness = steepnesses[steepness]};
     for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
         const double recall = fmin(recalls[i], most_recall(t));
         const int32_t lists = lists_needed(t, recall);
         trace(t, everyone, steepness, lists, t->scratch);
         double theta = theta_of(reach(t->scratch, recall));
-        if (i > 0) theta = fmax(theta, out->points[i - 1].theta); /* more lists need less theta */
-        out->points[i] =
-            (struct fgi_calibration_point){.recall = recall, .theta = theta, .lists = lists};
+        if (i > 0) theta = fmax(theta, out[i - 1].theta); /* more lists need less theta */
+        out[i] = (fgi_calibration_point){.recall = recall, .theta = theta, .lists = lists};
     }
 }
 
@@ -341,8 +344,16 @@ static void add_fold(fold *to, const fold *from)
         }
 }
 
-static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration *calibration,
-                          fg_tune_report *report)
+/* What a tuning finds out, before it is the index's. */
+typedef struct finding {
+    int32_t steepness; /* its number */
+    fgi_calibration calibration;
+    int32_t share_count;
+    fgi_calibration_point shares[FGI_SHARES][FGI_CALIBRATION_POINTS];
+    fg_tune_report report;
+} finding;
+
+static fg_status conclude(tuning *t, const fg_tune_options *opt, finding *out)
 {
     if (opt->recall > most_recall(t))
         return fgi_fail(FG_ARGUMENT,
@@ -353,9 +364,13 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration
     const int32_t lists = lists_needed(t, opt->recall);
     const choice rule = cheapest(t, everyone, lists, opt->recall, t->scratch);
     const outcome expected = judge(t, opt->recall, lists, t->scratch);
-    calibrate(t, rule.steepness, calibration);
-    *report = (fg_tune_report){
-        .struct_size = sizeof *report,
+    out->steepness = rule.steepness;
+    out->calibration = (fgi_calibration){.n = t->n,
+                             .queries = t->sample.queries.rows,
+                             .steepness = steepnesses[rule.steepness]};
+    calibrate(t, rule.steepness, out->calibration.points);
+    out->report = (fg_tune_report){
+        .struct_size = sizeof out->report,
         .queries = t->sample.queries.rows,
         .recall = expected.recall,
         .recall_error = recall_error(t, &rule, lists),
@@ -363,7 +378,7 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration
         .steepness = steepnesses[rule.steepness],
         .theta = theta_of(rule.position),
         .lists = lists,
-        .most_recall = calibration->points[FGI_CALIBRATION_POINTS - 1].recall};
+        .most_recall = out->calibration.points[FGI_CALIBRATION_POINTS - 1].recall};
     return FG_OK;
 }
 
@@ -431,18 +446,54 @@ static fg_status resolve(const fg_ivf *ivf, fg_tune_options *o)
                     (long long)ivf->rows);
 }
 
-static fg_status tune_on(tuning *t, const fg_tune_options *opt, fgi_calibration *calibration,
-                         fg_tune_report *report)
+static fg_status run(tuning *t, fgi_listener *listener)
+{
+    FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &t->allow, listener, &t->sample));
+    fgi_pool_each(t->ctx->pool, t->sample.queries.rows, tune_one, t);
+    return FG_OK;
+}
+
+/* One id in four of those that are allowed stays so. */
+static void thin(uint64_t *bits, int64_t words, int32_t share)
+{
+    for (int64_t w = 0; w < words; w++)
+        bits[w] &= fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, (uint64_t)(2 * w * FGI_SHARES + share)) &
+                   fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, (uint64_t)((2 * w + 1) * FGI_SHARES + share));
+}
+
+/* Filters that leave one row in 4, in 16, ..., as long as enough rows stay to tell. */
+static fg_status tune_shares(tuning *t, fgi_listener *listener, finding *out)
+{
+    const fg_ivf *ivf = t->ivf;
+    const int64_t words = ivf->next_id / WORD_BITS + 1;
+    if (words > ivf->rows) return FG_OK; /* no filter of bits is for such ids */
+    uint64_t *bits;
+    FG_TRY(fgi_alloc(&t->ctx->ledger, words, sizeof *bits, &bits));
+    memset(bits, 0xff, (size_t)words * sizeof *bits);
+    t->allow = (fgi_allow){bits, ivf->next_id};
+    fg_status s = FG_OK;
+    int64_t left = ivf->rows / 4;
+    for (int32_t i = 0; s == FG_OK && i < FGI_SHARES && left >= LEAST_ROWS * (int64_t)t->n; i++) {
+        thin(bits, words, i);
+        s = run(t, listener);
+        if (s == FG_OK) calibrate(t, out->steepness, out->shares[out->share_count++]);
+        left /= 4;
+    }
+    fgi_free(bits);
+    return s;
+}
+
+static fg_status tune_on(tuning *t, const fg_tune_options *opt, finding *out)
 {
     if (t->sample.queries.rows < LEAST_QUERIES)
         return fgi_fail(FG_ARGUMENT, "there are %lld sample queries; tuning takes %d at least",
                         (long long)t->sample.queries.rows, LEAST_QUERIES);
     fgi_listener listener = fgi_listener_begin(opt->progress, opt->user);
     listener.now.phase = "tune";
-    FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &listener, &t->sample));
     fg_status s = create(t);
-    if (s == FG_OK) fgi_pool_each(t->ctx->pool, t->sample.queries.rows, tune_one, t);
-    if (s == FG_OK) s = conclude(t, opt, calibration, report);
+    if (s == FG_OK) s = run(t, &listener);
+    if (s == FG_OK) s = conclude(t, opt, out);
+    if (s == FG_OK) s = tune_shares(t, &listener, out);
     destroy(t);
     return s;
 }
@@ -454,18 +505,29 @@ fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
     FG_TRY(resolve(ivf, &o));
     tuning t = {.ctx = ctx, .ivf = ivf, .n = o.n, .workers = fgi_pool_threads(ctx->pool)};
     FG_TRY(fgi_sample_create(ctx, ivf, queries, &o, &t.sample));
-    fgi_calibration calibration;
-    fg_tune_report told;
-    const fg_status s = tune_on(&t, &o, &calibration, &told);
+    finding found = {0};
+    const fg_status s = tune_on(&t, &o, &found);
     fgi_sample_destroy(&t.sample);
     if (s != FG_OK) return s;
-    ivf->calibration = calibration;
-    if (report) *report = told;
+    ivf->calibration = found.calibration;
+    ivf->share_count = found.share_count;
+    memcpy(ivf->shares, found.shares, sizeof ivf->shares);
+    if (report) *report = found.report;
     return FG_OK;
 }
 
-fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, int32_t n, double *theta,
-                               int32_t *lists)
+static struct fgi_rule_for rule_at(const fgi_calibration_point *points, double recall)
+{
+    int32_t i = 0;
+    while (points[i].recall < recall) i++;
+    struct fgi_rule_for rule = {points[i].theta, points[i].lists};
+    if (i == 0) return rule;
+    const double below = points[i - 1].recall, width = points[i].recall - below;
+    rule.theta -= (points[i].recall - recall) / width * (rule.theta - points[i - 1].theta);
+    return rule;
+}
+
+fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, fgi_rules *out)
 {
     const fgi_calibration *c = &ivf->calibration;
     const double most = c->points[FGI_CALIBRATION_POINTS - 1].recall;
@@ -474,18 +536,14 @@ fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, int32_t n, doub
                         "recall is %g, but the index is not tuned (fg_ivf_tune, "
                         "flashgmm tune)",
                         recall);
-    if (n != c->n)
-        return fgi_fail(FG_ARGUMENT, "n is %d; the index is tuned for %d results a query", n, c->n);
     if (!(recall > 0 && recall <= most))
         return fgi_fail(FG_ARGUMENT,
                         "recall is %g; the index is tuned for targets above 0 and up to %.6g",
                         recall, most);
-    int32_t i = 0;
-    while (c->points[i].recall < recall) i++;
-    *theta = c->points[i].theta;
-    *lists = c->points[i].lists;
-    if (i == 0) return FG_OK;
-    const double below = c->points[i - 1].recall, width = c->points[i].recall - below;
-    *theta -= (c->points[i].recall - recall) / width * (*theta - c->points[i - 1].theta);
+    fgi_rules rules = {.steepness = c->steepness, .n = c->n, .count = ivf->share_count + 2};
+    rules.at[0] = rule_at(c->points, recall);
+    for (int32_t i = 0; i < ivf->share_count; i++) rules.at[i + 1] = rule_at(ivf->shares[i], recall);
+    rules.at[ivf->share_count + 1] = (struct fgi_rule_for){INFINITY, fgi_ivf_lists(ivf)}; /* not known: everything */
+    *out = rules;
     return FG_OK;
 }

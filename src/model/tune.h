@@ -6,16 +6,14 @@
  * cost of little more than one exhaustive search. */
 #ifndef FGI_TUNE_H
 #define FGI_TUNE_H
-#include "ivf.h"
+#include "probe.h"
 
 /* As fg_ivf_tune, whose arguments have been checked. queries NULL: rows of the index, which then do not find
  * themselves. */
 fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
                        const fg_tune_options *opt, fg_tune_report *report);
 
-/* The rule for a recall at n results, and how many lists a query looks at. FG_ARGUMENT: not tuned, for another n,
- * or above what the sample reached. */
-fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, int32_t n, double *theta,
-                               int32_t *lists);
+/* The rules for a recall. FG_ARGUMENT: not tuned, or above what the sample reached. */
+fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, fgi_rules *out);
 
 #endif

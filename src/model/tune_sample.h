@@ -4,7 +4,7 @@
 #ifndef FGI_TUNE_SAMPLE_H
 #define FGI_TUNE_SAMPLE_H
 #include "fit.h"
-#include "ivf.h"
+#include "ivf_scan.h"
 
 typedef struct fgi_sample {
     fg_view queries;
@@ -19,9 +19,9 @@ typedef struct fgi_sample {
 fg_status fgi_sample_create(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
                             const fg_tune_options *opt, fgi_sample *out);
 
-/* Finds the true results by scanning everything. */
-fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, fgi_listener *listener,
-                            fgi_sample *sample);
+/* Finds the true n among all rows, or among those that are allowed (there are n and one), by scanning everything. */
+fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, const fgi_allow *allow,
+                            fgi_listener *listener, fgi_sample *sample);
 void fgi_sample_destroy(fgi_sample *sample); /* also of a zeroed one */
 
 #endif
