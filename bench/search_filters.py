@@ -66,6 +66,7 @@ def measure_set(library, data, name, seed):
     began = time.time()
     library.tune(index, sample, RESULTS, 0.95)
     print(f"tuned in {time.time() - began:.2f} s")
+    library.call("fg_ivf_save", index, b"/tmp/wtc-dump.fgi")
     case = {"set": name, "K": lists, "seed": seed}
     for what, may in filters(base, metric, random):
         yield from ask(library, index, fresh, lists, RESULTS, np.packbits(may, bitorder="little"), **case, filter=what)

@@ -44,7 +44,7 @@ enum { FGI_CALIBRATION_POINTS = 24, FGI_SHARES = 8 };
 typedef struct fgi_calibration_point {
     double recall, theta; /* both rise from point to point */
     int32_t lists;        /* how many of its nearest lists a query looks at */
-    int32_t reserved;
+    int32_t cost;         /* of a share: what a query takes, in rows scanned (tune.h); else 0 */
 } fgi_calibration_point;
 
 typedef struct fgi_calibration {
@@ -54,6 +54,12 @@ typedef struct fgi_calibration {
     double steepness;
     fgi_calibration_point points[FGI_CALIBRATION_POINTS];
 } fgi_calibration;
+
+/* The same where a filter leaves one row in some. */
+typedef struct fgi_share {
+    double place; /* above 0: log_4 of the m over n that queries find (probe.h), on average */
+    fgi_calibration_point points[FGI_CALIBRATION_POINTS];
+} fgi_share;
 
 struct fg_ivf {
     fgi_coarse coarse;
@@ -70,8 +76,8 @@ struct fg_ivf {
     int64_t rows, entries; /* distinct rows; with copies */
     int64_t next_id;       /* above every id so far */
     fgi_calibration calibration;
-    int32_t share_count; /* what follows is measured where one row in 4, 16, 64, ... may be found */
-    fgi_calibration_point shares[FGI_SHARES][FGI_CALIBRATION_POINTS];
+    int32_t share_count; /* of one row in 4, in 16, in 64, ... */
+    fgi_share shares[FGI_SHARES];
     fgi_container container; /* the mapped file, or zeroed */
 };
 

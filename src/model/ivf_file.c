@@ -340,14 +340,14 @@ static fg_status read_cells(const loading *f, fg_ivf *ivf)
 }
 
 static fg_status check_points(const loading *f, const fg_ivf *ivf,
-                              const fgi_calibration_point *points)
+                              const fgi_calibration_point *points, int32_t most_cost)
 {
     fgi_calibration_point before = {.lists = 1};
     bool sound = true;
     for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
         const fgi_calibration_point p = points[i];
         FG_TRY(check(f, "TUNE: lists", p.lists, before.lists, fgi_ivf_lists(ivf)));
-        FG_TRY(check(f, "TUNE: reserved", p.reserved, 0, 0));
+        FG_TRY(check(f, "TUNE: a cost", p.cost, 0, most_cost));
         sound = sound && p.recall >= before.recall && p.recall <= 1 && p.theta >= before.theta &&
                 isfinite(p.theta);
         before = p;
@@ -370,7 +370,7 @@ static fg_status read_calibration(const loading *f, fg_ivf *ivf)
     if (!(isfinite(c->steepness) && c->steepness >= 0))
         return fgi_fail(FG_FORMAT, "%s: section TUNE: steepness is %g; it must be finite and 0 or above",
                         f->file.path, c->steepness);
-    return check_points(f, ivf, c->points);
+    return check_points(f, ivf, c->points, 0);
 }
 
 static fg_status read_shares(const loading *f, fg_ivf *ivf)
@@ -385,7 +385,15 @@ static fg_status read_shares(const loading *f, fg_ivf *ivf)
     FG_TRY(check(f, "SHAR: shares", count, 1, FGI_SHARES));
     FG_TRY(check(f, "SHAR: bytes", bytes, count * share, count * share));
     memcpy(ivf->shares, data, (size_t)bytes);
-    for (int32_t i = 0; i < count; i++) FG_TRY(check_points(f, ivf, ivf->shares[i]));
+    double place = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const fgi_share *s = &ivf->shares[i];
+        if (!(s->place > place && isfinite(s->place)))
+            return fgi_fail(FG_FORMAT, "%s: section SHAR: place %d is %g; it must be finite and above %g",
+                            f->file.path, i, s->place, place);
+        place = s->place;
+        FG_TRY(check_points(f, ivf, s->points, INT32_MAX));
+    }
     ivf->share_count = (int32_t)count;
     return FG_OK;
 }

@@ -17,7 +17,12 @@
 #include <stdatomic.h> /* atomic_llong */
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/study_probing.jsonl */ };
-enum { LEAST_ONE_IN = 8 /* rows, where those that may be found are gathered: bounds the memory */ };
+enum {
+    FIRST_ONE_IN = 8, /* rows are scanned by a first round, before everything is */
+    LEAST_ONE_IN = 8, /* rows, where those that may be found are gathered: bounds the memory */
+    CHECKS_A_ROW = 16, /* of ids, in the time that scanning a row takes */
+    ROWS_A_GATHERED = 2
+};
 
 typedef struct worker {
     float *query, *centred; /* d each; centred only for the order by posterior */
@@ -160,26 +165,42 @@ static void search_lists(const searching *s, worker *w, int32_t count)
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
 }
 
-/* The first round, and the choice of the second. */
-static void probe_softly(const searching *s, worker *w, int32_t count)
+/* Rows that a first round may scan. */
+static int64_t most_first(const searching *s)
+{
+    return s->ivf->rows / FIRST_ONE_IN;
+}
+
+/* The first round, and the choice of the second; false if the query had better scan everything. */
+static bool probe_softly(const searching *s, worker *w, int32_t count)
 {
     fgi_probe *probe = &w->probe;
     probe->sqdist = w->keys;
     probe->lists = w->order;
     probe->list_count = count;
     probe->walk = s->width > 0 ? &w->walk : NULL;
-    fgi_probe_begin(probe, &w->scan);
+    if (!fgi_probe_begin(probe, most_first(s), &w->scan)) return false;
     const struct fgi_rule_for here = fgi_rules_at(s->soft, probe->m);
     const int32_t lists = here.lists > probe->opened ? here.lists : probe->opened;
     if (lists < count) probe->list_count = lists;
     const fgi_probe_rule rule = {s->soft->steepness, here.theta};
     w->entries += fgi_probe_decide(probe, &rule, fgi_probe_radius2(&w->scan));
+    return true;
+}
+
+/* What the filter leaves is found faster list by list than cell by cell, where little of it is near. */
+static void search_everything(const searching *s, worker *w, int32_t count)
+{
+    fgi_hits_clear(w->scan.hits, s->n);
+    search_lists(s, w, count);
 }
 
 static void search_softly(const searching *s, worker *w, int32_t count)
 {
-    probe_softly(s, w, count);
-    fgi_probe_scan_second(&w->probe, &w->scan);
+    if (probe_softly(s, w, count))
+        fgi_probe_scan_second(&w->probe, &w->scan);
+    else
+        search_everything(s, w, count);
 }
 
 static void search_gathered(const searching *s, worker *w)
@@ -237,8 +258,10 @@ static void search_group(void *user, int64_t number, int32_t index)
         fgi_group_add(&w->group, w->query);
         w->scan.query = w->query;
         w->scan.hits = fgi_group_hits(&w->group, q);
-        probe_softly(s, w, lists);
-        fgi_group_wish(&w->group, q, &w->probe, &w->scan);
+        if (probe_softly(s, w, lists))
+            fgi_group_wish(&w->group, q, &w->probe, &w->scan);
+        else
+            search_everything(s, w, lists);
     }
     fgi_group_scan(&w->group, &w->scan);
     for (int32_t q = 0; q < count; q++) {
@@ -371,16 +394,20 @@ static fg_status find_rules(const fg_ivf *ivf, const fg_search_options *opt, fgi
     *out = (fgi_rules){.steepness = c->n > 0 ? c->steepness : DEFAULT_STEEPNESS,
                        .n = opt->n,
                        .count = 1,
-                       .at = {{opt->theta, opt->probes}}};
+                       .at = {{.theta = opt->theta, .lists = opt->probes}}};
     return FG_OK;
 }
 
-/* The rows that may be found are gathered where the rules would have a query look at everything. */
+/* The rows that may be found are gathered where comparing them all takes less than looking for them. A matter of the
+ * filter and of the rules alone: what a query finds does not depend on its company. */
 static fg_status gather(fg_context *ctx, searching *s, fgi_list *out)
 {
-    const int64_t most = s->ivf->rows / LEAST_ONE_IN, could = fgi_allow_count(s->ivf, &s->allow);
-    const double m = (double)s->n * (double)s->ivf->rows / (could > 0 ? (double)could : 1);
-    if (could > most || !isinf(fgi_rules_at(s->soft, m).theta)) return FG_OK;
+    const int64_t rows = s->ivf->rows, could = fgi_allow_count(s->ivf, &s->allow);
+    const double m = (double)s->n * (double)rows / (double)(could > 0 ? could : 1);
+    const double direct = (double)rows / CHECKS_A_ROW + ROWS_A_GATHERED * (double)could;
+    const bool hopeless = FGI_FIRST_ROWS * m > (double)most_first(s);
+    if (could > rows / LEAST_ONE_IN) return FG_OK;
+    if (!hopeless && direct > fgi_rules_at(s->soft, m).cost) return FG_OK;
     FG_TRY(fgi_gather(&ctx->ledger, s->ivf, &s->allow, could, out));
     s->gathered = out;
     s->soft = NULL;

@@ -8,8 +8,8 @@
 
 enum {
     OPEN_ROWS = 128, /* a result wanted */
-    FIRST_ROWS = 5,
-    WIDENING = 4,    /* of what the first round may reach, where too few rows could be found */
+    WIDENING = 2,   /* of the rows that the first round scans, where too few may be found */
+    WIDE_ROWS = 5,  /* a row to scan, that lists hold to choose it from */
     LISTS_A_LOOK = 8 /* that are added before the bound is lowered again */
 };
 
@@ -17,14 +17,16 @@ enum {
 
 struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m)
 {
-    const double place = fmax(log2(m / rules->n) / 2, 0);
-    if (!(place < rules->count - 1)) return rules->at[rules->count - 1];
-    const int32_t below = (int32_t)place;
-    const double above = place - below;
-    if (above == 0) return rules->at[below]; /* also beside one of infinity */
-    const struct fgi_rule_for low = rules->at[below], high = rules->at[below + 1];
-    return (struct fgi_rule_for){.theta = low.theta + above * (high.theta - low.theta),
-                                 .lists = low.lists > high.lists ? low.lists : high.lists};
+    const double place = log2(m / rules->n) / 2;
+    int32_t i = 0;
+    while (i < rules->count && rules->at[i].place <= place) i++;
+    if (i == rules->count) return rules->at[i - 1];
+    struct fgi_rule_for here = rules->at[i > 0 ? i - 1 : 0];
+    const struct fgi_rule_for next = rules->at[i];
+    if (place <= here.place) return here;
+    here.theta += (place - here.place) / (next.place - here.place) * (next.theta - here.theta);
+    if (next.lists > here.lists) here.lists = next.lists;
+    return here;
 }
 
 /* ------------------------------------------------------------------------------------------- room */
@@ -169,11 +171,11 @@ static double results_alike(const fgi_probe *probe, int64_t could)
     return (double)rows_before(probe, probe->first) * probe->n / (double)could;
 }
 
-/* Scans on in order, `most` rows in all, or until there are FIRST_ROWS for each result that could be found; returns
+/* Scans on in order, `most` rows in all, or until there are FGI_FIRST_ROWS for each result that could be found; returns
  * how many of these there are. */
 static int64_t scan_first(fgi_probe *probe, int64_t most, int64_t could, fgi_scan *scan)
 {
-    const int64_t enough = FIRST_ROWS * (int64_t)probe->n, before = scan->distances - could;
+    const int64_t enough = FGI_FIRST_ROWS * (int64_t)probe->n, before = scan->distances - could;
     const int64_t last = most < probe->count ? most : probe->count; /* no cell is empty */
     sort_stops(probe, probe->first, most);
     count_rows(probe, probe->first, last);
@@ -188,21 +190,24 @@ static int64_t scan_first(fgi_probe *probe, int64_t most, int64_t could, fgi_sca
     return could;
 }
 
-void fgi_probe_begin(fgi_probe *probe, fgi_scan *scan)
+bool fgi_probe_begin(fgi_probe *probe, int64_t most_rows, fgi_scan *scan)
 {
-    const int64_t enough = FIRST_ROWS * (int64_t)probe->n;
-    int64_t reach = probe->n, rows = 0, could = 0;
+    const int64_t enough = FGI_FIRST_ROWS * (int64_t)probe->n;
+    int64_t reach = enough, rows, could;
     probe->count = probe->added = probe->first = probe->opened = 0;
     probe->bound = INFINITY;
     probe->nearest = 0;
     probe->m = probe->n;
-    do {
-        rows = open_lists(probe, rows, OPEN_ROWS * reach);
-        could = scan_first(probe, FIRST_ROWS * reach, could, scan);
+    rows = open_lists(probe, 0, OPEN_ROWS * (int64_t)probe->n);
+    could = scan_first(probe, reach, 0, scan);
+    while (could < enough && (probe->opened < probe->list_count || probe->first < probe->count)) {
         reach *= WIDENING;
-    } while (could < enough &&
-             (probe->opened < probe->list_count || probe->first < probe->count));
+        if (reach > most_rows) return false;
+        rows = open_lists(probe, rows, WIDE_ROWS * reach);
+        could = scan_first(probe, reach, could, scan);
+    }
     if (could > 0) probe->m = fmax(probe->m, results_alike(probe, could));
+    return true;
 }
 
 double fgi_probe_effort(const fgi_probe *probe, int64_t at)

@@ -6,7 +6,7 @@
  * taken in the order of e = |q - a|^2, a being the cell's place, in two rounds:
  *
  *   1. Of the nearest lists that hold OPEN_ROWS rows for each result wanted, those cells that come first, until
- *      FIRST_ROWS rows for each result are scanned. Now r is known, the distance of the n-th best
+ *      FGI_FIRST_ROWS rows for each result are scanned. Now r is known, the distance of the n-th best
  *      row so far, and e_0, the e of the first cell.
  *   2. Of the cells that are left in all the lists to look at, those with
  *
@@ -17,7 +17,7 @@
  *      lies. Easy queries stop early, hard ones go on.
  *
  * Under a filter the rows that are scanned are those that may be found. The first round goes on, through lists
- * ever farther away, until there are FIRST_ROWS of them for each result; where one row in s was one, the query is
+ * ever farther away, until there are FGI_FIRST_ROWS of them for each result; where one row in s was one, the query is
  * like one for m = s n results among all rows, and theta is that of such queries (fgi_rules).
  *
  * r shrinks no more in the second round, which costs nothing (bench/NOTES.md), and so all of it is decided at
@@ -28,18 +28,22 @@
 #include "ivf_scan.h"
 #include "order.h"
 
+enum { FGI_FIRST_ROWS = 5 /* of the first round, a result wanted */ };
+
 typedef struct fgi_probe_rule {
     double steepness, theta;
 } fgi_probe_rule;
 
-/* The rule for every m: for n, 4 n, 16 n, ..., between them what lies between, beyond them the last. */
+/* The rule for every m: for some of them, from n on; between these what lies between, beyond them the last. */
 typedef struct fgi_rules {
     double steepness;
     int32_t n, count;
     struct fgi_rule_for {
+        double place; /* log_4 (m / n), rising from 0 */
         double theta;
         int32_t lists; /* that a query looks at */
-    } at[FGI_SHARES + 2];
+        int32_t cost;  /* 0: not known */
+    } at[FGI_SHARES + 1];
 } fgi_rules;
 
 struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m);
@@ -92,8 +96,9 @@ fg_status fgi_probe_create(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_kern
                            int32_t n, int32_t lists, fgi_probe *out);
 void fgi_probe_destroy(fgi_probe *probe); /* also of a zeroed one */
 
-/* Opens lists, and scans the first round. */
-void fgi_probe_begin(fgi_probe *probe, fgi_scan *scan);
+/* Opens lists, and scans the first round. False if that would take more rows than so many, because too few may be
+ * found: the query had better scan everything, from the beginning. */
+bool fgi_probe_begin(fgi_probe *probe, int64_t most_rows, fgi_scan *scan);
 
 /* Adds the cells of the other lists, puts the stops beyond the first round in order. */
 void fgi_probe_widen(fgi_probe *probe);

@@ -20,13 +20,13 @@
 #include "random.h"
 #include "tune_sample.h"
 
-#include <math.h>   /* ceil, fmax, fmin, sqrt */
+#include <math.h>   /* ceil, fmax, fmin, llround, log2, sqrt */
 #include <string.h> /* memset */
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_SAMPLE = 1000, LEAST_QUERIES = 20 };
 enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9 };
 enum { LEAST_ROWS = 64 /* a result, that a filter leaves, to be told of */, WORD_BITS = 64 };
-enum { FILTER_SEED = 0 };
+enum { FILTER_SEED = 0, PLACE_SCALE = 1 << 20 };
 enum { ROWS_A_CELL = 2 /* that are scanned in the time it takes to come to a cell */ };
 enum { LEAST_MISSES = 5 /* what a recall leaves unfound in the sample, to be measurable */ };
 #define STEP_SIZE 0.04
@@ -59,6 +59,7 @@ typedef struct walker {
     int32_t *stop_of; /* of every set: its place among the stops */
     int32_t *rank;    /* of every list */
     fold *folds;      /* FOLDS */
+    int64_t places;   /* sum of log_4 (m / n), in parts of PLACE_SCALE */
 } walker;
 
 typedef struct tuning {
@@ -125,7 +126,7 @@ static double look(const tuning *t, walker *w, int64_t query)
     w->probe.sqdist = w->sqdist;
     w->probe.lists = w->order;
     w->probe.list_count = fgi_ivf_lists(t->ivf);
-    fgi_probe_begin(&w->probe, &scan);
+    fgi_probe_begin(&w->probe, INT64_MAX / 2, &scan);
     disown(t, w, query);
     fgi_probe_widen(&w->probe);
     return fgi_probe_radius2(&scan);
@@ -177,7 +178,8 @@ static void tune_one(void *user, int64_t query, int32_t index)
     rank_lists(t, w);
     const double r2 = look(t, w, query);
     find_results(t, w, query, r2);
-    if (!t->allow.bits) count_cost(w, r2, &w->folds[query % FOLDS]);
+    count_cost(w, r2, &w->folds[query % FOLDS]);
+    w->places += llround(log2(w->probe.m / t->n) / 2 * PLACE_SCALE);
 }
 
 /* --------------------------------------------------------------------------- recall and its cost */
@@ -232,6 +234,12 @@ static double reach(const profile *p, double recall)
     return step - (p->recall[step] - recall) / (p->recall[step] - p->recall[step - 1]);
 }
 
+/* In rows scanned. */
+static double cost_at(const profile *p, double position)
+{
+    return value_at(p->entries, position) + ROWS_A_CELL * value_at(p->cells, position);
+}
+
 typedef struct choice {
     int32_t steepness;
     double position;
@@ -245,8 +253,7 @@ static choice cheapest(const tuning *t, part p, int32_t lists, double recall, pr
     for (int32_t s = 0; s < STEEPNESSES; s++) {
         trace(t, p, s, lists, scratch);
         const double position = reach(scratch, recall);
-        const double cost =
-            value_at(scratch->entries, position) + ROWS_A_CELL * value_at(scratch->cells, position);
+        const double cost = cost_at(scratch, position);
         if (cost >= least) continue;
         least = cost;
         best = (choice){s, position};
@@ -297,7 +304,12 @@ static void calibrate(const tuning *t, int32_t steepness, fgi_calibration_point 
         trace(t, everyone, steepness, lists, t->scratch);
         double theta = theta_of(reach(t->scratch, recall));
         if (i > 0) theta = fmax(theta, out[i - 1].theta); /* more lists need less theta */
-        out[i] = (fgi_calibration_point){.recall = recall, .theta = theta, .lists = lists};
+        const double position = theta / STEP_SIZE;
+        const double cost = cost_at(t->scratch, position < STEPS ? position : STEPS);
+        out[i] = (fgi_calibration_point){.recall = recall,
+                                         .theta = theta,
+                                         .lists = lists,
+                                         .cost = (int32_t)fmin(cost, INT32_MAX)};
     }
 }
 
@@ -349,7 +361,7 @@ typedef struct finding {
     int32_t steepness; /* its number */
     fgi_calibration calibration;
     int32_t share_count;
-    fgi_calibration_point shares[FGI_SHARES][FGI_CALIBRATION_POINTS];
+    fgi_share shares[FGI_SHARES];
     fg_tune_report report;
 } finding;
 
@@ -359,8 +371,6 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, finding *out)
         return fgi_fail(FG_ARGUMENT,
                         "recall is %g; %lld sample queries tell nothing above %.5g: take more",
                         opt->recall, (long long)t->sample.queries.rows, most_recall(t));
-    for (int32_t f = 0; f < FOLDS; f++)
-        for (int32_t i = 0; i < t->workers; i++) add_fold(&t->folds[f], &t->walkers[i].folds[f]);
     const int32_t lists = lists_needed(t, opt->recall);
     const choice rule = cheapest(t, everyone, lists, opt->recall, t->scratch);
     const outcome expected = judge(t, opt->recall, lists, t->scratch);
@@ -369,6 +379,7 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, finding *out)
                              .queries = t->sample.queries.rows,
                              .steepness = steepnesses[rule.steepness]};
     calibrate(t, rule.steepness, out->calibration.points);
+    for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) out->calibration.points[i].cost = 0;
     out->report = (fg_tune_report){
         .struct_size = sizeof out->report,
         .queries = t->sample.queries.rows,
@@ -449,7 +460,14 @@ static fg_status resolve(const fg_ivf *ivf, fg_tune_options *o)
 static fg_status run(tuning *t, fgi_listener *listener)
 {
     FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &t->allow, listener, &t->sample));
+    memset(t->folds, 0, FOLDS * sizeof *t->folds);
+    for (int32_t i = 0; i < t->workers; i++) {
+        memset(t->walkers[i].folds, 0, FOLDS * sizeof *t->walkers[i].folds);
+        t->walkers[i].places = 0;
+    }
     fgi_pool_each(t->ctx->pool, t->sample.queries.rows, tune_one, t);
+    for (int32_t f = 0; f < FOLDS; f++)
+        for (int32_t i = 0; i < t->workers; i++) add_fold(&t->folds[f], &t->walkers[i].folds[f]);
     return FG_OK;
 }
 
@@ -459,6 +477,13 @@ static void thin(uint64_t *bits, int64_t words, int32_t share)
     for (int64_t w = 0; w < words; w++)
         bits[w] &= fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, (uint64_t)(2 * w * FGI_SHARES + share)) &
                    fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, (uint64_t)((2 * w + 1) * FGI_SHARES + share));
+}
+
+static double mean_place(const tuning *t)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < t->workers; i++) sum += t->walkers[i].places;
+    return (double)sum / PLACE_SCALE / (double)t->sample.queries.rows;
 }
 
 /* Filters that leave one row in 4, in 16, ..., as long as enough rows stay to tell. */
@@ -476,7 +501,10 @@ static fg_status tune_shares(tuning *t, fgi_listener *listener, finding *out)
     for (int32_t i = 0; s == FG_OK && i < FGI_SHARES && left >= LEAST_ROWS * (int64_t)t->n; i++) {
         thin(bits, words, i);
         s = run(t, listener);
-        if (s == FG_OK) calibrate(t, out->steepness, out->shares[out->share_count++]);
+        if (s != FG_OK) break;
+        fgi_share *share = &out->shares[out->share_count++];
+        share->place = mean_place(t);
+        calibrate(t, out->steepness, share->points);
         left /= 4;
     }
     fgi_free(bits);
@@ -520,7 +548,7 @@ static struct fgi_rule_for rule_at(const fgi_calibration_point *points, double r
 {
     int32_t i = 0;
     while (points[i].recall < recall) i++;
-    struct fgi_rule_for rule = {points[i].theta, points[i].lists};
+    struct fgi_rule_for rule = {.theta = points[i].theta, .lists = points[i].lists, .cost = points[i].cost};
     if (i == 0) return rule;
     const double below = points[i - 1].recall, width = points[i].recall - below;
     rule.theta -= (points[i].recall - recall) / width * (rule.theta - points[i - 1].theta);
@@ -540,10 +568,12 @@ fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, fgi_rules *out)
         return fgi_fail(FG_ARGUMENT,
                         "recall is %g; the index is tuned for targets above 0 and up to %.6g",
                         recall, most);
-    fgi_rules rules = {.steepness = c->steepness, .n = c->n, .count = ivf->share_count + 2};
+    fgi_rules rules = {.steepness = c->steepness, .n = c->n, .count = ivf->share_count + 1};
     rules.at[0] = rule_at(c->points, recall);
-    for (int32_t i = 0; i < ivf->share_count; i++) rules.at[i + 1] = rule_at(ivf->shares[i], recall);
-    rules.at[ivf->share_count + 1] = (struct fgi_rule_for){INFINITY, fgi_ivf_lists(ivf)}; /* not known: everything */
+    for (int32_t i = 0; i < ivf->share_count; i++) {
+        rules.at[i + 1] = rule_at(ivf->shares[i].points, recall);
+        rules.at[i + 1].place = ivf->shares[i].place;
+    }
     *out = rules;
     return FG_OK;
 }
