@@ -19,10 +19,13 @@
 enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/study_probing.jsonl */ };
 enum {
     FIRST_ONE_IN = 8, /* rows are scanned by a first round, before everything is */
-    LEAST_ONE_IN = 8, /* rows, where those that may be found are gathered: bounds the memory */
-    CHECKS_A_ROW = 16, /* of ids, in the time that scanning a row takes */
-    ROWS_A_GATHERED = 2
+    LEAST_ONE_IN = 8  /* rows, where those that may be found are gathered: bounds the memory */
 };
+
+/* What gathering takes, in rows scanned by soft probing: half of what was measured, since one query may well take
+ * twice as long if all others take next to nothing (bench/NOTES.md). */
+#define ROWS_AN_ID (1 / 24.0)
+#define ROWS_A_GATHERED 3.0
 
 typedef struct worker {
     float *query, *centred; /* d each; centred only for the order by posterior */
@@ -398,13 +401,13 @@ static fg_status find_rules(const fg_ivf *ivf, const fg_search_options *opt, fgi
     return FG_OK;
 }
 
-/* The rows that may be found are gathered where comparing them all takes less than looking for them. A matter of the
- * filter and of the rules alone: what a query finds does not depend on its company. */
+/* Few rows that may be found are gathered, and then all compared, where that takes less than looking for them. A matter
+ * of the filter and of the rules alone: what a query finds does not depend on its company. */
 static fg_status gather(fg_context *ctx, searching *s, fgi_list *out)
 {
     const int64_t rows = s->ivf->rows, could = fgi_allow_count(s->ivf, &s->allow);
     const double m = (double)s->n * (double)rows / (double)(could > 0 ? could : 1);
-    const double direct = (double)rows / CHECKS_A_ROW + ROWS_A_GATHERED * (double)could;
+    const double direct = ROWS_AN_ID * (double)rows + ROWS_A_GATHERED * (double)could;
     const bool hopeless = FGI_FIRST_ROWS * m > (double)most_first(s);
     if (could > rows / LEAST_ONE_IN) return FG_OK;
     if (!hopeless && direct > fgi_rules_at(s->soft, m).cost) return FG_OK;

@@ -24,7 +24,9 @@ struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m)
     struct fgi_rule_for here = rules->at[i > 0 ? i - 1 : 0];
     const struct fgi_rule_for next = rules->at[i];
     if (place <= here.place) return here;
-    here.theta += (place - here.place) / (next.place - here.place) * (next.theta - here.theta);
+    const double part = (place - here.place) / (next.place - here.place);
+    here.theta += part * (next.theta - here.theta);
+    here.cost += (int32_t)(part * (next.cost - here.cost));
     if (next.lists > here.lists) here.lists = next.lists;
     return here;
 }
@@ -165,7 +167,7 @@ static int64_t open_lists(fgi_probe *probe, int64_t rows, int64_t wanted)
     return rows;
 }
 
-/* Of the rows scanned so far one in some could be found: how many results among all rows the n stand for. */
+/* Of the rows scanned so far some could be found: for how many results among all rows n of them stand. */
 static double results_alike(const fgi_probe *probe, int64_t could)
 {
     return (double)rows_before(probe, probe->first) * probe->n / (double)could;
@@ -190,6 +192,15 @@ static int64_t scan_first(fgi_probe *probe, int64_t most, int64_t could, fgi_sca
     return could;
 }
 
+/* m, from what the first n that could be found told and what all of the first round do. For ids at random both
+ * tell the same. Where what may be found is a region away from the query, the first of it comes late, and the
+ * rest at once: all of it is about as far as the region, and harder to find than the nearer ones of m would be. */
+static double settle(double first, double all)
+{
+    const double excess = fmax(first / all, 1);
+    return all * excess * excess * excess;
+}
+
 bool fgi_probe_begin(fgi_probe *probe, int64_t most_rows, fgi_scan *scan)
 {
     const int64_t enough = FGI_FIRST_ROWS * (int64_t)probe->n;
@@ -206,7 +217,7 @@ bool fgi_probe_begin(fgi_probe *probe, int64_t most_rows, fgi_scan *scan)
         rows = open_lists(probe, rows, WIDE_ROWS * reach);
         could = scan_first(probe, reach, could, scan);
     }
-    if (could > 0) probe->m = fmax(probe->m, results_alike(probe, could));
+    if (could > 0) probe->m = settle(probe->m, results_alike(probe, could));
     return true;
 }
 
