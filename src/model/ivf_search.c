@@ -168,10 +168,10 @@ static void search_lists(const searching *s, worker *w, int32_t count)
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
 }
 
-/* Rows that a first round may scan. */
+/* Rows that a first round may scan, looking for enough that may be found. */
 static int64_t most_first(const searching *s)
 {
-    return s->ivf->rows / FIRST_ONE_IN;
+    return s->allow.bits ? s->ivf->rows / FIRST_ONE_IN : INT64_MAX;
 }
 
 /* The first round, and the choice of the second; false if the query had better scan everything. */
@@ -183,6 +183,7 @@ static bool probe_softly(const searching *s, worker *w, int32_t count)
     probe->list_count = count;
     probe->walk = s->width > 0 ? &w->walk : NULL;
     if (!fgi_probe_begin(probe, most_first(s), &w->scan)) return false;
+    if (!s->allow.bits) probe->m = fgi_rules_m(s->soft, s->n);
     const struct fgi_rule_for here = fgi_rules_at(s->soft, probe->m);
     const int32_t lists = here.lists > probe->opened ? here.lists : probe->opened;
     if (lists < count) probe->list_count = lists;
@@ -367,7 +368,7 @@ static fg_status resolve_soft(const fg_ivf *ivf, fg_search_options *o)
     fgi_rules rules;
     FG_TRY(fgi_calibration_find(ivf, o->recall, &rules));
     /* how far a query must look under a filter, its first round will tell */
-    if (!o->allow) o->probes = fgi_rules_at(&rules, o->n).lists;
+    if (!o->allow) o->probes = fgi_rules_at(&rules, fgi_rules_m(&rules, o->n)).lists;
     return FG_OK;
 }
 
@@ -410,7 +411,7 @@ static fg_status gather(fg_context *ctx, searching *s, fgi_list *out)
     const double direct = ROWS_AN_ID * (double)rows + ROWS_A_GATHERED * (double)could;
     const bool hopeless = FGI_FIRST_ROWS * m > (double)most_first(s);
     if (could > rows / LEAST_ONE_IN) return FG_OK;
-    if (!hopeless && direct > fgi_rules_at(s->soft, m).cost) return FG_OK;
+    if (!hopeless && direct > fgi_rules_at(s->soft, fgi_rules_m(s->soft, m)).cost) return FG_OK;
     FG_TRY(fgi_gather(&ctx->ledger, s->ivf, &s->allow, could, out));
     s->gathered = out;
     s->soft = NULL;

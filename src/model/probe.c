@@ -3,7 +3,7 @@
 #include "probe.h"
 
 #include <float.h>  /* FLT_MAX */
-#include <math.h>   /* INFINITY, exp, floor, fmax, fmin, isinf, log1p, log2 */
+#include <math.h>   /* INFINITY, exp, exp2, fmax, fmin, isinf, log1p, log2 */
 #include <string.h> /* memset */
 
 enum {
@@ -14,6 +14,16 @@ enum {
 };
 
 /* ------------------------------------------------------------------------------------------- rules */
+
+double fgi_rules_m(const fgi_rules *rules, double n)
+{
+    const double place = log2(n / rules->n) / 2;
+    const int32_t last = rules->count - 1, below = place < last ? (int32_t)place : last;
+    if (!(place > 0)) return n;
+    const double from = rules->at[below].place;
+    const double width = below < last ? rules->at[below + 1].place - from : 1;
+    return rules->n * exp2(2 * (from + (place - below) * width));
+}
 
 struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m)
 {
@@ -193,8 +203,8 @@ static int64_t scan_first(fgi_probe *probe, int64_t most, int64_t could, fgi_sca
 }
 
 /* m, from what the first n that could be found told and what all of the first round do. For ids at random both
- * tell the same. Where what may be found is a region away from the query, the first of it comes late, and the
- * rest at once: all of it is about as far as the region, and harder to find than the nearer ones of m would be. */
+ * tell about the same. Where what may be found is a region away from the query, the first of it comes late, and
+ * the rest at once: all of it is about as far as the region, and harder to find than most of m would be. */
 static double settle(double first, double all)
 {
     const double excess = fmax(first / all, 1);
@@ -212,8 +222,8 @@ bool fgi_probe_begin(fgi_probe *probe, int64_t most_rows, fgi_scan *scan)
     rows = open_lists(probe, 0, OPEN_ROWS * (int64_t)probe->n);
     could = scan_first(probe, reach, 0, scan);
     while (could < enough && (probe->opened < probe->list_count || probe->first < probe->count)) {
+        if (reach > most_rows / WIDENING) return false;
         reach *= WIDENING;
-        if (reach > most_rows) return false;
         rows = open_lists(probe, rows, WIDE_ROWS * reach);
         could = scan_first(probe, reach, could, scan);
     }

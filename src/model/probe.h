@@ -48,6 +48,10 @@ typedef struct fgi_rules {
 
 struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m);
 
+/* The m of queries for n results without a filter: what queries find, on average, under a filter that is like that.
+ * For the n that was tuned for, n. */
+double fgi_rules_m(const fgi_rules *rules, double n);
+
 /* A cell that the query may look into. */
 typedef struct fgi_stop {
     int32_t list, segment;

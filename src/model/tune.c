@@ -126,7 +126,7 @@ static double look(const tuning *t, walker *w, int64_t query)
     w->probe.sqdist = w->sqdist;
     w->probe.lists = w->order;
     w->probe.list_count = fgi_ivf_lists(t->ivf);
-    fgi_probe_begin(&w->probe, INT64_MAX / 2, &scan);
+    fgi_probe_begin(&w->probe, INT64_MAX, &scan);
     disown(t, w, query);
     fgi_probe_widen(&w->probe);
     return fgi_probe_radius2(&scan);
