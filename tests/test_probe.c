@@ -34,7 +34,8 @@ static void look(looking *l, const fg_context *ctx, const fg_ivf *ivf, const flo
     l->probe.lists = l->order;
     l->probe.list_count = LISTS;
     assert_true(fgi_probe_begin(&l->probe, ROWS, &l->scan));
-    if (!allow->bits) assert_true(l->probe.m == N); /* exactly: what is tuned for is what is asked for */
+    if (!allow->bits)
+        assert_true(l->probe.m == N); /* exactly: what is tuned for is what is asked for */
 }
 
 static bool passes(const fgi_probe *probe, int64_t at, const fgi_probe_rule *rule, double r2)
@@ -86,7 +87,8 @@ static void what_passes_is_taken(void **state)
     expect_ok(fgi_probe_create(NULL, ivf, ctx->kernels, N, LISTS, &all.probe));
     expect_ok(fgi_probe_create(NULL, ivf, ctx->kernels, N, LISTS, &some.probe));
     uint64_t bits[ROWS / 64 + 1];
-    for (size_t w = 0; w < sizeof bits / sizeof *bits; w++) bits[w] = fgi_random_u64(5, 0, w) & fgi_random_u64(5, 1, w);
+    for (size_t w = 0; w < sizeof bits / sizeof *bits; w++)
+        bits[w] = fgi_random_u64(5, 0, w) & fgi_random_u64(5, 1, w);
     const fgi_allow filters[] = {{0}, {bits, ROWS}};
     for (int64_t q = 0; q < 2 * QUERIES; q++) {
         const fgi_allow *allow = &filters[q % 3 == 0];
@@ -119,9 +121,8 @@ static void expect_rule(const fgi_rules *rules, double m, double theta, int32_t 
 static void rules_lie_between_those_known(void **state)
 {
     (void)state;
-    const fgi_rules rules = {.n = 5,
-                             .count = 3,
-                             .at = {{0, 4, 10, 0}, {1, 3, 20, 100}, {3, 1, 18, 300}}};
+    const fgi_rules rules = {
+        .n = 5, .count = 3, .at = {{0, 4, 10, 0}, {1, 3, 20, 100}, {3, 1, 18, 300}}};
     expect_rule(&rules, 1, 4, 10, 0);
     expect_rule(&rules, 5, 4, 10, 0);
     expect_rule(&rules, 10, 3.5, 20, 50);
@@ -130,7 +131,8 @@ static void rules_lie_between_those_known(void **state)
     expect_rule(&rules, 320, 1, 18, 300);
     expect_rule(&rules, 1e9, 1, 18, 300);
     expect_rule(&rules, INFINITY, 1, 18, 300);
-    static const double m_of[][2] = {{1, 1}, {5, 5}, {10, 10}, {20, 20}, {40, 80}, {80, 320}, {160, 640}};
+    static const double m_of[][2] = {{1, 1},   {5, 5},    {10, 10},  {20, 20},
+                                     {40, 80}, {80, 320}, {160, 640}};
     for (size_t i = 0; i < sizeof m_of / sizeof *m_of; i++)
         assert_true(fabs(fgi_rules_m(&rules, m_of[i][0]) / m_of[i][1] - 1) < 1e-12);
 }

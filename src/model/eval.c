@@ -3,11 +3,11 @@
  * knows no list. */
 #include "eval.h"
 
+#include "calibration.h"
 #include "clock.h"
 #include "eval_truth.h"
 #include "fit.h"
 #include "ivf_search.h"
-#include "tune.h"
 
 #include <stdlib.h> /* qsort */
 #include <string.h> /* memcpy */

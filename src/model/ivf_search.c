@@ -8,11 +8,11 @@
  * by side are scanned as one run. Results depend neither on the number of workers nor on the batch. */
 #include "ivf_search.h"
 
+#include "calibration.h"
 #include "fit.h"
 #include "ivf_batch.h"
 #include "ivf_gather.h"
 #include "ivf_group.h"
-#include "tune.h"
 
 #include <stdatomic.h> /* atomic_llong */
 
@@ -24,7 +24,7 @@ enum {
 
 /* What gathering takes, in rows scanned by soft probing: half of what was measured, since one query may well take
  * twice as long if all others take next to nothing (bench/NOTES.md). */
-#define ROWS_AN_ID (1 / 24.0)
+#define ROWS_AN_ID      (1 / 24.0)
 #define ROWS_A_GATHERED 3.0
 
 typedef struct worker {
@@ -51,11 +51,11 @@ typedef struct searching {
     fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
-    int32_t width;              /* of walks to the lists; 0: all are compared */
-    int32_t together;           /* queries that go through the lists as one batch */
+    int32_t width;            /* of walks to the lists; 0: all are compared */
+    int32_t together;         /* queries that go through the lists as one batch */
     const fgi_rules *soft;    /* NULL: a fixed number of probes */
     const fgi_list *gathered; /* all rows that may be found, where they are few; or NULL */
-    float *zeros;               /* d: the centre of a query that is not centred */
+    float *zeros;             /* d: the centre of a query that is not centred */
     worker *workers;
     atomic_llong bad_query; /* the lowest number of one, or the number of queries */
 } searching;

@@ -8,8 +8,8 @@
 
 enum {
     OPEN_ROWS = 128, /* a result wanted */
-    WIDENING = 2,   /* of the rows that the first round scans, where too few may be found */
-    WIDE_ROWS = 5,  /* a row to scan, that lists hold to choose it from */
+    WIDENING = 2,    /* of the rows that the first round scans, where too few may be found */
+    WIDE_ROWS = 5,   /* a row to scan, that lists hold to choose it from */
     LISTS_A_LOOK = 8 /* that are added before the bound is lowered again */
 };
 

@@ -13,10 +13,14 @@
  * rows scanned, and ROWS_A_CELL for each cell.
  *
  * Later a query looks only at the lists up to a rank, beyond which few true results lay. Those count as not
- * found. */
+ * found.
+ *
+ * The same again under filters at random, each leaving a quarter of what the one before it leaves, with the steepness
+ * that is best without one: what queries take that are like queries for more results (probe.h). */
 #include "tune.h"
 
 #include "ivf_search.h"
+#include "probe.h"
 #include "random.h"
 #include "tune_sample.h"
 
@@ -25,11 +29,12 @@
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_SAMPLE = 1000, LEAST_QUERIES = 20 };
 enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9 };
-enum { LEAST_ROWS = 64 /* a result, that a filter leaves, to be told of */, WORD_BITS = 64 };
-enum { FILTER_SEED = 0, PLACE_SCALE = 1 << 20 };
+enum { LEAST_ROWS = 64 /* a result, that a filter leaves, to be tuned under */ };
+enum { FILTER_SEED = 0, WORD_BITS = 64 };
 enum { ROWS_A_CELL = 2 /* that are scanned in the time it takes to come to a cell */ };
 enum { LEAST_MISSES = 5 /* what a recall leaves unfound in the sample, to be measurable */ };
-#define STEP_SIZE 0.04
+#define STEP_SIZE  0.04
+#define PLACE_SIZE 0x1p-20
 
 static const double steepnesses[STEEPNESSES] = {0.5, 1, 2, 3, 4, 6, 8, 12, 20};
 
@@ -59,7 +64,7 @@ typedef struct walker {
     int32_t *stop_of; /* of every set: its place among the stops */
     int32_t *rank;    /* of every list */
     fold *folds;      /* FOLDS */
-    int64_t places;   /* sum of log_4 (m / n), in parts of PLACE_SCALE */
+    int64_t places;   /* sum of log_4 (m / n), in units of PLACE_SIZE */
 } walker;
 
 typedef struct tuning {
@@ -179,7 +184,7 @@ static void tune_one(void *user, int64_t query, int32_t index)
     const double r2 = look(t, w, query);
     find_results(t, w, query, r2);
     count_cost(w, r2, &w->folds[query % FOLDS]);
-    w->places += llround(log2(w->probe.m / t->n) / 2 * PLACE_SCALE);
+    w->places += llround(log2(w->probe.m / t->n) / 2 / PLACE_SIZE);
 }
 
 /* --------------------------------------------------------------------------- recall and its cost */
@@ -375,9 +380,8 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, finding *out)
     const choice rule = cheapest(t, everyone, lists, opt->recall, t->scratch);
     const outcome expected = judge(t, opt->recall, lists, t->scratch);
     out->steepness = rule.steepness;
-    out->calibration = (fgi_calibration){.n = t->n,
-                             .queries = t->sample.queries.rows,
-                             .steepness = steepnesses[rule.steepness]};
+    out->calibration = (fgi_calibration){
+        .n = t->n, .queries = t->sample.queries.rows, .steepness = steepnesses[rule.steepness]};
     calibrate(t, rule.steepness, out->calibration.points);
     for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) out->calibration.points[i].cost = 0;
     out->report = (fg_tune_report){
@@ -457,7 +461,8 @@ static fg_status resolve(const fg_ivf *ivf, fg_tune_options *o)
                     (long long)ivf->rows);
 }
 
-static fg_status run(tuning *t, fgi_listener *listener)
+/* Searches for the truth, and tries all rules, under the filter at hand. */
+static fg_status try_rules(tuning *t, fgi_listener *listener)
 {
     FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &t->allow, listener, &t->sample));
     memset(t->folds, 0, FOLDS * sizeof *t->folds);
@@ -471,41 +476,54 @@ static fg_status run(tuning *t, fgi_listener *listener)
     return FG_OK;
 }
 
-/* One id in four of those that are allowed stays so. */
+/* How many shares leave enough rows. None where ids are too far apart for a filter of bits. */
+static int32_t shares_to_try(const tuning *t)
+{
+    if (t->ivf->next_id / WORD_BITS > t->ivf->rows) return 0;
+    int32_t count = 0;
+    for (int64_t left = t->ivf->rows / 4; left >= LEAST_ROWS * (int64_t)t->n; left /= 4) count++;
+    return count < FGI_SHARES ? count : FGI_SHARES;
+}
+
+/* Of the ids that are allowed one in four stays so. */
 static void thin(uint64_t *bits, int64_t words, int32_t share)
 {
-    for (int64_t w = 0; w < words; w++)
-        bits[w] &= fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, (uint64_t)(2 * w * FGI_SHARES + share)) &
-                   fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, (uint64_t)((2 * w + 1) * FGI_SHARES + share));
+    for (int64_t w = 0; w < words; w++) {
+        const uint64_t at = 2 * ((uint64_t)w * FGI_SHARES + (uint64_t)share);
+        bits[w] &= fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, at) &
+                   fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, at + 1);
+    }
 }
 
 static double mean_place(const tuning *t)
 {
     int64_t sum = 0;
     for (int32_t i = 0; i < t->workers; i++) sum += t->walkers[i].places;
-    return (double)sum / PLACE_SCALE / (double)t->sample.queries.rows;
+    return (double)sum * PLACE_SIZE / (double)t->sample.queries.rows;
 }
 
-/* Filters that leave one row in 4, in 16, ..., as long as enough rows stay to tell. */
-static fg_status tune_shares(tuning *t, fgi_listener *listener, finding *out)
+/* Filters that leave one row in 4, in 16, ... */
+static fg_status tune_shares(tuning *t, int32_t count, fgi_listener *listener, finding *out)
 {
-    const fg_ivf *ivf = t->ivf;
-    const int64_t words = ivf->next_id / WORD_BITS + 1;
-    if (words > ivf->rows) return FG_OK; /* no filter of bits is for such ids */
+    const int64_t words = t->ivf->next_id / WORD_BITS + 1;
     uint64_t *bits;
+    if (count == 0) return FG_OK;
     FG_TRY(fgi_alloc(&t->ctx->ledger, words, sizeof *bits, &bits));
     memset(bits, 0xff, (size_t)words * sizeof *bits);
-    t->allow = (fgi_allow){bits, ivf->next_id};
+    t->allow = (fgi_allow){bits, t->ivf->next_id};
     fg_status s = FG_OK;
-    int64_t left = ivf->rows / 4;
-    for (int32_t i = 0; s == FG_OK && i < FGI_SHARES && left >= LEAST_ROWS * (int64_t)t->n; i++) {
+    double place = 0;
+    for (int32_t i = 0; i < count; i++) {
+        fgi_share *share = &out->shares[i];
         thin(bits, words, i);
-        s = run(t, listener);
+        s = try_rules(t, listener);
         if (s != FG_OK) break;
-        fgi_share *share = &out->shares[out->share_count++];
         share->place = mean_place(t);
+        if (!(share->place > place))
+            break; /* queries that find nothing near, whatever the filter */
+        place = share->place;
         calibrate(t, out->steepness, share->points);
-        left /= 4;
+        out->share_count = i + 1;
     }
     fgi_free(bits);
     return s;
@@ -518,10 +536,12 @@ static fg_status tune_on(tuning *t, const fg_tune_options *opt, finding *out)
                         (long long)t->sample.queries.rows, LEAST_QUERIES);
     fgi_listener listener = fgi_listener_begin(opt->progress, opt->user);
     listener.now.phase = "tune";
+    const int32_t shares = shares_to_try(t);
+    t->sample.to_search = (1 + shares) * t->sample.queries.rows;
     fg_status s = create(t);
-    if (s == FG_OK) s = run(t, &listener);
+    if (s == FG_OK) s = try_rules(t, &listener);
     if (s == FG_OK) s = conclude(t, opt, out);
-    if (s == FG_OK) s = tune_shares(t, &listener, out);
+    if (s == FG_OK) s = tune_shares(t, shares, &listener, out);
     destroy(t);
     return s;
 }
@@ -541,39 +561,5 @@ fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
     ivf->share_count = found.share_count;
     memcpy(ivf->shares, found.shares, sizeof ivf->shares);
     if (report) *report = found.report;
-    return FG_OK;
-}
-
-static struct fgi_rule_for rule_at(const fgi_calibration_point *points, double recall)
-{
-    int32_t i = 0;
-    while (points[i].recall < recall) i++;
-    struct fgi_rule_for rule = {.theta = points[i].theta, .lists = points[i].lists, .cost = points[i].cost};
-    if (i == 0) return rule;
-    const double below = points[i - 1].recall, width = points[i].recall - below;
-    rule.theta -= (points[i].recall - recall) / width * (rule.theta - points[i - 1].theta);
-    return rule;
-}
-
-fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, fgi_rules *out)
-{
-    const fgi_calibration *c = &ivf->calibration;
-    const double most = c->points[FGI_CALIBRATION_POINTS - 1].recall;
-    if (c->n == 0)
-        return fgi_fail(FG_ARGUMENT,
-                        "recall is %g, but the index is not tuned (fg_ivf_tune, "
-                        "flashgmm tune)",
-                        recall);
-    if (!(recall > 0 && recall <= most))
-        return fgi_fail(FG_ARGUMENT,
-                        "recall is %g; the index is tuned for targets above 0 and up to %.6g",
-                        recall, most);
-    fgi_rules rules = {.steepness = c->steepness, .n = c->n, .count = ivf->share_count + 1};
-    rules.at[0] = rule_at(c->points, recall);
-    for (int32_t i = 0; i < ivf->share_count; i++) {
-        rules.at[i + 1] = rule_at(ivf->shares[i].points, recall);
-        rules.at[i + 1].place = ivf->shares[i].place;
-    }
-    *out = rules;
     return FG_OK;
 }

@@ -6,14 +6,11 @@
  * cost of little more than one exhaustive search. */
 #ifndef FGI_TUNE_H
 #define FGI_TUNE_H
-#include "probe.h"
+#include "ivf.h"
 
 /* As fg_ivf_tune, whose arguments have been checked. queries NULL: rows of the index, which then do not find
  * themselves. */
 fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
                        const fg_tune_options *opt, fg_tune_report *report);
-
-/* The rules for a recall. FG_ARGUMENT: not tuned, or above what the sample reached. */
-fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, fgi_rules *out);
 
 #endif

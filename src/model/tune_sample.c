@@ -115,9 +115,8 @@ static fg_status find_sets(fg_context *ctx, const fg_ivf *ivf, const int64_t *id
     return s;
 }
 
-static fg_status search_blocks(fg_context *ctx, const fg_ivf *ivf, const fgi_sample *sample,
-                               const fg_search_options *every, fgi_listener *listener,
-                               int64_t *ids)
+static fg_status search_blocks(fg_context *ctx, const fg_ivf *ivf, fgi_sample *sample,
+                               const fg_search_options *every, fgi_listener *listener, int64_t *ids)
 {
     const int32_t n = every->n;
     const int64_t rows = sample->queries.rows;
@@ -125,10 +124,11 @@ static fg_status search_blocks(fg_context *ctx, const fg_ivf *ivf, const fgi_sam
         const int64_t left = rows - first, count = left < BLOCK_QUERIES ? left : BLOCK_QUERIES;
         const fg_view queries = fgi_view_rows(&sample->queries, first, count);
         const fg_out out = {.data = ids + first * n, .rows = count, .cols = n, .dtype = FG_I64};
-        FG_TRY(fgi_listener_step(listener, first, rows));
+        FG_TRY(fgi_listener_step(listener, sample->searched + first, sample->to_search));
         FG_TRY(fgi_ivf_search(ctx, ivf, &queries, every, &out, NULL, NULL));
     }
-    return fgi_listener_step(listener, rows, rows);
+    sample->searched += rows;
+    return fgi_listener_step(listener, sample->searched, sample->to_search);
 }
 
 fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, const fgi_allow *allow,
@@ -136,10 +136,8 @@ fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, const
 {
     const int64_t rows = sample->queries.rows;
     const int32_t got = n + (sample->own != NULL);
-    const fg_search_options every = {.n = got,
-                                     .probes = fgi_ivf_lists(ivf),
-                                     .allow = allow->bits,
-                                     .allow_bits = allow->count};
+    const fg_search_options every = {
+        .n = got, .probes = fgi_ivf_lists(ivf), .allow = allow->bits, .allow_bits = allow->count};
     int64_t *ids;
     FG_TRY(fgi_alloc(&ctx->ledger, rows, (size_t)got * sizeof *ids, &ids));
     fg_status s = search_blocks(ctx, ivf, sample, &every, listener, ids);

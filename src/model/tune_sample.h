@@ -8,10 +8,11 @@
 
 typedef struct fgi_sample {
     fg_view queries;
-    int64_t *own;        /* each query's own id among the rows, which is no result; NULL: none */
-    int32_t *own_sets;   /* of those rows; NULL: none */
-    int32_t *sets;       /* queries x n: of the true results, best first */
-    unsigned char *rows; /* of `queries` where they were taken from the index */
+    int64_t *own;      /* each query's own id among the rows, which is no result; NULL: none */
+    int32_t *own_sets; /* of those rows; NULL: none */
+    int32_t *sets;     /* queries x n: of the true results, best first */
+    int64_t searched, to_search; /* queries, over all searches */
+    unsigned char *rows;         /* of `queries` where they were taken from the index */
 } fgi_sample;
 
 /* The caller's queries, whose numbers have been found finite; or, without any, `rows` rows of the index, spread
