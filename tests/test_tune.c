@@ -273,7 +273,7 @@ static void damage_is_noticed(void **state)
 {
     (void)state;
     fg_context *ctx = case_context(1);
-    case_data rows = case_make(64 * 4 * N, FG_U8, 0), queries = case_make(30, FG_U8, 1);
+    case_data rows = case_make(128 * 4 * N, FG_U8, 0), queries = case_make(30, FG_U8, 1);
     const fg_ivf_options options = case_options(FG_METRIC_L2, FG_ASSIGN_HARD);
     fg_ivf *ivf = case_build(ctx, &rows.view, &options), *loaded;
     tune(ctx, ivf, &queries.view);

@@ -30,13 +30,16 @@ struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m)
     const double place = log2(m / rules->n) / 2;
     int32_t i = 0;
     while (i < rules->count && rules->at[i].place <= place) i++;
-    if (i == rules->count) return rules->at[i - 1];
     struct fgi_rule_for here = rules->at[i > 0 ? i - 1 : 0];
+    if (i == rules->count) {
+        here.cost *= exp2(place - here.place);
+        return here;
+    }
     const struct fgi_rule_for next = rules->at[i];
     if (place <= here.place) return here;
     const double part = (place - here.place) / (next.place - here.place);
     here.theta += part * (next.theta - here.theta);
-    here.cost += (int32_t)(part * (next.cost - here.cost));
+    here.cost += part * (next.cost - here.cost);
     if (next.lists > here.lists) here.lists = next.lists;
     return here;
 }

@@ -34,7 +34,8 @@ typedef struct fgi_probe_rule {
     double steepness, theta;
 } fgi_probe_rule;
 
-/* The rule for every m: for some of them, from n on; between these what lies between, beyond them the last. */
+/* The rule for every m: for some of them, from n on; between these what lies between, beyond them the last,
+ * at a cost that grows with the root of m. */
 typedef struct fgi_rules {
     double steepness;
     int32_t n, count;
@@ -42,7 +43,7 @@ typedef struct fgi_rules {
         double place; /* log_4 (m / n), rising from 0 */
         double theta;
         int32_t lists; /* that a query looks at */
-        int32_t cost;  /* 0: not known */
+        double cost;   /* in rows scanned (tune.h); 0: not known */
     } at[FGI_SHARES + 1];
 } fgi_rules;
 

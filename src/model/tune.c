@@ -29,7 +29,7 @@
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_SAMPLE = 1000, LEAST_QUERIES = 20 };
 enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9 };
-enum { LEAST_ROWS = 64 /* a result, that a filter leaves, to be tuned under */ };
+enum { LEAST_ROWS = 128 /* a result, that a filter leaves, to be tuned under */ };
 enum { FILTER_SEED = 0, WORD_BITS = 64 };
 enum { ROWS_A_CELL = 2 /* that are scanned in the time it takes to come to a cell */ };
 enum { LEAST_MISSES = 5 /* what a recall leaves unfound in the sample, to be measurable */ };
