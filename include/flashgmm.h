@@ -544,8 +544,9 @@ typedef struct fg_search_options {
     const uint64_t *allow; /* a filter: whether the row with id i may be found says bit i % 64 of allow[i / 64];
                               NULL: all may. A row that may not costs no distance */
     int64_t allow_bits;    /* of that bitmap; ids beyond it may not be found. 0 without one */
-    double recall; /* look into as much as this recall takes, instead of `probes` lists: needs fg_ivf_tune for
-                      this n. With a filter, less is found (docs/search.md). 0: not asked for */
+    double recall; /* look into as much as this recall takes, instead of `probes` lists: needs fg_ivf_tune, for
+                      whatever n. It holds for filters that leave rows at random; where they leave a region, little
+                      less may be found (docs/search.md). 0: not asked for */
     double theta;  /* the same by the probing rule's own parameter (docs/search.md); INFINITY: everything. 0: not
                       asked for */
 } fg_search_options;
@@ -554,8 +555,9 @@ typedef struct fg_search_options {
 typedef struct fg_search_stats {
     size_t struct_size;
     int64_t queries;
-    int64_t entries;    /* entries of the probed lists, copies counted each time */
-    int64_t distances;  /* distances computed to rows: each row once a query */
+    int64_t entries;    /* entries of the probed lists, copies counted each time; or rows gathered by a filter */
+    int64_t distances;  /* distances computed to rows: each row once a query, but for queries with a recall that
+                           found too little under a filter, and began again with all lists */
     int64_t centroids;  /* distances computed to centroids: to all, or to those seen along the graph */
 } fg_search_stats;
 
@@ -589,7 +591,7 @@ FG_API fg_status fg_ivf_get_lists(const fg_ivf *ivf, const fg_out *sizes, const 
 
 typedef struct fg_tune_options {
     size_t struct_size;
-    int32_t n;           /* results a query; 0: 10 */
+    int32_t n;           /* results a query; searches for others are served too. 0: 10 */
     int32_t reserved;
     double recall;       /* the target to tune for; others are served too. 0: 0.95 */
     int64_t sample_rows; /* without queries: rows of the index that are searched for; 0: 1000 */
@@ -613,7 +615,7 @@ typedef struct fg_tune_report {
 
 /* Finds how much a query must look into for which recall, and keeps it in the index (fg_ivf_save stores it).
  * queries: like those to come; NULL: rows of the index, each looking for others than itself: they may be easier
- * than queries from elsewhere. Costs one exhaustive search. report may be NULL.
+ * than queries from elsewhere. Costs an exhaustive search, and some more under filters. report may be NULL.
  * FG_ARGUMENT: a target outside of 0..1, fewer than 20 queries, an index without n rows. FG_UNSUPPORTED:
  * FG_METRIC_IP. As fg_ivf_add, it needs the index for itself. */
 FG_API fg_status fg_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
