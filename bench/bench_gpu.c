@@ -12,11 +12,13 @@
  *     --spread S      means have variance S^2: components overlap, the more the smaller it is (1)
  *     --rows FILE     a mixture of K components of the rows of a file, in place of N K D: 40 iterations from one after 10 of
  *                     k-means
+ *     --from-rows     iterations start at rows
  *     --normalize     rows of the file are scaled to length 1
  *     --stream        the device is filled up first, so that rows pass by in every pass
  *     --cpu           on the CPU instead; to be given first
  *
- * Rows lie near K means of variance 1, noise 0.7; iterations start a little off the means. */
+ * Rows lie near K means of variance 1, noise 0.7; iterations start a little off the means, or at K of the rows (--from-rows): from
+ * where centroids need many iterations to come to rest. */
 #include "clock.h"
 #include "flashgmm.h"
 #include "half.h"
@@ -54,7 +56,7 @@ typedef struct workload {
     question ask;
     double spread;
     const char *file; /* NULL: rows are made */
-    bool stream, on_cpu, normalize;
+    bool stream, on_cpu, normalize, from_rows;
 } workload;
 
 static void fail(const char *why)
@@ -108,6 +110,13 @@ static void put(void *to, int64_t at, fg_dtype dtype, float value)
         ((uint8_t *)to)[at] = (uint8_t)fminf(255.0f, fmaxf(0.0f, 128.0f + 25.0f * value));
 }
 
+/* A row's column before it is rounded to the type of rows. */
+static float element(const workload *job, int64_t row, int32_t i)
+{
+    const int64_t j = (int64_t)(mixed((uint64_t)row + 77) % (uint64_t)job->k);
+    return mean_of(job, j, i) + 0.7f * normal((uint64_t)(row * job->d + i) + (1ull << 48));
+}
+
 typedef struct part {
     const workload *job;
     void *rows;
@@ -118,13 +127,9 @@ static void *make_part(void *user)
 {
     const part *p = user;
     const int32_t d = p->job->d;
-    for (int64_t r = p->begin; r < p->end; r++) {
-        const int64_t j = (int64_t)(mixed((uint64_t)r + 77) % (uint64_t)p->job->k);
-        const uint64_t noise = (uint64_t)(r * d) + (1ull << 48);
+    for (int64_t r = p->begin; r < p->end; r++)
         for (int32_t i = 0; i < d; i++)
-            put(p->rows, r * d + i, p->job->dtype,
-                mean_of(p->job, j, i) + 0.7f * normal(noise + (uint64_t)i));
-    }
+            put(p->rows, r * d + i, p->job->dtype, element(p->job, r, i));
     return NULL;
 }
 
@@ -143,7 +148,7 @@ static void *make_rows(const workload *job)
     return rows;
 }
 
-/* Means as the rows have them, a little off. */
+/* Means as the rows have them, a little off; or the first rows. */
 static double *make_start(const workload *job)
 {
     const double scale = job->dtype == FG_U8 ? 25.0 : 1.0,
@@ -152,7 +157,8 @@ static double *make_start(const workload *job)
     for (int64_t j = 0; j < job->k; j++)
         for (int32_t i = 0; i < job->d; i++) {
             const float off = 0.1f * normal((uint64_t)(j * job->d + i) + (1ull << 40));
-            means[j * job->d + i] = origin + scale * (mean_of(job, j, i) + off);
+            const float near = job->from_rows ? element(job, j, i) : mean_of(job, j, i) + off;
+            means[j * job->d + i] = origin + scale * near;
         }
     return means;
 }
@@ -461,12 +467,12 @@ static int check(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
-                    "default|fast] [--dtype f32|f16|u8]\n"
-                    "                 [--runs R] [--fit I] [--ask label|density|top] [--spread S] "
-                    "[--stream] [N K D | --rows "
-                    "FILE [--normalize] K]\n"
-                    "       bench_gpu --check\n       bench_gpu --cpu ...\n");
+    fprintf(stderr,
+            "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
+            "default|fast] [--dtype f32|f16|u8]\n"
+            "                 [--runs R] [--fit I] [--ask label|density|top] [--stream]\n"
+            "                 [[--spread S] [--from-rows] N K D | --rows FILE [--normalize] K]\n"
+            "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
 }
 
@@ -540,6 +546,8 @@ int main(int argc, char **argv)
             job.stream = true;
         else if (!strcmp(argv[at], "--normalize"))
             job.normalize = true;
+        else if (!strcmp(argv[at], "--from-rows"))
+            job.from_rows = true;
         else if (at == 1 && asks_cpu)
             job.on_cpu = true;
         else if (at + 1 >= argc || !parse_pair(argv[at], argv[at + 1], &job))

@@ -18,13 +18,15 @@ enum {
     /* of the product by f16 sums */
     MOST_DEPTH = 2048,
     MOST_DEPTH_DIAGONAL = 256,
-    STREAM_CAPACITY = 2048, /* candidates */
+    /* candidates of a stream: where each dimension has a square to be summed there is less room */
+    STREAM_CAPACITY = 3072,
+    STREAM_CAPACITY_DIAGONAL = 2048,
     LEVELS = 4,
     LEAST_SPILLED = 1024,
     MOST_SPILLED = 4096
 };
 
-/* Groups of a stream in a chunk, by how crowded rows are: 2, 8, 21 or 64 candidates a row find room. */
+/* Groups of a stream in a chunk, by how crowded rows are: 2 or 3, 8 or 12, 21 or 32, 64 or 96 candidates a row find room. */
 static const int32_t groups_at[LEVELS] = {32, 8, 3, 1};
 
 /* Log2 of the responsibility, in units of the row's density, that all components left out may share. */
@@ -37,7 +39,7 @@ typedef struct known_rows {
     int32_t k, d;
     bool normalize, diagonal;
     uint32_t *state;
-    float *candidates_each; /* a row had */
+    fgi_sparse_found *found;
     float *means[2]; /* a pass writes one, and reads the other: those that the state goes with */
     int latest;      /* -1: the state is of no use */
 } known_rows;
@@ -162,7 +164,7 @@ static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     fgi_sparse_screen_args *a = &w->screen;
     fgi_sparse_streams *out = &a->streams;
     out->streams = fgi_sparse_streams_for(w->grid, is_wide(task));
-    out->capacity = STREAM_CAPACITY;
+    out->capacity = task->stats_kind == FGI_DIAGONAL ? STREAM_CAPACITY_DIAGONAL : STREAM_CAPACITY;
     out->groups = groups_for(task);
     const int64_t entries = (int64_t)out->streams * out->capacity;
     out->candidate = fgi_cuda_carve(c, entries, sizeof *out->candidate);
@@ -216,7 +218,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
     for (int pass = 0; pass < 2; pass++) {
         c.used = 0;
         known->state = fgi_cuda_carve(&c, task->source_rows, sizeof *known->state);
-        known->candidates_each = fgi_cuda_carve(&c, 1, sizeof *known->candidates_each);
+        known->found = fgi_cuda_carve(&c, 1, sizeof *known->found);
         for (int i = 0; i < 2; i++)
             known->means[i] =
                 fgi_cuda_carve(&c, (int64_t)task->k * w->plane.mean_ld, sizeof(float));
@@ -331,13 +333,12 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     a->model = w->model;
     a->cut = hard ? 0.0f : (float)(log2((double)w->task.k) - log2_dropped(&w->task));
     a->first = chunk->first;
-    /* how far a diagonal component has gone, no distance tells */
-    a->state =
-        w->known.rows && !fgi_cuda_is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
-    a->candidates_each = w->known.candidates_each;
+    a->state = w->known.rows ? w->known.state + chunk->first : NULL;
+    a->found = w->known.found;
     a->told = w->spill.told;
     w->order.in = a->streams;
     w->order.rows = chunk->rows;
+    if (e == cudaSuccess) e = fgi_sparse_refer(a, stream);
     if (e == cudaSuccess) e = fgi_sparse_screen(a, stream);
     if (e == cudaSuccess) e = fgi_sparse_resolve(a, stream);
     if (e == cudaSuccess) e = fgi_sparse_order(&w->order, stream);
@@ -366,7 +367,7 @@ static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
         .told = w->spill.told,
         .totals = slot->totals,
         .parts = w->parts,
-        .candidates_each = known->rows ? known->candidates_each : NULL,
+        .found = known->rows ? known->found : NULL,
     };
     const cudaError_t e = fgi_sparse_finish(&own, stream);
     return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, stream) : e;

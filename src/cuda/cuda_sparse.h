@@ -93,6 +93,9 @@ cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if
 /* ---------------------------------------------------------------------------------------- model */
 
 /* On the device; formulas: sparse_plan.cu. */
+/* In place of drift. */
+#define FGI_SPARSE_NO_STATES 0xffffffffu
+
 typedef struct fgi_sparse_model {
     int32_t kind, k, d;
     int32_t ld;   /* floats from mean to mean: d, padded */
@@ -105,14 +108,16 @@ typedef struct fgi_sparse_model {
     float *means;    /* k x ld, padded with zeros */
     float *scales;   /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
     float4 *spheres; /* 2 k */
-    uint32_t *drift; /* 2: how far the last pass's bounds have loosened; bits of the longest row that can be screened */
+    uint32_t *
+        drift; /* 2: how far the last pass's states have loosened, 2^-16 bits, or no states; bits of the longest row screened */
 } fgi_sparse_model;
 
 /* Fills the model. last_means: those of the pass that left the rows' state; NULL, or *stale: none has. */
 cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
                             const int32_t *stale, cudaStream_t stream);
-/* Of diagonal components; no state is kept of their rows. */
-cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model, cudaStream_t stream);
+/* Of diagonal components; states tell only which is a row's. */
+cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model, bool states,
+                                     const int32_t *stale, cudaStream_t stream);
 
 /* --------------------------------------------------------------------------- screen and resolve */
 
@@ -138,11 +143,16 @@ typedef struct fgi_sparse_streams {
 /* What a pass has told so far: integers, so that blocks may add in any order. Zeroed before, first_bad_row to more than
  * any. */
 typedef struct fgi_sparse_told {
-    uint64_t rows, bad_rows, candidates, survivors;
+    uint64_t rows, bad_rows, candidates, changed, survivors; /* changed: rows whose best component had been another */
     uint64_t left, lost; /* left to the dense kernels; of these, for want of room, those that nobody takes */
     uint64_t entropy;    /* of responsibilities, 2^-24 bits */
     int64_t first_bad_row;
 } fgi_sparse_told;
+
+/* What a pass has found of its rows, on average. */
+typedef struct fgi_sparse_found {
+    float candidates, changed, left; /* changed: whose best component was another before; left: over */
+} fgi_sparse_found;
 
 typedef struct fgi_sparse_screen_args {
     fgi_sparse_model model;
@@ -151,10 +161,10 @@ typedef struct fgi_sparse_screen_args {
     float cut;       /* log2 units below the best value that still count; 0 for centroids */
     int64_t first;   /* number of the first row */
     uint32_t *state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
-    const float *candidates_each; /* 1: candidates a row in the pass that left the state; with it or NULL */
-    float *bound;                 /* rows: scratch */
-    float *value;                 /* streams x capacity: scratch */
-    uint32_t *left;               /* of each 32 rows: a bit for each that is left over */
+    const fgi_sparse_found *found; /* 1: in the pass that left the state; with it or NULL */
+    float *bound;                  /* rows: scratch */
+    float *value;                  /* streams x capacity: scratch */
+    uint32_t *left;                /* of each 32 rows: a bit for each that is left over */
     fgi_sparse_told *told;
     void *scratch; /* fgi_sparse_scratch_bytes() */
     int32_t grid;  /* fgi_sparse_grid() */
@@ -167,6 +177,8 @@ int32_t fgi_sparse_wave_rows(int32_t grid, int32_t wide);
 int32_t fgi_sparse_streams_for(int32_t grid, int32_t wide);
 int64_t fgi_sparse_scratch_bytes(int32_t grid, int32_t wide);
 
+/* Before it: references from states, if there are any. */
+cudaError_t fgi_sparse_refer(const fgi_sparse_screen_args *a, cudaStream_t stream);
 cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream);
 cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t stream);
 
@@ -229,8 +241,8 @@ typedef struct fgi_sparse_finish_args {
     const double *stats;
     const fgi_sparse_told *told;
     fgi_cuda_totals *totals;
-    double *parts;          /* k: scratch */
-    float *candidates_each; /* 1: out; NULL: not wanted */
+    double *parts;           /* k: scratch */
+    fgi_sparse_found *found; /* 1: out; NULL: not wanted */
 } fgi_sparse_finish_args;
 
 cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream);

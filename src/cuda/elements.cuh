@@ -40,14 +40,12 @@ __device__ __forceinline__ void fgi_widen(const uint4 &raw, fgi_unit<__nv_bfloat
 }
 
 /* A byte becomes the last of 2^23 + byte: no conversion, of which a chip does few at a time. */
-template <class T>
-__device__ __forceinline__ void fgi_widen_bytes(const uint4 &raw, uint32_t flip, T &to)
+template <class T> __device__ __forceinline__ void fgi_widen_bytes(const uint4 &raw, uint32_t flip, T &to)
 {
     const uint32_t words[4] = {raw.x ^ flip, raw.y ^ flip, raw.z ^ flip, raw.w ^ flip};
     const float base = 8388608.0f + (flip & 0xff);
 #pragma unroll
-    for (int i = 0; i < 16; i++)
-        to.x[i] = __uint_as_float(__byte_perm(words[i / 4], 0x4b000000u, 0x7650 + i % 4)) - base;
+    for (int i = 0; i < 16; i++) to.x[i] = __uint_as_float(__byte_perm(words[i / 4], 0x4b000000u, 0x7650 + i % 4)) - base;
 }
 
 __device__ __forceinline__ void fgi_widen(const uint4 &raw, fgi_unit<uint8_t> &to)

@@ -12,7 +12,8 @@
 #include <cuda_fp16.h>      /* __half */
 #include <math_constants.h> /* CUDART_NAN */
 
-namespace {
+namespace
+{
 
 enum { WARPS = 8 };
 
@@ -75,8 +76,7 @@ template <class T> cudaError_t launch(const fgi_cuda_model *m, const fgi_cuda_ro
 
 } // namespace
 
-extern "C" cudaError_t fgi_cuda_load(const fgi_cuda_model *model, const fgi_cuda_rows *rows,
-                                     cudaStream_t stream)
+extern "C" cudaError_t fgi_cuda_load(const fgi_cuda_model *model, const fgi_cuda_rows *rows, cudaStream_t stream)
 {
     switch (rows->dtype) {
     case FG_F32: return launch<float>(model, rows, stream);

@@ -9,7 +9,8 @@
 #include "reduce.cuh"
 #include "units.cuh"
 
-namespace {
+namespace
+{
 
 enum { THREADS = 128, ROWS = FGI_CUDA_MOMENTS_ROWS, FOUR = 4 };
 

@@ -20,7 +20,8 @@
 
 #include <math_constants.h> /* CUDART_INF_F */
 
-namespace {
+namespace
+{
 
 enum { THREADS = 128 };
 
@@ -39,8 +40,7 @@ __device__ double half_log2_volume(const fgi_cuda_params &p, const fgi_cuda_mode
 {
     double sum = 0.0;
     if (m.kind == FGI_CUDA_DIAGONAL)
-        for (int32_t i = threadIdx.x; i < m.d; i += THREADS)
-            sum += log2(fgi_two_pi * p.variances[(int64_t)j * m.d + i]);
+        for (int32_t i = threadIdx.x; i < m.d; i += THREADS) sum += log2(fgi_two_pi * p.variances[(int64_t)j * m.d + i]);
     else if (m.kind == FGI_CUDA_SPHERICAL && threadIdx.x == 0)
         sum = m.d * log2(fgi_two_pi * p.variances[j]);
     return 0.5 * sum;
@@ -146,9 +146,9 @@ __global__ void __launch_bounds__(THREADS) plan(const __grid_constant__ planning
 
 } // namespace
 
-extern "C" cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cuda_model *model,
-                                     cudaStream_t stream)
+extern "C" cudaError_t fgi_cuda_plan(const fgi_cuda_params *params, const fgi_cuda_model *model, cudaStream_t stream)
 {
     const cudaError_t error = model->largest_h ? cudaMemsetAsync(model->largest_h, 0, sizeof(float), stream) : cudaSuccess;
-    return error == cudaSuccess ? fgi_follow(plan, (unsigned)model->lanes, THREADS, 0, stream, planning{*params, *model}) : error;
+    return error == cudaSuccess ? fgi_follow(plan, (unsigned)model->lanes, THREADS, 0, stream, planning{*params, *model})
+                                : error;
 }

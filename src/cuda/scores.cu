@@ -12,7 +12,8 @@
 #include "half.cuh"
 #include "rows.cuh"
 
-namespace {
+namespace
+{
 
 enum {
     TILE = FGI_CUDA_TILE,
@@ -55,14 +56,15 @@ __device__ __forceinline__ uint32_t halves(float a, float b)
 }
 
 /* per_unit: of rows r and r + 64. */
-__device__ __forceinline__ void put(stage &rows, stage &lanes, int side, int part, const share &s, const float (&per_unit)[2])
+__device__ __forceinline__ void put(stage &rows, stage &lanes, int side, int part, const share &s,
+                                    const float (&per_unit)[2])
 {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         const float4 v = s.a[i][0], w = s.a[i][1];
         const float u = per_unit[i];
-        *reinterpret_cast<uint4 *>(&rows[side + i * (TILE / 2)][part]) =
-            make_uint4(halves(u * v.x, u * v.y), halves(u * v.z, u * v.w), halves(u * w.x, u * w.y), halves(u * w.z, u * w.w));
+        *reinterpret_cast<uint4 *>(&rows[side + i * (TILE / 2)][part]) = make_uint4(
+            halves(u * v.x, u * v.y), halves(u * v.z, u * v.w), halves(u * w.x, u * w.y), halves(u * w.z, u * w.w));
         *reinterpret_cast<uint4 *>(&lanes[side + i * (TILE / 2)][part]) = s.b[i];
     }
 }
@@ -94,8 +96,8 @@ __device__ __forceinline__ void multiply(const stage &rows, const stage &lanes, 
         uint32_t b[LANE_PARTS / 2][4];
 #pragma unroll
         for (int n = 0; n < LANE_PARTS / 2; n++)
-            fgi_load_squares(b[n], fgi_shared_address_of(
-                                       &lanes[lane + 16 * n + in % 8 + in / 16 * 8][column + in / 8 % 2 * 8]));
+            fgi_load_squares(b[n],
+                             fgi_shared_address_of(&lanes[lane + 16 * n + in % 8 + in / 16 * 8][column + in / 8 % 2 * 8]));
 #pragma unroll
         for (int m = 0; m < ROW_PARTS; m++) {
             uint32_t a[4];
@@ -143,9 +145,8 @@ __device__ __forceinline__ void write(const fgi_cuda_model &m, const float *norm
                 const int64_t j = lane + 8 * n + 2 * q;
                 const float2 bias = *reinterpret_cast<const float2 *>(m.bias + j);
                 const float2 slope = *reinterpret_cast<const float2 *>(m.slope + j);
-                *reinterpret_cast<float2 *>(out + (int64_t)row * m.lanes + j) =
-                    make_float2(acc[i][n][2 * r] + fmaf(slope.x, length, bias.x),
-                                acc[i][n][2 * r + 1] + fmaf(slope.y, length, bias.y));
+                *reinterpret_cast<float2 *>(out + (int64_t)row * m.lanes + j) = make_float2(
+                    acc[i][n][2 * r] + fmaf(slope.x, length, bias.x), acc[i][n][2 * r + 1] + fmaf(slope.y, length, bias.y));
             }
         }
 }

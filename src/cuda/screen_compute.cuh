@@ -345,7 +345,8 @@ template <int GOAL, int CHUNKS> __device__ void compute(const params &p, uint8_t
                     multiply<CHUNKS>(acc, smem, bar, release_at, turn * chunks,
                                      group + 1 < L.groups || t + 1 < p.tiles_each || !last);
             }
-            /* not before: a load that is under way does not hold back an arrive */
+            /* not before: a load that is under way does not hold back an arrive; and all lanes have read */
+            __syncwarp();
             if (lane == 0) fgi_mbar_arrive(bar.terms_empty(terms));
             if (!is_deep(CHUNKS) && last && lane == 0) fgi_mbar_arrive(bar.rows_empty(group));
             if (GOAL == FIND)

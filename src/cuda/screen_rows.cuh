@@ -4,8 +4,10 @@
  *
  * The state is a component and a bound on the distance from its mean, so that
  *     |x - mean_new| <= |x - mean_old| + |mean_new - mean_old|
- * bounds the value that this component has now, without a product. Any component is right, the best is the most useful.
- * Where means have moved far, or no pass has left a state, the reference comes from screening with lower bounds. */
+ * bounds the value that this component has now, without a look at the row. Any component is right, the best is the most useful.
+ * Where means have moved far, or components are diagonal, whose values no distance bounds, the component's value is computed anew
+ * (sparse_refer.cu). Where no pass has left a state, or the last one left many rows over, of which it learned nothing, references
+ * come from screening with lower bounds. */
 #ifndef FGI_SCREEN_ROWS_CUH
 #define FGI_SCREEN_ROWS_CUH
 #include "cuda_sparse.h"
@@ -22,14 +24,27 @@ __device__ __forceinline__ bool is_hard(const fgi_sparse_screen_args &a)
     return a.model.kind == FGI_CUDA_HARD;
 }
 
-/* Whether states are of no use: for so many bits more there are more candidates than other references cost. Where rows had
- * hardly a second one in the last pass, there may be more. */
+/* Whether the last pass has left states. */
+__device__ __forceinline__ bool knows_states(const fgi_sparse_screen_args &a)
+{
+    return a.state && __ldg(a.model.drift) != FGI_SPARSE_NO_STATES;
+}
+
+/* Whether distances in states are of no use: for so many bits more there are more candidates than other references cost. Where
+ * rows had hardly a second one in the last pass, there may be more. */
 __device__ __forceinline__ bool is_loose(const fgi_sparse_screen_args &a)
 {
-    const float usual = is_hard(a) ? 4.0f : 2.0f, most = 32.0f, alone = 1.05f;
-    if (!a.state) return true;
+    const float usual = 1.0f, most = 32.0f, alone = 1.05f;
+    if (!knows_states(a)) return true;
     const float bits = (float)__ldg(a.model.drift) * 0x1p-16f;
-    return bits > most || (bits > usual && __ldg(a.candidates_each) > alone);
+    return bits > most || (bits > usual && __ldg(&a.found->candidates) > alone);
+}
+
+/* Whether components in states are of no use either: of many rows they will not be the best, or are not known. */
+__device__ __forceinline__ bool needs_product(const fgi_sparse_screen_args &a)
+{
+    const float most_changed = 1.0f / 16, most_left = 1.0f / 1024;
+    return !knows_states(a) || __ldg(&a.found->changed) > most_changed || __ldg(&a.found->left) > most_left;
 }
 
 /* Whether screening can say anything about a row of this norm. */
@@ -48,6 +63,14 @@ __device__ __forceinline__ float error_per_score(const fgi_sparse_screen_args &a
 __device__ __forceinline__ float constant_of(const fgi_sparse_screen_args &a, uint32_t j, float norm)
 {
     return is_hard(a) ? 0.5f * norm : __ldg(a.model.spheres + 2 * j).y;
+}
+
+/* What a component's value is at least, if it is that far below its constant. The plane's row may be longer than the row by 2^-11
+ * of its length. */
+__device__ __forceinline__ float least_value(const fgi_sparse_screen_args &a, uint32_t j, float norm, float below)
+{
+    const float constant = constant_of(a, j, norm) * (is_hard(a) ? 1.0f - 0x1p-10f : 1.0f);
+    return constant - below - 1e-6f * (fabsf(constant) + below);
 }
 
 /* For one row, rounded down to f16: so nothing is lost when sums start from it. */

@@ -15,7 +15,8 @@
 
 #include <math_constants.h> /* CUDART_INF */
 
-namespace {
+namespace
+{
 
 enum {
     ROWS = 32,
@@ -184,7 +185,7 @@ __device__ void find_responsibilities(const fgi_cuda_small_args &a, int32_t firs
 
 /* Sums that a thread keeps from tile to tile. */
 template <int DIMS, bool EACH> struct sums {
-    double mass[OWN], square[OWN];                      /* of this lane's rows */
+    double mass[OWN], square[OWN];                       /* of this lane's rows */
     double shift[DIMS][OWN], each[EACH ? DIMS : 1][OWN]; /* of this lane's dimensions */
 };
 
@@ -199,8 +200,8 @@ __device__ void add_rows(const fgi_cuda_small_args &a, const block_memory<DIMS> 
         if (r == 0.0f) continue;
         to.mass[c] += r;
         if (!EACH)
-            to.square[c] += r * (isfinite(distance[c]) ? (double)distance[c]
-                                                       : wide_distance<DIMS, false>(a.model.d, s, lane, j + c));
+            to.square[c] +=
+                r * (isfinite(distance[c]) ? (double)distance[c] : wide_distance<DIMS, false>(a.model.d, s, lane, j + c));
     }
 }
 
@@ -349,8 +350,8 @@ __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ m
     __shared__ double slice_sum[SLICES][32];
     if (blockIdx.x == gridDim.x - 1) {
         const fgi_cuda_totals t = a.totals[threadIdx.x];
-        const tally found = {t.objective, t.dropped, t.rows, t.rows_skipped, t.survivors,
-                             t.first_bad_row < 0 ? INT64_MAX : (long long)t.first_bad_row};
+        const tally found = {t.objective,    t.dropped,   t.rows,
+                             t.rows_skipped, t.survivors, t.first_bad_row < 0 ? INT64_MAX : (long long)t.first_bad_row};
         add_totals(to.totals, found, false);
         return;
     }
@@ -381,5 +382,6 @@ extern "C" cudaError_t fgi_cuda_small(const fgi_cuda_small_args *a, cudaStream_t
 extern "C" cudaError_t fgi_cuda_small_merge(const fgi_cuda_small_args *a, double *stats, fgi_cuda_totals *totals,
                                             cudaStream_t stream)
 {
-    return fgi_follow(merge, (unsigned)((a->part_doubles + 31) / 32 + 1), MERGE_THREADS, 0, stream, merging{*a, stats, totals});
+    return fgi_follow(merge, (unsigned)((a->part_doubles + 31) / 32 + 1), MERGE_THREADS, 0, stream,
+                      merging{*a, stats, totals});
 }

@@ -173,9 +173,7 @@ template <class Kernel>
 cudaError_t prepare(Kernel kernel, int shared_bytes, const fgi_soft_args &a, int32_t box_rows, maps *m)
 {
     const cudaError_t e = make_maps(a, box_rows, m);
-    return e == cudaSuccess
-               ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)
-               : e;
+    return e == cudaSuccess ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes) : e;
 }
 
 } // namespace soft

@@ -18,18 +18,14 @@
 namespace soft
 {
 
-enum {
-    MOST_GROUPS = 3,
-    MOST_STAGES = 6,
-    BESIDE_STAGES = 2,
-    SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES
-};
+enum { MOST_GROUPS = 3, MOST_STAGES = 6, BESIDE_STAGES = 2, SLICE_BESIDE_BYTES = SLICE / GROUP * BESIDE_BYTES };
 
 /* Shared memory and threads; bytes from an address that is a multiple of 1024. */
 template <class F> struct tiling {
-    static constexpr int ROW_BYTES = F::ROW_BOXES * BOX_BYTES;             /* of GROUP rows */
-    static constexpr int GROUPS = F::ROW_BOXES <= 4 ? 3 : 2;               /* computing warpgroups */
-    static constexpr int EACH = F::PRODUCTS == 1 && F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
+    static constexpr int ROW_BYTES = F::ROW_BOXES * BOX_BYTES; /* of GROUP rows */
+    static constexpr int GROUPS = F::ROW_BOXES <= 4 ? 3 : 2;   /* computing warpgroups */
+    static constexpr int EACH =
+        F::PRODUCTS == 1 && F::CHUNKS <= 2 ? 2 : 1; /* products of a warpgroup, one after the other */
     static constexpr int WORKERS = 128 * GROUPS, THREADS = WORKERS + 128, REGISTERS = GROUPS == 3 ? 160 : 232;
     static constexpr int TILE_ROWS = GROUPS * EACH * GROUP;
     static constexpr int GROUP_BYTES = EACH * (ROW_BYTES + BESIDE_BYTES);
@@ -95,8 +91,7 @@ __host__ __device__ inline int32_t tiles_of(const fgi_soft_args &a, int tile_row
     return (a.rows.rows + tile_rows - 1) / tile_rows;
 }
 
-template <class F>
-__device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const normalize_barriers &bar)
+template <class F> __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const normalize_barriers &bar)
 {
     using T = tiling<F>;
     const int32_t slices = slices_for(a.model.k);
@@ -137,8 +132,8 @@ __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const
 
 /* A thread's two rows of a product: g and g + 8 of its warp's sixteen. */
 struct row_pair {
-    float top[2];  /* the largest value so far, of the row */
-    float sum[2];  /* of 2^(value - top), of this thread's columns */
+    float top[2];   /* the largest value so far, of the row */
+    float sum[2];   /* of 2^(value - top), of this thread's columns */
     float tight[2]; /* the largest value of a tight component, of this thread's columns */
 };
 
@@ -217,8 +212,8 @@ __device__ __forceinline__ void multiply_step(float (&acc)[64], uint32_t smem, c
 {
     using T = tiling<F>;
     const uint32_t rows = f.rows + box_of<F>(row_part<F>(i), c) * BOX_BYTES;
-    const uint32_t weights = smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES +
-                             other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
+    const uint32_t weights =
+        smem + T::STAGE_AT + (f.stage + c) % T::STAGES * T::STAGE_BYTES + other_part<F>(i) * (SLICE / GROUP * BOX_BYTES);
     fgi_wgmma_64x128x16(acc, fgi_wgmma_operand(rows + step * 32), fgi_wgmma_operand(weights + step * 32), add);
 }
 

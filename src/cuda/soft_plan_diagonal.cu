@@ -26,9 +26,9 @@ namespace soft
 
 enum { ORIGIN_THREADS = 256 };
 
-/* An origin stays until the mean square of terms about it is this many times that about the best one: terms are twice as large
- * then, and planes need not be made anew in every pass. */
-__device__ const double bearable = 4.0;
+/* An origin stays until the mean square of terms about it is this many times that about the best one, so that planes need not be
+ * made anew in every pass. */
+__device__ const double bearable = 1.5;
 
 /* Weights are then within f16. */
 __device__ const double most_weight = 60000.0;

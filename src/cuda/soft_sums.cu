@@ -27,8 +27,10 @@ template <class F> struct layout {
     static constexpr int GROUPS_OF_COMPONENTS = APART ? 1 : 2;
     static constexpr int READERS = WORKERS / BLOCKS;        /* threads, of a stage */
     static constexpr int TILE = F::ROW_BOXES > 6 ? 32 : 64; /* rows */
-    static constexpr int AT_ONCE =                          /* chunks of columns that are summed together: what registers hold */
-        F::PARTS == 1 && F::ROW_PARTS == 2 ? F::CHUNKS / 2 : F::CHUNKS == 1 || (APART && TILE == 64) ? 1 : 2;
+    static constexpr int AT_ONCE = /* chunks of columns that are summed together: what registers hold */
+        F::PARTS == 1 && F::ROW_PARTS == 2        ? F::CHUNKS / 2
+        : F::CHUNKS == 1 || (APART && TILE == 64) ? 1
+                                                  : 2;
     static constexpr int ROW_BOX_BYTES = TILE * CHUNK * 2;
     static constexpr int PART_BYTES = F::CHUNKS * BOX_BYTES; /* of a group's weights */
     static constexpr int GROUP_BYTES = F::PARTS * PART_BYTES + BESIDE_BYTES;
@@ -104,8 +106,7 @@ __device__ __forceinline__ void load_weights(const maps &m, const item &it, uint
     }
 }
 
-template <class F>
-__device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const sums_barriers &bar)
+template <class F> __device__ void load(const fgi_soft_args &a, const maps &m, uint32_t smem, const sums_barriers &bar)
 {
     using L = layout<F>;
     uint32_t stage = 0, round = 0;
@@ -145,8 +146,7 @@ __device__ __forceinline__ uint32_t as_word(__half2 h)
 }
 
 /* log2 of responsibilities -> these. */
-template <class F>
-__device__ __forceinline__ void respond(const float (&acc)[layout<F>::TILE / 2], responsibilities<F> &to)
+template <class F> __device__ __forceinline__ void respond(const float (&acc)[layout<F>::TILE / 2], responsibilities<F> &to)
 {
 #pragma unroll
     for (int i = 0; i < layout<F>::TILE / 4; i++) {
@@ -205,7 +205,8 @@ __device__ __forceinline__ void weigh_rows(float (&acc)[layout<F>::TILE / 2], ui
 
 /* The same of two halves, in the rounds that normalisers were made in: the same values. */
 template <class F>
-__device__ __forceinline__ void weigh_in_rounds(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows, int group)
+__device__ __forceinline__ void weigh_in_rounds(float (&acc)[layout<F>::TILE / 2], uint32_t weights, uint32_t rows,
+                                                int group)
 {
     float some[layout<F>::TILE / 2];
     fgi_turn_take(group);
@@ -267,8 +268,7 @@ template <int CHUNKS> __device__ __forceinline__ void pin(sums_of_rows<CHUNKS> &
     fgi_wgmma_pin(s.beside);
 }
 
-template <int COUNT>
-__device__ __forceinline__ void store_columns(const float (&sums)[COUNT], int which, float *to)
+template <int COUNT> __device__ __forceinline__ void store_columns(const float (&sums)[COUNT], int which, float *to)
 {
 #pragma unroll
     for (int b = 0; b < COUNT / 4; b++)
@@ -311,8 +311,7 @@ template <class F> __device__ __forceinline__ uint32_t rows_of(const place &p, u
 }
 
 /* acc = log2 of a tile's responsibilities, in turn. */
-template <class F>
-__device__ __forceinline__ void weigh(float (&acc)[layout<F>::TILE / 2], const place &p, uint32_t rows)
+template <class F> __device__ __forceinline__ void weigh(float (&acc)[layout<F>::TILE / 2], const place &p, uint32_t rows)
 {
     if (F::PARTS == 2) {
         weigh_in_rounds<F>(acc, p.weights, rows, p.group);
@@ -327,8 +326,8 @@ __device__ __forceinline__ void weigh(float (&acc)[layout<F>::TILE / 2], const p
 
 /* A tile's sums, in turn, some columns after the others; the tile is then done with. */
 template <class F>
-__device__ __forceinline__ void sum_tile(const responsibilities<F> &r, const place &p, const sums_barriers &bar, uint32_t stage,
-                                         all_sums<F> &sums)
+__device__ __forceinline__ void sum_tile(const responsibilities<F> &r, const place &p, const sums_barriers &bar,
+                                         uint32_t stage, all_sums<F> &sums)
 {
     using L = layout<F>;
 #pragma unroll
@@ -397,7 +396,7 @@ __device__ __forceinline__ void sum_after_weights(const item &it, const place &p
 template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const sums_barriers &bar)
 {
     using L = layout<F>;
-    const int group = __shfl_sync(FGI_ALL_LANES, threadIdx.x / 128, 0); /* so the compiler knows that warps agree on it */
+    const int group = __shfl_sync(FGI_ALL_LANES, threadIdx.x / 128, 0);  /* so the compiler knows that warps agree on it */
     const int part = L::APART ? 0 : group, block = L::APART ? group : 0; /* of an item's components, and of its rows */
     const int32_t own = part * GROUP + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4;
     const place p = {group, smem + part * L::GROUP_BYTES, smem + L::STAGE_AT};
@@ -417,8 +416,7 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
 }
 
 template <class F>
-__global__ void __launch_bounds__(THREADS, 1)
-    sums(const __grid_constant__ maps m, const __grid_constant__ fgi_soft_args a)
+__global__ void __launch_bounds__(THREADS, 1) sums(const __grid_constant__ maps m, const __grid_constant__ fgi_soft_args a)
 {
     using L = layout<F>;
     extern __shared__ uint8_t raw[];

@@ -125,7 +125,10 @@ __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sp
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
     if (threadIdx.x != 0) return;
     const double objective = sum + fgi_ln_2 * 0x1p-24 * (double)a.told->entropy;
-    if (a.candidates_each) *a.candidates_each = (float)a.told->candidates / (float)max(a.told->rows, (uint64_t)1);
+    if (a.found) {
+        const float rows = (float)(a.told->rows + a.told->left);
+        *a.found = {(float)a.told->candidates / rows, (float)a.told->changed / rows, (float)a.told->left / rows};
+    }
     fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->survivors, a.totals);
 }
 

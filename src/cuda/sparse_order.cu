@@ -33,8 +33,7 @@ __device__ __forceinline__ int32_t groups_used(const fgi_sparse_order_args &a)
 }
 
 /* Dynamic shared memory: k counters of 16 bits. */
-__global__ void __launch_bounds__(COUNT_THREADS)
-    count_entries(const __grid_constant__ fgi_sparse_order_args a)
+__global__ void __launch_bounds__(COUNT_THREADS) count_entries(const __grid_constant__ fgi_sparse_order_args a)
 {
     extern __shared__ uint32_t pairs[];
     fgi_follow_here();
@@ -49,8 +48,7 @@ __global__ void __launch_bounds__(COUNT_THREADS)
         }
     __syncthreads();
     uint32_t *to = a.before + (int64_t)blockIdx.x * a.k;
-    for (int j = threadIdx.x; j < a.k; j += COUNT_THREADS)
-        to[j] = j % 2 ? pairs[j / 2] >> 16 : pairs[j / 2] & 0xffff;
+    for (int j = threadIdx.x; j < a.k; j += COUNT_THREADS) to[j] = j % 2 ? pairs[j / 2] >> 16 : pairs[j / 2] & 0xffff;
 }
 
 __global__ void scan_blocks(int k, int blocks, uint32_t *histogram, uint32_t *total)
@@ -116,16 +114,15 @@ __global__ void find_starts(int k, uint32_t *start)
 
 /* One pass of the sort: keys from -> to, stable, by DIGIT bits from `shift` on. Warp w holds keys w * each .. of them. */
 template <int PLACE_WARPS>
-__device__ void sort_pass(const uint32_t *from, uint32_t *to, uint32_t size, uint32_t each,
-                          int shift, uint32_t (*counter)[BINS], uint32_t *scratch)
+__device__ void sort_pass(const uint32_t *from, uint32_t *to, uint32_t size, uint32_t each, int shift,
+                          uint32_t (*counter)[BINS], uint32_t *scratch)
 {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const uint32_t first = warp * each, last = min(first + each, size);
     uint32_t *mine = counter[warp];
     mine[lane] = 0;
     __syncwarp();
-    for (uint32_t i = first + lane; i < last; i += 32)
-        atomicAdd(&mine[from[i] >> shift & (BINS - 1)], 1u);
+    for (uint32_t i = first + lane; i < last; i += 32) atomicAdd(&mine[from[i] >> shift & (BINS - 1)], 1u);
     __syncthreads();
     /* by bin, then by warp: thread t = bin * PLACE_WARPS + warp */
     uint32_t all, base_of = 0;
@@ -158,8 +155,7 @@ __device__ void sort_pass(const uint32_t *from, uint32_t *to, uint32_t size, uin
 
 /* Survivors of a stream, one group behind the other, to shared memory. Tells how many. */
 template <int PLACE_WARPS>
-__device__ uint32_t gather(const fgi_sparse_order_args &a, uint32_t *keys, float *weights,
-                           uint16_t *locals)
+__device__ uint32_t gather(const fgi_sparse_order_args &a, uint32_t *keys, float *weights, uint16_t *locals)
 {
     __shared__ uint32_t before[FGI_SPARSE_MOST_GROUPS + 1];
     const int lane = threadIdx.x % 32, used = groups_used(a);
@@ -208,8 +204,7 @@ __global__ void __launch_bounds__(32 * PLACE_WARPS)
         from = to, to = other;
     }
     /* runs of equal component: where each began, and where it goes */
-    const uint32_t step = a.in.streams * FGI_SPARSE_GROUP, lane = threadIdx.x % 32,
-                   begin = threadIdx.x / 32 * each;
+    const uint32_t step = a.in.streams * FGI_SPARSE_GROUP, lane = threadIdx.x % 32, begin = threadIdx.x / 32 * each;
     const uint32_t last = min(begin + each, size);
     uint32_t run = 0; /* the first key of the run that a window begins with */
     if (begin < last) {
@@ -233,27 +228,25 @@ __global__ void __launch_bounds__(32 * PLACE_WARPS)
         const bool has = i < last;
         const uint32_t key = has ? from[i] : ~0u, j = key >> 16, place = key & 0xffff;
         const bool head = has && (i == 0 || from[i - 1] >> 16 != j);
-        const uint32_t heads = __ballot_sync(~0u, head),
-                       upto = heads & (0xffffffffu >> (31 - lane));
+        const uint32_t heads = __ballot_sync(~0u, head), upto = heads & (0xffffffffu >> (31 - lane));
         const uint32_t start_at = upto ? i - lane + 31 - __clz(upto) : run;
         if (heads) run = i - lane + 31 - __clz(heads);
         if (!has) continue;
         const uint32_t local = locals[place];
-        const uint32_t row = blockIdx.x * FGI_SPARSE_GROUP + local / FGI_SPARSE_GROUP * step +
-                             local % FGI_SPARSE_GROUP;
+        const uint32_t row = blockIdx.x * FGI_SPARSE_GROUP + local / FGI_SPARSE_GROUP * step + local % FGI_SPARSE_GROUP;
         a.sorted[(k <= TABLE ? table[j] : __ldg(start + j) + __ldg(own + j)) + (i - start_at)] =
             make_uint2(row, __float_as_uint(weights[place]));
     }
 }
 
-template <int PLACE_WARPS>
-cudaError_t place(const fgi_sparse_order_args *a, uint32_t most, cudaStream_t stream)
+template <int PLACE_WARPS> cudaError_t place(const fgi_sparse_order_args *a, uint32_t most, cudaStream_t stream)
 {
     const int bytes = (int)most * ENTRY_BYTES + (a->k <= TABLE ? a->k * 4 : 0);
-    const cudaError_t e = cudaFuncSetAttribute(place_entries<PLACE_WARPS>,
-                                               cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t e =
+        cudaFuncSetAttribute(place_entries<PLACE_WARPS>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (e != cudaSuccess) return e;
-    return fgi_follow(place_entries<PLACE_WARPS>, (unsigned)a->in.streams, 32 * PLACE_WARPS, (size_t)bytes, stream, *a, most);
+    return fgi_follow(place_entries<PLACE_WARPS>, (unsigned)a->in.streams, 32 * PLACE_WARPS, (size_t)bytes, stream, *a,
+                      most);
 }
 
 } // namespace
@@ -268,8 +261,7 @@ extern "C" cudaError_t fgi_sparse_order(const fgi_sparse_order_args *a, cudaStre
     const uint32_t most = (a->in.capacity + 1) & ~1;
     const int count_bytes = (a->k + 1) / 2 * 4;
     if (a->in.capacity > fgi_sparse_most_capacity()) return cudaErrorInvalidValue;
-    cudaError_t e =
-        cudaFuncSetAttribute(count_entries, cudaFuncAttributeMaxDynamicSharedMemorySize, count_bytes);
+    cudaError_t e = cudaFuncSetAttribute(count_entries, cudaFuncAttributeMaxDynamicSharedMemorySize, count_bytes);
     if (e == cudaSuccess)
         e = fgi_follow(count_entries, (unsigned)a->in.streams, COUNT_THREADS, (size_t)count_bytes, stream, *a);
     if (e == cudaSuccess)
@@ -278,6 +270,5 @@ extern "C" cudaError_t fgi_sparse_order(const fgi_sparse_order_args *a, cudaStre
     if (e == cudaSuccess) e = fgi_follow(find_starts, 1, 1024, 0, stream, a->k, a->start);
     if (e != cudaSuccess) return e;
     /* three blocks a multiprocessor where they fit: their phases overlap */
-    return most * ENTRY_BYTES * 3 <= MOST_BYTES ? place<16>(a, most, stream)
-                                                : place<32>(a, most, stream);
+    return most * ENTRY_BYTES * 3 <= MOST_BYTES ? place<16>(a, most, stream) : place<32>(a, most, stream);
 }

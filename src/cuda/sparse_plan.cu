@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const
     if (last)
         atomicAdd(&m.drift[0], drift_of(p, m, j, s)); /* integers: in any order */
     else
-        m.drift[0] = UINT32_MAX; /* no pass has left any bounds */
+        m.drift[0] = FGI_SPARSE_NO_STATES;
     shorten_rows(m, 2.0 * s.screened * sqrt(s.mean2));
 }
 
@@ -149,7 +149,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const
 extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
                                        const int32_t *stale, cudaStream_t stream)
 {
-    if (model->kind == FGI_CUDA_DIAGONAL) return fgi_sparse_plan_diagonal(params, model, stream);
+    if (model->kind == FGI_CUDA_DIAGONAL) return fgi_sparse_plan_diagonal(params, model, last_means != NULL, stale, stream);
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     cudaError_t error = cudaMemsetAsync(&model->drift[0], 0, sizeof *model->drift, stream);
     if (error == cudaSuccess) error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);

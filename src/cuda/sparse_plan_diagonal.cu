@@ -25,6 +25,9 @@
 namespace screening
 {
 
+/* Of drift: no distance tells how far a component has gone. */
+__device__ const uint32_t always_far = 1000u << 16;
+
 __device__ const double most_term_diagonal = 2000.0, most_low_h = 4000.0;
 
 /* What a dimension adds, in scaled units, screened with h. */
@@ -94,9 +97,11 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
 }
 
 __global__ void __launch_bounds__(32 * PLAN_WARPS)
-    plan_diagonal(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, int32_t lanes)
+    plan_diagonal(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, bool states, const int32_t *stale,
+                  int32_t lanes)
 {
     fgi_follow_here();
+    if (blockIdx.x == 0 && threadIdx.x == 0) m.drift[0] = states && !*stale ? always_far : FGI_SPARSE_NO_STATES;
     const int32_t j = blockIdx.x * PLAN_WARPS + threadIdx.x / 32;
     if (j >= lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
@@ -120,13 +125,13 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
 
 } // namespace screening
 
-extern "C" cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model,
-                                                cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model, bool states,
+                                                const int32_t *stale, cudaStream_t stream)
 {
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
     const cudaError_t error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
     if (error != cudaSuccess) return error;
     return fgi_follow(screening::plan_diagonal, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model,
-                      lanes);
+                      states, stale, lanes);
 }

@@ -21,14 +21,14 @@ enum {
     SAMPLE = 1024,   /* rows that are looked at, */
     SAMPLED = 32768, /* of the first so many */
     RECALL_THREADS = 1024,
-    MOST_UP = 60,            /* log2 */
-    FAR = 256, MUCH = 1 << 14 /* of mean squares */
+    MOST_UP = 60, /* log2 */
+    FAR = 256,
+    MUCH = 1 << 14 /* of mean squares */
 };
 
 /* 16 bytes of a row, as they count. */
 template <class T>
-__device__ __forceinline__ fgi_unit<T> centred_unit(const fgi_sparse_exact &e, int64_t row,
-                                                    int first, int d)
+__device__ __forceinline__ fgi_unit<T> centred_unit(const fgi_sparse_exact &e, int64_t row, int first, int d)
 {
     const char *from = static_cast<const char *>(e.data) + row * e.pitch + first * (int)sizeof(T);
     const int bytes = fgi_unit_bytes<T>(first, d);
@@ -38,8 +38,7 @@ __device__ __forceinline__ fgi_unit<T> centred_unit(const fgi_sparse_exact &e, i
     fgi_widen(raw, u);
     const float factor = e.factor ? __ldg(e.factor) : 1.0f;
 #pragma unroll
-    for (int c = 0; c < u.elements; c++)
-        u.x[c] = first + c < d ? fmaf(u.x[c], factor, -__ldg(e.center + first + c)) : 0.0f;
+    for (int c = 0; c < u.elements; c++) u.x[c] = first + c < d ? fmaf(u.x[c], factor, -__ldg(e.center + first + c)) : 0.0f;
     return u;
 }
 
@@ -116,13 +115,11 @@ template <class T> __device__ __forceinline__ void fill_row(const fgi_sparse_row
 }
 
 template <class T>
-__global__ void __launch_bounds__(32 * WARPS)
-    fill(const __grid_constant__ fgi_sparse_rows a, const int32_t *only_if)
+__global__ void __launch_bounds__(32 * WARPS) fill(const __grid_constant__ fgi_sparse_rows a, const int32_t *only_if)
 {
     fgi_follow_here();
     if (only_if && *only_if == 0) return;
-    for (int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32; row < a.rows;
-         row += (int64_t)gridDim.x * WARPS)
+    for (int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32; row < a.rows; row += (int64_t)gridDim.x * WARPS)
         fill_row<T>(a, row);
 }
 
@@ -165,8 +162,7 @@ __global__ void __launch_bounds__(SAMPLE) measure(const __grid_constant__ fgi_sp
     __syncthreads();
     for (int row = threadIdx.x / 32; row < min(a.rows, (int)SAMPLE); row += SAMPLE / 32) {
         float norm2 = 0.0f;
-        for (int first = lane * fgi_unit<T>::elements; first < a.d;
-             first += 32 * fgi_unit<T>::elements) {
+        for (int first = lane * fgi_unit<T>::elements; first < a.d; first += 32 * fgi_unit<T>::elements) {
             const fgi_unit<T> u = centred_unit<T>(a.exact, sampled_row(a, row), first, a.d);
 #pragma unroll
             for (int c = 0; c < u.elements; c++) norm2 = fmaf(u.x[c], u.x[c], norm2);
@@ -199,13 +195,11 @@ __global__ void __launch_bounds__(SAMPLE) measure_each(const __grid_constant__ f
     if (threadIdx.x == 0) memory.ups[c] = memory.least_ups ? fmaxf(up, memory.least_ups[c]) : up;
 }
 
-__global__ void __launch_bounds__(RECALL_THREADS)
-    recall(fgi_sparse_memory memory, const float *center, int32_t d)
+__global__ void __launch_bounds__(RECALL_THREADS) recall(fgi_sparse_memory memory, const float *center, int32_t d)
 {
     fgi_follow_here();
     bool differs = false;
-    for (int32_t c = threadIdx.x; c < (d + FGI_SPARSE_PAD - 1) / FGI_SPARSE_PAD * FGI_SPARSE_PAD;
-         c += RECALL_THREADS) {
+    for (int32_t c = threadIdx.x; c < (d + FGI_SPARSE_PAD - 1) / FGI_SPARSE_PAD * FGI_SPARSE_PAD; c += RECALL_THREADS) {
         const float now = c < d ? center[c] : 0.0f;
         differs = differs || memory.center[c] != now;
         memory.center[c] = now;
@@ -216,14 +210,13 @@ __global__ void __launch_bounds__(RECALL_THREADS)
 
 } // namespace
 
-extern "C" cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center,
-                                         int32_t d, cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_recall(const fgi_sparse_memory *memory, const float *center, int32_t d,
+                                         cudaStream_t stream)
 {
     return fgi_follow(recall, 1, RECALL_THREADS, 0, stream, *memory, center, d);
 }
 
-extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows,
-                                          const fgi_sparse_memory *memory, cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows, const fgi_sparse_memory *memory, cudaStream_t stream)
 {
     return fgi_with_element(rows->exact.dtype, [&](auto element) {
         using T = decltype(element);
@@ -233,8 +226,7 @@ extern "C" cudaError_t fgi_sparse_measure(const fgi_sparse_rows *rows,
     });
 }
 
-extern "C" cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if,
-                                        cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if, cudaStream_t stream)
 {
     return fgi_with_element(rows->exact.dtype, [&](auto element) {
         return fgi_follow(fill<decltype(element)>, (unsigned)min((rows->rows + WARPS - 1) / WARPS, (int)BLOCKS), 32 * WARPS,

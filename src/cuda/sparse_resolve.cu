@@ -9,16 +9,16 @@
  *
  * grid     a warp a group of 32 rows, a quad of its lanes a value
  * bytes    a row and a mean from L2 for each candidate of a row that has several; bound: latency and L2 */
-#include "elements.cuh"
 #include "follow.cuh"
 #include "ptx.cuh"
 #include "reduce.cuh"
 #include "screen_rows.cuh"
+#include "screen_values.cuh"
 
 namespace screening
 {
 
-enum { WARPS = 8, PAIRS = 8 /* evaluated at once by a warp */ };
+enum { WARPS = 8 };
 
 __device__ const float sum_parts = 0x1p25f, entropy_parts = 0x1p24f; /* units of sums of integers */
 
@@ -43,10 +43,10 @@ struct group {
     int count;
 };
 
-/* What a group tells; entropy and survivors first of a lane. */
+/* What a group tells; entropy, changed and survivors first of a lane. */
 struct told {
     uint64_t entropy;
-    uint32_t candidates, survivors, rows, bad_rows;
+    uint32_t candidates, changed, survivors, rows, bad_rows;
     int32_t first_bad_row; /* in the chunk */
 };
 
@@ -67,48 +67,6 @@ __device__ __forceinline__ uint32_t row_of(uint32_t candidate)
 }
 
 /* ------------------------------------------------------------------------------------------------- values */
-
-/* A lane's share of the squared distance of a row from a mean; its quad has the rest. */
-template <class T> __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, int64_t row, uint32_t j)
-{
-    constexpr int EACH = fgi_unit<T>::elements;
-    const fgi_sparse_exact &e = a.rows.exact;
-    const uint4 *x = reinterpret_cast<const uint4 *>(static_cast<const char *>(e.data) + row * e.pitch);
-    const float *mean = a.model.means + (int64_t)j * a.model.ld;
-    const float *scale = a.model.scales ? a.model.scales + (int64_t)j * a.model.ld : nullptr;
-    const float factor = e.factor ? __ldg(e.factor) : 1.0f;
-    float sum = 0.0f;
-#pragma unroll 4
-    for (int u = threadIdx.x & 3; u * EACH < a.rows.d; u += 4) {
-        uint4 raw = __ldg(x + u);
-        if ((u + 1) * EACH > a.rows.d) raw = fgi_keep_bytes(raw, fgi_unit_bytes<T>(u * EACH, a.rows.d));
-        fgi_unit<T> v;
-        fgi_widen(raw, v);
-#pragma unroll
-        for (int c = 0; c < EACH; c += 4) {
-            const float4 m = __ldg(reinterpret_cast<const float4 *>(mean + u * EACH + c));
-            const float4 o = __ldg(reinterpret_cast<const float4 *>(e.center + u * EACH + c));
-            const float d[4] = {fmaf(v.x[c], factor, -o.x) - m.x, fmaf(v.x[c + 1], factor, -o.y) - m.y,
-                                fmaf(v.x[c + 2], factor, -o.z) - m.z, fmaf(v.x[c + 3], factor, -o.w) - m.w};
-            float4 h = make_float4(1.0f, 1.0f, 1.0f, 1.0f);
-            if (scale) h = __ldg(reinterpret_cast<const float4 *>(scale + u * EACH + c));
-            sum = fmaf(d[0] * h.x, d[0], fmaf(d[1] * h.y, d[1], sum));
-            sum = fmaf(d[2] * h.z, d[2], fmaf(d[3] * h.w, d[3], sum));
-        }
-    }
-    return sum;
-}
-
-/* h |x - mean|^2 of eight pairs of a row and a component, one for each quad of the warp; all lanes of a quad pass the same
- * pair and learn the result. */
-template <class T> __device__ __forceinline__ float below_constant(const fgi_sparse_screen_args &a, int64_t row, uint32_t j)
-{
-    float sum = quad_squares<T>(a, row, j);
-    __syncwarp();
-    sum += __shfl_xor_sync(~0u, sum, 1);
-    sum += __shfl_xor_sync(~0u, sum, 2);
-    return __ldg(a.model.spheres + 2 * j).x * sum;
-}
 
 /* A centroid's constant is the same for all: none. */
 __device__ __forceinline__ float value_of(const fgi_sparse_screen_args &a, uint32_t j, float below)
@@ -150,6 +108,14 @@ template <class T> __device__ __forceinline__ void find_values(const group &g)
 
 /* ---------------------------------------------------------------------------------------------- survivors */
 
+/* A row's state becomes that of component j: whether this is another one. */
+__device__ __forceinline__ bool put_state(const group &g, int64_t row, uint32_t j, uint32_t state)
+{
+    const bool changed = !knows_states(g.a) || g.a.state[row] >> 16 != j;
+    g.a.state[row] = state;
+    return changed;
+}
+
 /* Every row has one candidate at most: it says so in its mark. */
 __device__ __forceinline__ void end_single(const group &g, told &out)
 {
@@ -169,7 +135,8 @@ __device__ __forceinline__ void end_single(const group &g, told &out)
     if (!g.a.state) return;
     const int64_t row = g.first + lane;
     const float score = __half2float(__ushort_as_half((unsigned short)m.sum));
-    g.a.state[row] = state_of_score(g.a, m.best >> 16, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row));
+    const uint32_t j = m.best >> 16;
+    out.changed = put_state(g, row, j, state_of_score(g.a, j, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row)));
 }
 
 /* Rows with one candidate among others with several: as if its value were the best, which it is. */
@@ -213,14 +180,14 @@ __device__ __forceinline__ void find_places(const group &g)
     __syncwarp();
 }
 
-__device__ __forceinline__ void keep_state(const group &g, int i, uint32_t e, const mark &m)
+__device__ __forceinline__ bool keep_state(const group &g, int i, uint32_t e, const mark &m)
 {
-    if (!g.a.state) return;
     const int64_t row = g.first + row_of(e);
+    const uint32_t j = e >> 16;
     const float score = __half2float(__ushort_as_half(g.score[i]));
-    g.a.state[row] = m.candidates > 1
-                         ? state_of_value(g.a, e >> 16, g.value[i])
-                         : state_of_score(g.a, e >> 16, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row));
+    return put_state(g, row, j,
+                     m.candidates > 1 ? state_of_value(g.a, j, g.value[i])
+                                      : state_of_score(g.a, j, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row)));
 }
 
 /* Softmax, or the best. */
@@ -232,7 +199,7 @@ __device__ __forceinline__ void end_several(const group &g, told &out)
         const mark m = *at;
         const float below = value_among(g, i, e, m) - from_ordered(m.best), sum = (float)m.sum * (1.0f / sum_parts);
         const bool is_best = (int)(e >> 16) == m.column;
-        if (is_best) keep_state(g, i, e, m);
+        if (is_best && g.a.state) out.changed += keep_state(g, i, e, m);
         if (is_hard(g.a) ? !is_best : below < -g.a.cut) continue;
         const float weight = is_hard(g.a) ? 1.0f : __fdividef(fgi_exp2(below), sum);
         if (!is_hard(g.a))
@@ -248,7 +215,7 @@ template <class T> __device__ __forceinline__ void end_flagged(const group &g)
     const int lane = threadIdx.x & 31;
     if (!g.a.state) return;
     const bool there = g.first + lane < g.a.rows.rows;
-    const uint32_t own = there && !is_loose(g.a) ? g.a.state[g.first + lane] >> 16 : 0;
+    const uint32_t own = there && knows_states(g.a) ? g.a.state[g.first + lane] >> 16 : 0;
     for (int from = 0; from < FGI_SPARSE_GROUP; from += PAIRS) {
         const int in = from + (lane >> 2);
         const uint32_t j = __shfl_sync(~0u, own, in);
@@ -296,6 +263,7 @@ template <class T> __device__ __forceinline__ void resolve_group(const group &g,
         out.candidates = g.count;
         end_group<T>(g, out);
     }
+    out.changed = fgi_warp_reduce(out.changed, fgi_add());
     out.survivors = fgi_warp_reduce(out.survivors, fgi_add());
     out.entropy = fgi_warp_reduce(out.entropy, fgi_add());
     if (lane == 0) info->survivors = (uint16_t)out.survivors;
@@ -303,16 +271,17 @@ template <class T> __device__ __forceinline__ void resolve_group(const group &g,
 
 __device__ void tell(const fgi_sparse_screen_args &a, const told *tells)
 {
-    unsigned long long rows = 0, bad_rows = 0, candidates = 0, survivors = 0, entropy = 0;
+    unsigned long long rows = 0, bad_rows = 0, candidates = 0, changed = 0, survivors = 0, entropy = 0;
     int32_t first_bad = INT32_MAX;
     for (int w = 0; w < WARPS; w++) {
         rows += tells[w].rows, bad_rows += tells[w].bad_rows;
-        candidates += tells[w].candidates, survivors += tells[w].survivors;
-        entropy += tells[w].entropy;
+        candidates += tells[w].candidates, changed += tells[w].changed;
+        survivors += tells[w].survivors, entropy += tells[w].entropy;
         first_bad = min(first_bad, tells[w].first_bad_row);
     }
     atomicAdd((unsigned long long *)&a.told->rows, rows);
     atomicAdd((unsigned long long *)&a.told->candidates, candidates);
+    if (changed) atomicAdd((unsigned long long *)&a.told->changed, changed);
     atomicAdd((unsigned long long *)&a.told->survivors, survivors);
     if (entropy) atomicAdd((unsigned long long *)&a.told->entropy, entropy);
     if (bad_rows == 0) return;
@@ -329,7 +298,7 @@ template <class T> __global__ void __launch_bounds__(32 * WARPS, 3) resolve(cons
     const int32_t number = blockIdx.x * WARPS + warp; /* of the group, in the order of rows */
     const fgi_sparse_streams &s = a.streams;
     const int32_t stream = number % s.streams, t = number / s.streams;
-    told out = {0, 0, 0, 0, 0, INT32_MAX};
+    told out = {0, 0, 0, 0, 0, 0, INT32_MAX};
     if (number < (a.rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP) {
         fgi_sparse_group *info = s.group + (int64_t)stream * s.groups + t;
         const int64_t at = (int64_t)stream * s.capacity + info->begin;

@@ -78,7 +78,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).t
 {
     extern __shared__ uint8_t raw[];
     constexpr layout L = layout_for(CHUNKS);
-    if (GOAL == BOUND && !is_loose(p.a)) return;
+    if (GOAL == BOUND && !(is_loose(p.a) && needs_product(p.a))) return;
     const uint32_t smem = (fgi_shared_address(raw) + 1023) & ~1023u;
     uint8_t *smem_at = raw + (smem - fgi_shared_address(raw));
     const barriers bar = {smem + L.barriers};

@@ -17,12 +17,7 @@
 namespace
 {
 
-enum {
-    WARPS = 8,
-    DEPTH = 8,
-    MOST_SHARE = 1024 /* survivors that are summed in f32 */,
-    MERGE_THREADS = 160
-};
+enum { WARPS = 8, DEPTH = 8, MOST_SHARE = 1024 /* survivors that are summed in f32 */, MERGE_THREADS = 160 };
 
 /* Blocks that a multiprocessor holds: units of bytes have 16 sums to keep, and diagonal statistics twice as many. */
 template <class T, bool DIAGONAL> constexpr int blocks_each = sizeof(T) == 1 ? 2 : DIAGONAL ? 3 : 4;
@@ -130,24 +125,20 @@ template <class T> struct row_ring {
     __device__ __forceinline__ void fetch(uint32_t at, int slot) /* survivors at .. */
     {
         const int lane = threadIdx.x % 32, side = lane / lanes;
-        if ((at - first) % 32 == 0)
-            ahead = at + lane < last ? __ldg(a.sorted + at + lane) : make_uint2(0, 0);
+        if ((at - first) % 32 == 0) ahead = at + lane < last ? __ldg(a.sorted + at + lane) : make_uint2(0, 0);
         const uint32_t row = __shfl_sync(~0u, ahead.x, (at - first) % 32 + side);
         const int bytes = at + side < last ? fgi_unit_bytes<T>(column, a.rows.d) : 0;
         const char *from = static_cast<const char *>(a.rows.exact.data) + row * a.rows.exact.pitch;
-        fgi_copy_16(fgi_shared_address(&slots[slot][lane]),
-                    bytes ? from + column * (int)sizeof(T) : from, bytes);
+        fgi_copy_16(fgi_shared_address(&slots[slot][lane]), bytes ? from + column * (int)sizeof(T) : from, bytes);
         fgi_copy_commit();
     }
 };
 
 /* One share, first .. last - 1. */
 template <class T, bool DIAGONAL>
-__device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_ring<T> &ring,
-                                          uint32_t w, const float *center)
+__device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_ring<T> &ring, uint32_t w, const float *center)
 {
-    const int lane = threadIdx.x % 32, sides = 32 / ring.lanes, side = lane / ring.lanes,
-              d = a.rows.d;
+    const int lane = threadIdx.x % 32, sides = 32 / ring.lanes, side = lane / ring.lanes, d = a.rows.d;
     const uint32_t first = ring.first, last = ring.last;
     const float factor = a.rows.exact.factor ? __ldg(a.rows.exact.factor) : 1.0f;
     uint32_t j = component_at(a.start, a.model.k, first), end = __ldg(a.start + j + 1);
@@ -159,8 +150,7 @@ __device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_rin
     int slot = 0;
     for (uint32_t at = first; at < last; at += sides) {
         ring.fetch(at + (DEPTH - 1) * sides, slot == 0 ? DEPTH - 1 : slot - 1);
-        if ((at - first) % 32 == 0)
-            entries = at + lane < last ? __ldg(a.sorted + at + lane) : make_uint2(0, 0);
+        if ((at - first) % 32 == 0) entries = at + lane < last ? __ldg(a.sorted + at + lane) : make_uint2(0, 0);
         const float weight = __uint_as_float(__shfl_sync(~0u, entries.y, (at - first) % 32 + side));
         fgi_copy_wait<DEPTH - 1>();
         fgi_unit<T> x;
@@ -173,8 +163,7 @@ __device__ __forceinline__ void sum_share(const fgi_sparse_sums_args &a, row_rin
             const bool counts = at + side >= done && at + side < stop;
             s.add(x, counts ? weight : 0.0f);
             if (stop != end && stop != last) break;
-            s.write(a.partial + (int64_t)(j + w) * width_for(d, DIAGONAL, gridDim.y), ring.column,
-                    d, ring.lanes);
+            s.write(a.partial + (int64_t)(j + w) * width_for(d, DIAGONAL, gridDim.y), ring.column, d, ring.lanes);
             if (stop == last) break;
             done = stop;
             while (end <= stop) end = __ldg(a.start + ++j + 1);
@@ -192,18 +181,13 @@ __global__ void __launch_bounds__(32 * WARPS, blocks_each<T, DIAGONAL>)
     __shared__ uint4 slots[WARPS][DEPTH][32];
     fgi_follow_wait();
     const int column = (blockIdx.y * lanes + threadIdx.x % lanes) * fgi_unit<T>::elements;
-    const uint32_t survivors = __ldg(a.start + a.model.k), warps = gridDim.x * WARPS,
-                   share = share_for(survivors, warps);
+    const uint32_t survivors = __ldg(a.start + a.model.k), warps = gridDim.x * WARPS, share = share_for(survivors, warps);
     float center[fgi_unit<T>::elements];
 #pragma unroll
     for (int c = 0; c < fgi_unit<T>::elements; c++)
         center[c] = column + c < a.rows.d ? __ldg(a.rows.exact.center + column + c) : 0.0f;
-    for (uint32_t w = blockIdx.x * WARPS + threadIdx.x / 32; (uint64_t)w * share < survivors;
-         w += warps) {
-        row_ring<T> ring = {a,         slots[threadIdx.x / 32],
-                            w * share, min(w * share + share, survivors),
-                            column,    lanes,
-                            {0, 0}};
+    for (uint32_t w = blockIdx.x * WARPS + threadIdx.x / 32; (uint64_t)w * share < survivors; w += warps) {
+        row_ring<T> ring = {a, slots[threadIdx.x / 32], w * share, min(w * share + share, survivors), column, lanes, {0, 0}};
         sum_share<T, DIAGONAL>(a, ring, w, center);
     }
 }
@@ -213,12 +197,10 @@ __global__ void __launch_bounds__(MERGE_THREADS)
     merge_pieces(const __grid_constant__ fgi_sparse_sums_args a, int32_t parts, uint32_t warps)
 {
     fgi_follow_here();
-    const int j = blockIdx.x, d = a.rows.d, width = width_for(d, a.diagonal, parts),
-              tail = width - 2 * parts;
+    const int j = blockIdx.x, d = a.rows.d, width = width_for(d, a.diagonal, parts), tail = width - 2 * parts;
     const uint32_t from = a.start[j], to = a.start[j + 1];
     if (from == to) return;
-    const uint32_t share = share_for(a.start[a.model.k], warps), first = from / share,
-                   last = (to - 1) / share;
+    const uint32_t share = share_for(a.start[a.model.k], warps), first = from / share, last = (to - 1) / share;
     for (int c = threadIdx.x; c < tail + (a.diagonal ? 1 : 2); c += MERGE_THREADS) {
         double sum = 0.0;
         for (uint32_t w = first; w <= last; w++) {
@@ -237,21 +219,19 @@ __global__ void __launch_bounds__(MERGE_THREADS)
     }
 }
 
-template <class T, bool DIAGONAL>
-cudaError_t launch(const fgi_sparse_sums_args *a, cudaStream_t stream)
+template <class T, bool DIAGONAL> cudaError_t launch(const fgi_sparse_sums_args *a, cudaStream_t stream)
 {
     const spread s = spread_for<T>(a->rows.d);
     const int32_t blocks = a->multiprocessors * blocks_each<T, DIAGONAL>;
-    const cudaError_t e =
-        fgi_follow(sum_pieces<T, DIAGONAL>, dim3(blocks, s.parts), 32 * WARPS, 0, stream, *a, s.lanes);
+    const cudaError_t e = fgi_follow(sum_pieces<T, DIAGONAL>, dim3(blocks, s.parts), 32 * WARPS, 0, stream, *a, s.lanes);
     if (e != cudaSuccess) return e;
     return fgi_follow(merge_pieces, (unsigned)a->model.k, MERGE_THREADS, 0, stream, *a, s.parts, (uint32_t)blocks * WARPS);
 }
 
 } // namespace
 
-extern "C" int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d,
-                                             int32_t diagonal, int64_t most_survivors)
+extern "C" int64_t fgi_sparse_partial_floats(int32_t multiprocessors, int32_t k, int32_t d, int32_t diagonal,
+                                             int64_t most_survivors)
 {
     /* as many shares as the fewest warps make in whole rounds, or one for each of the most */
     const int64_t least = (int64_t)multiprocessors * 2 * WARPS, most = 2 * least;

@@ -26,10 +26,10 @@ inline cudaError_t fgi_tensor_map(CUtensorMap *map, const void *base, int64_t ro
     const cuuint64_t size[2] = {(cuuint64_t)depth, (cuuint64_t)rows}, stride[1] = {(cuuint64_t)ld * 2};
     const bool narrow = box_halves == FGI_NARROW_HALVES;
     const cuuint32_t box[2] = {(cuuint32_t)box_halves, (cuuint32_t)box_rows}, step[2] = {1, 1};
-    const CUresult r = ((encode_fn)f)(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<void *>(base), size, stride, box,
-                                      step, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                                      narrow ? CU_TENSOR_MAP_SWIZZLE_32B : CU_TENSOR_MAP_SWIZZLE_128B,
-                                      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    const CUresult r =
+        ((encode_fn)f)(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<void *>(base), size, stride, box, step,
+                       CU_TENSOR_MAP_INTERLEAVE_NONE, narrow ? CU_TENSOR_MAP_SWIZZLE_32B : CU_TENSOR_MAP_SWIZZLE_128B,
+                       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     return r == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
 

@@ -5,8 +5,8 @@
 #include "cuda_sparse.h"
 
 /* By one thread. dropped: of a row. Rows left over may have been tallied before: the first bad row may be among them. */
-__device__ __forceinline__ void fgi_add_told(const fgi_sparse_told *told, double objective, double dropped, int64_t survivors,
-                                             fgi_cuda_totals *to)
+__device__ __forceinline__ void fgi_add_told(const fgi_sparse_told *told, double objective, double dropped,
+                                             int64_t survivors, fgi_cuda_totals *to)
 {
     to->objective += objective;
     to->dropped += dropped * (double)told->rows;

@@ -13,7 +13,8 @@
 
 #include <math_constants.h> /* CUDART_INF */
 
-namespace {
+namespace
+{
 
 enum { THREADS = 128, SETTLE_THREADS = 256 };
 
@@ -119,11 +120,8 @@ __global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cu
     const int32_t j = blockIdx.x, square_cols = a.stats_kind == FGI_CUDA_DIAGONAL ? a.d : 1;
     const int64_t at = (int64_t)j * a.d;
     const component c = {
-        a.from.means + at,
-        a.stats + a.k + at,
-        a.stats + a.k + (int64_t)a.k * a.d + (int64_t)j * square_cols,
-        a.to.means + at,
-        a.stats[j],
+        a.from.means + at, a.stats + a.k + at, a.stats + a.k + (int64_t)a.k * a.d + (int64_t)j * square_cols,
+        a.to.means + at,   a.stats[j],
     };
     if (c.mass < a.least_mass) {
         keep(a, c, j);
@@ -155,7 +153,7 @@ __global__ void __launch_bounds__(SETTLE_THREADS) settle(const __grid_constant__
     empty = fgi_block_reduce<SETTLE_THREADS>(empty, fgi_add());
     moved = fgi_block_reduce<SETTLE_THREADS>(moved, fgi_add());
     for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS)
-        a.to.log_weights[j] = a.kind == FGI_CUDA_HARD            ? a.from.log_weights[j]
+        a.to.log_weights[j] = a.kind == FGI_CUDA_HARD      ? a.from.log_weights[j]
                               : a.stats[j] >= a.least_mass ? log(a.stats[j] / mass)
                                                            : -CUDART_INF;
     if (threadIdx.x == 0) *a.report = {*a.totals, empty, moved};
