@@ -376,6 +376,19 @@ static fg_status read_calibration(const loading *f, fg_ivf *ivf)
     return check_points(f, ivf, c->points, 0);
 }
 
+/* A search finds its target among the recalls of TUNE, and then its place among those of each share. */
+static fg_status check_recalls(const loading *f, const fg_ivf *ivf,
+                               const fgi_calibration_point *points)
+{
+    for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
+        const double recall = ivf->calibration.points[i].recall;
+        if (points[i].recall != recall)
+            return fgi_fail(FG_FORMAT, "%s: section SHAR: recall %d is %g; it must be TUNE's %g",
+                            f->file.path, i, points[i].recall, recall);
+    }
+    return FG_OK;
+}
+
 static fg_status read_shares(const loading *f, fg_ivf *ivf)
 {
     if (!fgi_container_has(&f->file, "SHAR")) return FG_OK;
@@ -397,6 +410,7 @@ static fg_status read_shares(const loading *f, fg_ivf *ivf)
                             f->file.path, i, s->place, place);
         place = s->place;
         FG_TRY(check_points(f, ivf, s->points, INT32_MAX));
+        FG_TRY(check_recalls(f, ivf, s->points));
     }
     ivf->share_count = (int32_t)count;
     return FG_OK;

@@ -27,14 +27,14 @@ typedef struct gathering {
     const fg_ivf *ivf;
     const fgi_allow *allow;
     fgi_entries to;
-    int64_t count;
+    int64_t count, most;
 } gathering;
 
 static void take(void *user, const fgi_list *list, int64_t begin, int64_t count, int32_t set)
 {
     (void)set;
     gathering *g = user;
-    for (int64_t i = begin; i < begin + count; i++)
+    for (int64_t i = begin; i < begin + count && g->count < g->most; i++)
         if (fgi_allows(g->allow, list->ids[i]))
             fgi_entries_copy(g->ivf, &g->to, g->count++, list, i, 1);
 }
@@ -44,7 +44,7 @@ fg_status fgi_gather(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_allow *all
 {
     fgi_list list = {.count = most};
     FG_TRY(fgi_list_alloc(ledger, ivf, &list));
-    gathering g = {.ivf = ivf, .allow = allow, .to = fgi_list_entries(ivf, &list)};
+    gathering g = {.ivf = ivf, .allow = allow, .to = fgi_list_entries(ivf, &list), .most = most};
     fgi_ivf_each_row(ivf, take, &g);
     list.count = g.count;
     *out = list;

@@ -5,10 +5,11 @@
 #define FGI_IVF_GATHER_H
 #include "ivf_scan.h"
 
-/* How many rows may be found, at most: ids without a row count, too. */
+/* How many rows may be found, at most: ids without a row count, too. Rows whose ids are not their own, which a file
+ * may hold, can be more. */
 int64_t fgi_allow_count(const fg_ivf *ivf, const fgi_allow *allow);
 
-/* One list of all rows that may be found, `most` or fewer. Its entries are one block, the caller's to free. */
+/* One list of all rows that may be found, the first `most` of them. Its entries are one block, the caller's to free. */
 fg_status fgi_gather(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_allow *allow, int64_t most,
                      fgi_list *out);
 

@@ -30,10 +30,10 @@ typedef struct fgi_allow {
     int64_t count;        /* ids from here on may not */
 } fgi_allow;
 
-/* bits: not NULL. */
+/* bits: not NULL. A mapped file may hold negative ids, which may not be found. */
 static inline bool fgi_allows(const fgi_allow *allow, int64_t id)
 {
-    return id < allow->count && (allow->bits[id / 64] >> (id % 64) & 1);
+    return (uint64_t)id < (uint64_t)allow->count && (allow->bits[id / 64] >> (id % 64) & 1);
 }
 
 /* Entries of a list that wait to be scanned together. */

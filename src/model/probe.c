@@ -269,7 +269,7 @@ static void set_bound(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
     double power = exp(rule->theta);
     for (int32_t b = 0; b < FGI_PROBE_BINS; b++, power *= factor) {
         const double limit = probe->m * (power - 1);
-        bins->limits[b] = limit < 0x1p62 ? (int64_t)limit : INT64_MAX;
+        bins->limits[b] = limit < 0x1p62 ? (int64_t)fmax(limit, 0) : INT64_MAX;
         bins->rows[b] = 0;
     }
 }

@@ -61,7 +61,7 @@ typedef struct walker {
     float *query, *sqdist;
     fgi_hit *order, *hits;
     fgi_probe probe;
-    int32_t *stop_of; /* of every set: its place among the stops */
+    int32_t *stop_of; /* of every set: its place among the stops; 0 for one without rows */
     int32_t *rank;    /* of every list */
     fold *folds;      /* FOLDS */
     int64_t places;   /* sum of log_4 (m / n), in units of PLACE_SIZE */
@@ -408,7 +408,7 @@ static fg_status create_walker(const tuning *t, walker *w)
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->order, &w->order));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->rank, &w->rank));
     FG_TRY(fgi_alloc(ledger, t->n + (int64_t)1, sizeof *w->hits, &w->hits));
-    FG_TRY(fgi_alloc(ledger, t->ivf->sets.count, sizeof *w->stop_of, &w->stop_of));
+    FG_TRY(fgi_alloc_zero(ledger, t->ivf->sets.count, sizeof *w->stop_of, &w->stop_of));
     FG_TRY(fgi_probe_create(ledger, t->ivf, t->ctx->kernels, t->n, lists, &w->probe));
     return fgi_alloc_zero(ledger, FOLDS, sizeof *w->folds, &w->folds);
 }

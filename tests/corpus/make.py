@@ -130,6 +130,17 @@ def tuning(theta=2.0, lists=2):
     return struct.pack("<iiqd", 1, 0, 50, 4.0) + b"".join(points)
 
 
+def shares(places=(0.9, 1.75), best=None, cost=9, cut=0):
+    """For filters that leave one row in 4 and in 16; `best` is the last recall of each."""
+    data = b""
+    for place in places:
+        points = [struct.pack("<ddii", 0.5 + i / 60, 3.0 + i / 8, 2, cost) for i in range(24)]
+        if best is not None:
+            points[-1] = struct.pack("<ddii", best, 6.0, 2, cost)
+        data += struct.pack("<d", place) + b"".join(points)
+    return data[: len(data) - cut]
+
+
 def graph(efforts=((1, 1), (2, 2)), degrees=(1, 1), edges=(1, 0)):
     """Of two centroids; 12 efforts: width and cost."""
     numbers = [number for effort in (*efforts, *[(0, 0)] * (12 - len(efforts))) for number in effort]
@@ -138,7 +149,8 @@ def graph(efforts=((1, 1), (2, 2)), degrees=(1, 1), edges=(1, 0)):
 
 def index_file(
     sets, *, kind=0, metric=0, dtype=1, assign=1, ids=None, next_id=100, entries=None,
-    facing=None, home=None, near=(1, 0), cell=(0, 1, 2, 3, 4, 5, 0, 0), offset=-1.5, tune=None, graph=None,
+    facing=None, home=None, near=(1, 0), cell=(0, 1, 2, 3, 4, 5, 0, 0), offset=-1.5, tune=None, shares=None,
+    graph=None,
 ):  # fmt: skip
     """Two lists in two dimensions. Sets: (rows, lists)."""
     lists = [[], []]
@@ -181,6 +193,8 @@ def index_file(
         sections.append((b"INVN", struct.pack(f"<{len(stored)}f", *[0.25] * len(stored))))
     if tune:
         sections.append((b"TUNE", tune))
+    if shares:
+        sections.append((b"SHAR", shares))
     if graph:
         sections.append((b"GRPH", graph))
     return container_file(sections, magic=b"FGMINDEX")
@@ -210,6 +224,18 @@ def ivf():
     yield "tuned", index_file(sets, tune=tuning())
     yield "tuned-with-nan", index_file(sets, tune=tuning(theta=float("nan")))
     yield "tuned-for-more-lists", index_file(sets, tune=tuning(lists=3))
+    many = [(9, [0]), (9, [0, 1]), (9, [1])]
+    yield "shares", index_file(many, tune=tuning(), shares=shares())
+    yield "shares-u8-cosine", index_file(many, metric=2, dtype=5, tune=tuning(), shares=shares())
+    yield "shares-few-rows", index_file(sets, tune=tuning(), shares=shares(places=(0.5,)))
+    yield "shares-without-tuning", index_file(many, shares=shares())
+    yield "shares-too-many", index_file(many, tune=tuning(), shares=shares(places=range(1, 10)))
+    yield "shares-cut", index_file(many, tune=tuning(), shares=shares(cut=8))
+    yield "shares-places-fall", index_file(many, tune=tuning(), shares=shares(places=(2, 1)))
+    yield "shares-place-huge", index_file(many, tune=tuning(), shares=shares(places=(0.9, 1e300)))
+    yield "shares-of-less-recall", index_file(many, tune=tuning(), shares=shares(best=0.88))
+    yield "shares-cost-negative", index_file(many, tune=tuning(), shares=shares(cost=-1))
+    yield "shares-ids-twice", index_file(many, ids=[5] * 36, tune=tuning(), shares=shares())
     yield "graph", index_file(sets, graph=graph())
     yield "graph-without-edges", index_file(sets, graph=graph(degrees=(0, 0), edges=()))
     yield "graph-edge-leads-nowhere", index_file(sets, graph=graph(edges=(1, 2)))

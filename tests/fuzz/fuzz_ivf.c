@@ -31,6 +31,32 @@ static void search(const fg_ivf *ivf, const fg_ivf_info *info)
     FUZZ_REQUIRE(stats.distances <= info->rows);
 }
 
+/* Queries with a recall, under filters that leave few rows, and many. */
+static void search_tuned(const fg_ivf *ivf, const fg_ivf_info *info)
+{
+    static const uint64_t filters[][2] = {{0x20, 0}, {0x8421084210842108, 1}, {~0x0fULL, ~0ULL}};
+    static float query[MOST_DIMS] = {1, 2};
+    if (!(info->tuned_recall > 0) || info->metric == FG_METRIC_IP) return;
+    int64_t ids[RESULTS];
+    const fg_view view = {.data = query, .rows = 1, .cols = info->dims, .dtype = FG_F32};
+    const fg_out out = {.data = ids, .rows = 1, .cols = RESULTS, .dtype = FG_I64};
+    for (int i = 0; i < 2 * 4; i++) {
+        const uint64_t *allow = i / 2 < 3 ? filters[i / 2] : NULL;
+        fg_search_stats stats = {.struct_size = sizeof stats};
+        const fg_search_options options = {.struct_size = sizeof options,
+                                           .n = RESULTS,
+                                           .recall = info->tuned_recall / (i % 2 + 1),
+                                           .allow = allow,
+                                           .allow_bits = allow ? 128 : 0};
+        FUZZ_REQUIRE(fg_ivf_search(shared_context(), ivf, &view, &options, &out, NULL, &stats) ==
+                     FG_OK);
+        FUZZ_REQUIRE(stats.distances <= (allow ? 2 : 1) * info->rows);
+        for (int r = 0; r < RESULTS && allow; r++)
+            FUZZ_REQUIRE(ids[r] == -1 ||
+                         (ids[r] >= 0 && ids[r] < 128 && allow[ids[r] / 64] >> (ids[r] % 64) & 1));
+    }
+}
+
 /* The index may refuse, but must stay whole. */
 static void change(fg_ivf *ivf, const fg_ivf_info *info)
 {
@@ -48,6 +74,7 @@ static void change(fg_ivf *ivf, const fg_ivf_info *info)
     FUZZ_REQUIRE(fg_ivf_get_info(ivf, &after) == FG_OK);
     FUZZ_REQUIRE(after.rows <= info->rows + (added == FG_OK));
     search(ivf, &after);
+    search_tuned(ivf, &after);
 }
 
 static void load(const char *path)
@@ -62,6 +89,7 @@ static void load(const char *path)
         FUZZ_REQUIRE(fg_ivf_get_info(ivf, &info) == FG_OK);
         if (info.dims <= MOST_DIMS) {
             search(ivf, &info);
+            search_tuned(ivf, &info);
             change(ivf, &info);
         }
         fg_ivf_destroy(ivf);
