@@ -54,6 +54,32 @@ static void loaded_and_mapped_answer_alike(void **state)
     fg_context_destroy(ctx);
 }
 
+/* Squared distances between them are infinite in f32: such rows face no list, and are stored and found like others. */
+static void rows_far_apart_are_kept(void **state)
+{
+    (void)state;
+    enum { FAR = 40 };
+    static const fg_assign rules[] = {FG_ASSIGN_HARD, FG_ASSIGN_NEAREST, FG_ASSIGN_SOAR};
+    fg_context *ctx = case_context(1);
+    float values[FAR], centroids[] = {-1.5e19f, 1.5e19f};
+    for (int32_t i = 0; i < FAR; i++) values[i] = centroids[i % 2] * (1 - 0.001f * (float)i);
+    const fg_view rows = {.data = values, .rows = FAR, .cols = 1, .dtype = FG_F32};
+    const fg_view given = {.data = centroids, .rows = 2, .cols = 1, .dtype = FG_F32};
+    for (int i = 0; i < 3; i++) {
+        fg_ivf_options options = case_options(FG_METRIC_L2, rules[i]);
+        options.lists = 0;
+        options.centroids = &given;
+        fg_ivf *ivf = case_build(ctx, &rows, &options);
+        fg_ivf *loaded = load(save(ivf, "far.fgi"), 0);
+        case_found found = case_search(ctx, loaded, &rows, 1, 1);
+        for (int64_t r = 0; r < FAR; r++) assert_int_equal(found.ids[r], r);
+        case_found_free(&found);
+        fg_ivf_destroy(ivf);
+        fg_ivf_destroy(loaded);
+    }
+    fg_context_destroy(ctx);
+}
+
 /* A mapped index is changed, saved over the file it is mapped from, and changed again. */
 static void a_mapped_index_may_change(void **state)
 {
@@ -200,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loaded_and_mapped_answer_alike),
+        cmocka_unit_test(rows_far_apart_are_kept),
         cmocka_unit_test(a_mapped_index_may_change),
         cmocka_unit_test(every_damaged_byte_is_noticed),
         cmocka_unit_test(every_cut_is_noticed),

@@ -41,9 +41,9 @@ static int32_t faced(const adding *a, const fgi_candidates *c, int32_t own)
         .kind = FG_ASSIGN_SOAR, .max_lists = 2, .strict = true, .threshold = 1};
     int32_t pair[FGI_MAX_LISTS];
     if (c->count < 2) return -1;
-    if (a->by_distance) {
-        fgi_rule_choose(&soar, &a->ivf->coarse.params, c, pair);
-        return pair[pair[0] == own];
+    if (a->by_distance) { /* one alone where the others' distances overflow */
+        const int32_t count = fgi_rule_choose(&soar, &a->ivf->coarse.params, c, pair);
+        return count == 2 ? pair[pair[0] == own] : -1;
     }
     return c->lists[c->lists[0] == own];
 }
