@@ -367,7 +367,8 @@ typedef struct fg_gmm_options {
  * N x K matrix (Flash-GMM, arXiv 2606.10896). Exact EM: variances about the new means, so the
  * log-likelihood never falls while no component is revived or floored. Time 2*N*K*D per iteration for
  * spherical, 4*N*K*D for diagonal; memory O(K*D) a thread. See docs/math.md for degenerate data.
- * FG_ARGUMENT: k outside 1..rows, other bad options. FG_NUMERIC: NaN or infinity, with the row's number. */
+ * FG_ARGUMENT: k outside 1..rows, other bad options. FG_NUMERIC: NaN or infinity, with the row's number; rows
+ * so far apart that a variance overflows. */
 FG_API fg_status fg_gmm_fit(fg_context *ctx, fg_source *rows, const fg_gmm_options *opt,
                             fg_gmm **out, fg_fit_report *report);
 

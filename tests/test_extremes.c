@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_extremes.c - healthy data where arithmetic is short: far from the origin, far from every component, more rows
- * than f32 counts, the same rows many times. Knows what docs/math.md promises. */
+ * than f32 counts, the same rows many times, rows as far apart as f32 goes. Knows what docs/math.md promises. */
 #include "mixtures.h"
+#include "random.h"
 #include "rounding.h"
 
-#include <math.h> /* fabs */
+#include <math.h> /* fabs, isfinite */
 
 static fg_context *ctx;
 
@@ -248,6 +249,38 @@ static void copies_of_every_row_change_nothing(void **state)
     free(x);
 }
 
+/* Every row is within f32, and squares of differences are not: a fit is refused, or its parameters are finite. */
+static void rows_too_far_apart_for_f32_are_refused(void **state)
+{
+    (void)state;
+    enum { N = 400, D = 4, MOST_K = 8 };
+    float x[N * D];
+    for (int i = 0; i < N * D; i++)
+        x[i] = (fgi_random_u64(3, 0, (uint64_t)i) & 1 ? 0.8e19f : -0.8e19f) *
+               (1 - 0.1f * (float)fgi_random_uniform(4, 0, (uint64_t)i));
+    fg_source *src = source_of(x, N, D, FG_F32);
+    int refused = 0;
+    for (int32_t k = 1; k <= MOST_K; k++)
+        for (int c = 0; c < 2; c++) {
+            const fg_gmm_options o = {
+                .struct_size = sizeof o, .k = k, .covariance = c ? FG_COV_DIAG : FG_COV_SPHERICAL};
+            double variances[MOST_K * D];
+            const fg_out out = out_of(variances, k, c ? D : 1, FG_F64);
+            fg_gmm *gmm = NULL;
+            const fg_status s = fg_gmm_fit(ctx, src, &o, &gmm, NULL);
+            refused += s != FG_OK;
+            if (s != FG_OK) {
+                expect_failure(s, FG_NUMERIC, "variance", "component", NULL);
+                continue;
+            }
+            expect_ok(fg_gmm_get(gmm, NULL, NULL, &out, NULL));
+            for (int32_t i = 0; i < k * (c ? D : 1); i++) assert_true(isfinite(variances[i]));
+            fg_gmm_destroy(gmm);
+        }
+    assert_true(refused > 0);
+    fg_source_destroy(src);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_far_component_keeps_its_rows),
         cmocka_unit_test(more_rows_than_f32_can_count),
         cmocka_unit_test(copies_of_every_row_change_nothing),
+        cmocka_unit_test(rows_too_far_apart_for_f32_are_refused),
     };
     return cmocka_run_group_tests(tests, make_context, free_context);
 }

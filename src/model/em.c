@@ -214,10 +214,24 @@ static int32_t stop_reason(const em_fit *e)
     return e->fit->listener.cancelled ? FG_STOP_CALLBACK : e->trials[e->best].stop_reason;
 }
 
+/* Squares of differences are f32 on their way into the sums. */
+static fg_status check_variances(const fgi_params *p)
+{
+    const int32_t cols = fgi_variance_cols(p->kind, p->d);
+    for (int64_t i = 0; i < (int64_t)p->k * cols; i++)
+        if (!(p->variances[i] <= FGI_MOST_VARIANCE))
+            return fgi_fail(FG_NUMERIC,
+                            "component %lld has variance %g; at most %g can be, and rows lie too "
+                            "far apart for f32",
+                            (long long)(i / cols), p->variances[i], FGI_MOST_VARIANCE);
+    return FG_OK;
+}
+
 static fg_status hand_over(const em_fit *e, fg_gmm **out)
 {
     const trial *t = &e->trials[e->best];
     fg_gmm *gmm;
+    FG_TRY(check_variances(&t->params));
     FG_TRY(fgi_gmm_create(t->params.kind, t->params.k, t->params.d, &gmm));
     fgi_params_copy(&gmm->params, &t->params);
     for (int32_t j = 0; j < t->params.k; j++) gmm->states[j] = t->states[j];
