@@ -56,6 +56,7 @@ uint64_t fgi_ivf_bytes(const fg_ivf *ivf)
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
         const fgi_list *list = &ivf->lists[l];
         bytes += (int64_t)sizeof *list;
+        if (list->sketches) bytes += list->count * fgi_ivf_sketch_bytes(ivf);
         if (!list->segments) continue;
         bytes += (list->segment_count + (int64_t)1) * (int64_t)sizeof *list->segments +
                  fgi_places_bytes(&list->places) +

@@ -44,7 +44,8 @@ typedef struct fgi_scan {
     const fg_ivf *ivf;
     fgi_allow allow;
     const float *query;
-    fgi_hit *hits; /* a heap of n */
+    const fgi_query_sketch *sketch; /* of the query; NULL: nothing is screened */
+    fgi_hit *hits;                  /* a heap of n */
     int32_t n;
     int64_t distances; /* raised by those computed */
     fgi_pending pending;

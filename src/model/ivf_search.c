@@ -19,6 +19,8 @@ enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/study_probin
 
 typedef struct worker {
     float *query, *centred; /* d each; centred only for the order by posterior */
+    int16_t *numbers;       /* of the query's sketch */
+    fgi_query_sketch sketch;
     float *keys;            /* of all lists */
     fgi_hit *order;         /* probes */
     fgi_hit *hits;          /* n */
@@ -181,6 +183,7 @@ static void search_one(void *user, int64_t number, int32_t index)
     const searching *s = user;
     worker *w = &s->workers[index];
     fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, w->query);
+    fgi_query_sketch_make(w->query, fgi_ivf_dims(s->ivf), w->numbers, &w->sketch);
     const int32_t count = rank_lists(s, w, number);
     fgi_hits_clear(w->hits, s->n);
     if (s->soft)
@@ -241,6 +244,7 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
 {
     const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
     FG_TRY(fgi_alloc(ledger, d, sizeof *w->query, &w->query));
+    FG_TRY(fgi_alloc(ledger, fgi_query_sketch_room(d), sizeof *w->numbers, &w->numbers));
     if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
     FG_TRY(fgi_order_create(ledger, lists, &w->ranks));
@@ -264,6 +268,7 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
                          .ivf = s->ivf,
                          .allow = s->allow,
                          .query = w->query,
+                         .sketch = s->together > 1 ? NULL : &w->sketch,
                          .hits = w->hits,
                          .n = s->n};
     return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
@@ -274,6 +279,7 @@ static void destroy_workers(searching *s, int32_t count)
     for (int32_t i = 0; s->workers && i < count; i++) {
         fgi_free(s->workers[i].query);
         fgi_free(s->workers[i].centred);
+        fgi_free(s->workers[i].numbers);
         fgi_free(s->workers[i].keys);
         fgi_free(s->workers[i].order);
         fgi_free(s->workers[i].hits);

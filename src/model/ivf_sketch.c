@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ivf_sketch.c - makes sketches and compares them. Knows rows and kernels.
+ *
+ * Rounding. u = 2^-24, g = 1.01 (d + 8) u.
+ *
+ * A key that the exact kernel finds is off by at most g |q| |v| (by inner product or cosine) or g |q - v|^2, and by
+ * some d 2^-149, times the inverse norm, where products underflow. No sum overflows, since sketches of longer
+ * vectors than LONGEST do not leave anything out. The first part, g |v|, and 2^-140 d times the inverse norm are added to a
+ * row's error; by distance, the bound on |q - v| is set against sqrt((worst + 2^-140 d) / (1 - g)).
+ *
+ * The bounds are computed in f32. By product, that loses at most 8 u (|q'| |v'| + |q| e_v + e_q |v'|): SLACK, 16 u of
+ * these, is added. By distance, |q'|^2 + |v'|^2 - 2 <q', v'> is off by at most 12 u (|q'|^2 + |v'|^2), and SLACK of that is taken
+ * off. What underflows there is below 2^-145 and covered by the 2^-140. */
+#include "ivf_sketch.h"
+
+#include "half.h"
+
+#include <math.h>   /* INFINITY, fabs, sqrt */
+#include <string.h> /* memcpy */
+
+enum {
+    MOST_DIMS = 1 << 16, /* so that a query has 8 bits at least */
+    MOST_CODE = 127,
+    MOST_NUMBER = 32767,
+    PART = 256 /* elements that are converted at a time */
+};
+
+static const double LONGEST = 0x1p62, SLACK = 0x1p-20, TINY = 0x1p-140;
+static const float LEAST_SCALE = 0x1p-60F; /* products of two do not underflow */
+
+/* Behind the codes of a row. error: infinite if the row must always be looked at. */
+typedef struct sketch_end {
+    float scale, norm, error;
+} sketch_end;
+
+static double key_error(int32_t d)
+{
+    return 1.01 * (d + 8) * 0x1p-24;
+}
+
+static int64_t code_bytes(int32_t d)
+{
+    return ((int64_t)d + 3) / 4 * 4;
+}
+
+int64_t fgi_sketch_bytes(const fgi_sketch_kind *kind)
+{
+    const bool real = kind->dtype == FG_F32 || kind->dtype == FG_F16 || kind->dtype == FG_BF16;
+    const int64_t row_bytes = kind->d * (int64_t)fg_dtype_bytes(kind->dtype);
+    const int64_t bytes = code_bytes(kind->d) + (int64_t)sizeof(sketch_end);
+    return real && kind->d <= MOST_DIMS && 3 * bytes <= 2 * row_bytes ? bytes : 0;
+}
+
+/* ------------------------------------------------------------------------------------------- making */
+
+/* Elements begin .. begin + count - 1 of a row. */
+static void read_part(const unsigned char *row, fg_dtype dtype, int32_t begin, int32_t count,
+                      float *out)
+{
+    uint16_t halves[PART];
+    if (dtype == FG_F32) {
+        memcpy(out, row + begin * (int64_t)sizeof *out, (size_t)count * sizeof *out);
+        return;
+    }
+    memcpy(halves, row + begin * (int64_t)sizeof *halves, (size_t)count * sizeof *halves);
+    for (int32_t i = 0; i < count; i++)
+        out[i] = dtype == FG_F16 ? fgi_f32_of_f16(halves[i]) : fgi_f32_of_bf16(halves[i]);
+}
+
+/* To the nearest whole number, of less than 2^51. */
+static double nearest(double value)
+{
+    const double shift = 0x1.8p52; /* whole numbers added to it stand in the last bits */
+    return value + shift - shift;
+}
+
+/* What is summed over the elements of a vector and its sketch. */
+typedef struct sums {
+    double squares, of_sketch, of_rest;
+} sums;
+
+/* Puts the sketch of `count` elements, times a factor, into codes. */
+static void sketch_part(const float *part, int32_t count, double factor, double scale,
+                        int32_t *codes, sums *sum)
+{
+    const double inverse = scale > 0 ? 1 / scale : 0;
+    for (int32_t i = 0; i < count; i++) {
+        const double value = part[i] * factor, code = nearest(value * inverse);
+        const double sketch = code * scale, rest = value - sketch;
+        codes[i] = (int32_t)code;
+        sum->squares += value * value;
+        sum->of_sketch += sketch * sketch;
+        sum->of_rest += rest * rest;
+    }
+}
+
+static double largest(const float *part, int32_t count)
+{
+    float most = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const float magnitude = fabsf(part[i]);
+        most = magnitude > most || isnan(magnitude) ? magnitude : most;
+    }
+    return most;
+}
+
+/* The least f32 that holds it, or one a little above. */
+static float rounded_up(double value)
+{
+    return (float)(value * (1 + 0x1p-22) + 0x1p-149);
+}
+
+static void sketch_row(const fgi_sketch_kind *kind, const unsigned char *row, double factor,
+                       unsigned char *sketch)
+{
+    const int32_t d = kind->d;
+    float part[PART];
+    int32_t codes[PART];
+    double most = 0;
+    sums sum = {0};
+    for (int32_t begin = 0, count; begin < d; begin += count) {
+        count = d - begin < PART ? d - begin : PART;
+        read_part(row, kind->dtype, begin, count, part);
+        const double here = largest(part, count);
+        most = here <= most ? most : here; /* NaN stays */
+    }
+    const bool sound = most <= LONGEST && most * factor <= LONGEST && factor >= 0;
+    sketch_end end = {.scale = sound ? (float)(most * factor / MOST_CODE) : 0};
+    memset(sketch, 0, (size_t)code_bytes(d));
+    if (end.scale < LEAST_SCALE) end.scale = 0;
+    for (int32_t begin = 0, count; sound && begin < d; begin += count) {
+        count = d - begin < PART ? d - begin : PART;
+        read_part(row, kind->dtype, begin, count, part);
+        sketch_part(part, count, factor, end.scale, codes, &sum);
+        for (int32_t i = 0; i < count; i++) sketch[begin + i] = (unsigned char)codes[i];
+    }
+    const double length = sqrt(sum.squares);
+    const bool fits = sound && length <= LONGEST * factor && length <= LONGEST;
+    end.norm = fits ? (float)sqrt(sum.of_sketch) : 0;
+    end.error = fits ? rounded_up(sqrt(sum.of_rest) + key_error(d) * length + TINY * d * factor)
+                     : INFINITY;
+    memcpy(sketch + code_bytes(d), &end, sizeof end);
+}
+
+void fgi_sketch_rows(const fgi_sketch_kind *kind, const void *rows, const float *inverse_norms,
+                     int64_t count, unsigned char *sketches)
+{
+    const int64_t row_bytes = kind->d * (int64_t)fg_dtype_bytes(kind->dtype);
+    const int64_t bytes = fgi_sketch_bytes(kind);
+    for (int64_t r = 0; r < count; r++)
+        sketch_row(kind, (const unsigned char *)rows + r * row_bytes,
+                   kind->metric == FG_METRIC_COSINE ? inverse_norms[r] : 1, sketches + r * bytes);
+}
+
+int64_t fgi_query_sketch_room(int32_t d)
+{
+    return ((int64_t)d + FGI_SKETCH_GROUP - 1) / FGI_SKETCH_GROUP * FGI_SKETCH_GROUP;
+}
+
+void fgi_query_sketch_make(const float *query, int32_t d, int16_t *numbers, fgi_query_sketch *out)
+{
+    const int64_t fit = INT32_MAX / ((int64_t)MOST_CODE * d);
+    const double limit = fit < MOST_NUMBER ? (double)fit : MOST_NUMBER;
+    const double most = largest(query, d);
+    int32_t codes[PART];
+    sums sum = {0};
+    *out = (fgi_query_sketch){.scale = (float)(most / limit)};
+    if (!(most <= LONGEST) || out->scale < LEAST_SCALE) return;
+    for (int32_t begin = 0, count; begin < d; begin += count) {
+        count = d - begin < PART ? d - begin : PART;
+        sketch_part(query + begin, count, 1, out->scale, codes, &sum);
+        for (int32_t i = 0; i < count; i++) numbers[begin + i] = (int16_t)codes[i];
+    }
+    for (int64_t i = d; i < fgi_query_sketch_room(d); i++) numbers[i] = 0;
+    if (!(sum.squares <= LONGEST * LONGEST)) return;
+    out->numbers = numbers;
+    out->norm = (float)sqrt(sum.of_sketch);
+    out->length = rounded_up(sqrt(sum.squares));
+    out->error = rounded_up(sqrt(sum.of_rest));
+}
+
+/* -------------------------------------------------------------------------------------- comparing */
+
+static sketch_end end_of(const fgi_sketches *sketches, int64_t number, int32_t d)
+{
+    sketch_end end;
+    memcpy(&end, sketches->rows + number * sketches->stride + code_bytes(d), sizeof end);
+    return end;
+}
+
+/* kept: those whose product, as the exact kernel would find it, may reach `least`. */
+static int32_t screen_products(const fgi_query_sketch *query, const fgi_sketches *sketches,
+                               int32_t count, int32_t d, float least, const float *products,
+                               int32_t *kept)
+{
+    const float of_error = rounded_up(query->length * (1 + SLACK));
+    const float of_norm = rounded_up(query->error + SLACK * (query->length + query->error));
+    const float bottom = rounded_up(TINY * d);
+    int32_t found = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t number = sketches->index ? sketches->index[i] : i;
+        const sketch_end end = end_of(sketches, number, d);
+        const float most = products[i] * (query->scale * end.scale) +
+                           (of_error * end.error + of_norm * end.norm + bottom);
+        kept[found] = number; /* overwritten by the next one unless it stays */
+        found += !(most < least);
+    }
+    return found;
+}
+
+/* kept: those whose squared distance, as the exact kernel would find it, may be `most` or less. */
+static int32_t screen_distances(const fgi_query_sketch *query, const fgi_sketches *sketches,
+                                int32_t count, int32_t d, float most, const float *products,
+                                int32_t *kept)
+{
+    const float radius = rounded_up(sqrt((most + TINY * d) / (1 - key_error(d))));
+    const float reach = rounded_up((double)radius + query->error);
+    const float norm2 = query->norm * query->norm, less = (float)(1 - SLACK);
+    const float twice = 2 * query->scale;
+    int32_t found = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t number = sketches->index ? sketches->index[i] : i;
+        const sketch_end end = end_of(sketches, number, d);
+        const float apart =
+            (norm2 + end.norm * end.norm) * less - products[i] * (twice * end.scale);
+        const float within = reach + end.error;
+        kept[found] = number; /* overwritten by the next one unless it stays */
+        found += !(apart > within * within);
+    }
+    return found;
+}
+
+int32_t fgi_sketch_screen(const fgi_sketch_kind *kind, const fgi_kernels *kernels,
+                          const fgi_query_sketch *query, const fgi_sketches *sketches,
+                          int32_t count, float worst, int32_t *kept)
+{
+    float products[FGI_SKETCH_BLOCK];
+    kernels->sketch_products(query->numbers, sketches, count, kind->d, products);
+    if (kind->metric == FG_METRIC_L2)
+        return screen_distances(query, sketches, count, kind->d, worst, products, kept);
+    return screen_products(query, sketches, count, kind->d, -worst, products, kept);
+}
