@@ -18,9 +18,8 @@
 enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/study_probing.jsonl */ };
 
 typedef struct worker {
-    float *query, *centred; /* d each; centred only for the order by posterior */
-    int16_t *numbers;       /* of the query's sketch */
-    fgi_query_sketch sketch;
+    fgi_queries own;        /* the query, alone */
+    float *query, *centred; /* d each: in `own`; only for the order by posterior */
     float *keys;            /* of all lists */
     fgi_hit *order;         /* probes */
     fgi_hit *hits;          /* n */
@@ -183,7 +182,7 @@ static void search_one(void *user, int64_t number, int32_t index)
     const searching *s = user;
     worker *w = &s->workers[index];
     fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, w->query);
-    fgi_query_sketch_make(w->query, fgi_ivf_dims(s->ivf), w->numbers, &w->sketch);
+    fgi_queries_sketch(&w->own, 0);
     const int32_t count = rank_lists(s, w, number);
     fgi_hits_clear(w->hits, s->n);
     if (s->soft)
@@ -225,7 +224,7 @@ static void search_group(void *user, int64_t number, int32_t index)
         fgi_query_load(s->ivf, s->kernels, s->queries, first + q, s->zeros, w->query);
         const int32_t lists = rank_lists(s, w, first + q);
         fgi_group_add(&w->group, w->query);
-        w->scan.query = w->query;
+        fgi_scan_ask(&w->scan, &w->group.queries, q);
         w->scan.hits = fgi_group_hits(&w->group, q);
         probe_softly(s, w, lists);
         fgi_group_wish(&w->group, q, &w->probe, &w->scan);
@@ -243,8 +242,8 @@ static void search_group(void *user, int64_t number, int32_t index)
 static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w)
 {
     const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
-    FG_TRY(fgi_alloc(ledger, d, sizeof *w->query, &w->query));
-    FG_TRY(fgi_alloc(ledger, fgi_query_sketch_room(d), sizeof *w->numbers, &w->numbers));
+    FG_TRY(fgi_queries_create(ledger, 1, d, &w->own));
+    w->query = fgi_queries_vector(&w->own, 0);
     if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
     FG_TRY(fgi_order_create(ledger, lists, &w->ranks));
@@ -267,19 +266,17 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     w->scan = (fgi_scan){.kernels = s->kernels,
                          .ivf = s->ivf,
                          .allow = s->allow,
-                         .query = w->query,
-                         .sketch = s->together > 1 ? NULL : &w->sketch,
                          .hits = w->hits,
                          .n = s->n};
+    fgi_scan_ask(&w->scan, &w->own, 0);
     return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
 }
 
 static void destroy_workers(searching *s, int32_t count)
 {
     for (int32_t i = 0; s->workers && i < count; i++) {
-        fgi_free(s->workers[i].query);
+        fgi_queries_destroy(&s->workers[i].own);
         fgi_free(s->workers[i].centred);
-        fgi_free(s->workers[i].numbers);
         fgi_free(s->workers[i].keys);
         fgi_free(s->workers[i].order);
         fgi_free(s->workers[i].hits);
