@@ -124,16 +124,19 @@ static void scans_are_sums_over_rows(void **state)
 static void check_sketches(int32_t count, int32_t d, int32_t gap)
 {
     enum { MOST = 9 };
-    const int64_t stride = d + gap, room = (d + FGI_SKETCH_GROUP - 1) / FGI_SKETCH_GROUP * FGI_SKETCH_GROUP;
+    const int64_t stride = d + gap,
+                  room = (d + FGI_SKETCH_GROUP - 1) / FGI_SKETCH_GROUP * FGI_SKETCH_GROUP;
     int16_t *query = at_end(0, room * (int64_t)sizeof *query, 0);
     signed char *rows = at_end(1, (count - 1) * stride + d, 0);
     int32_t index[MOST];
     float out[MOST + 1], some[MOST + 1];
     memset(query, 0, (size_t)room * sizeof *query);
     for (int32_t i = 0; i < d; i++)
-        query[i] = (int16_t)(fgi_random_u64(41, (uint64_t)d, (uint64_t)i) % 3 * 32766 - 32766 + i % 2);
+        query[i] =
+            (int16_t)(fgi_random_u64(41, (uint64_t)d, (uint64_t)i) % 3 * 32766 - 32766 + i % 2);
     for (int64_t i = 0; i < (count - 1) * stride + d; i++)
-        rows[i] = (signed char)((int32_t)(fgi_random_u64(42, (uint64_t)d, (uint64_t)i) % 255) - 127);
+        rows[i] =
+            (signed char)((int32_t)(fgi_random_u64(42, (uint64_t)d, (uint64_t)i) % 255) - 127);
     for (int32_t c = 0; c < count; c++) index[c] = (c * 5 + 3) % count;
     fill_canaries(out, MOST + 1);
     fill_canaries(some, MOST + 1);
@@ -154,7 +157,8 @@ static void products_of_sketches_are_exact(void **state)
 {
     (void)state;
     for (int32_t i = 0; i < ROW_LENGTHS; i++)
-        for (int32_t count = 1; row_length(i) <= 512 && count <= 9; count++) /* longer queries have fewer bits */
+        for (int32_t count = 1; row_length(i) <= 512 && count <= 9;
+             count++) /* longer queries have fewer bits */
             check_sketches(count, row_length(i), count % 3 * 6);
 }
 

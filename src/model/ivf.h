@@ -31,9 +31,10 @@ typedef struct fgi_list {
     const unsigned char *codes; /* count x row_bytes: the rows in their own type */
     const int64_t *ids;         /* count */
     const float *inverse_norms; /* count: 1 / |row|, or NULL unless the metric is cosine */
-    const unsigned char *sketches; /* count, or NULL: of types that have none, and in the mapped file */
-    void *entries;                 /* where those four begin; NULL: in the mapped file */
-    bool shared; /* entries lie in the index's block; otherwise in one of the list's own */
+    const unsigned char
+        *sketches; /* count, or NULL: of types that have none, and in the mapped file */
+    void *entries; /* where those four begin; NULL: in the mapped file */
+    bool shared;   /* entries lie in the index's block; otherwise in one of the list's own */
     fgi_segment *segments; /* segment_count + 1: the last one only marks the end; NULL: no rows */
     int32_t *others;
     int32_t segment_count;

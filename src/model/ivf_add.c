@@ -27,7 +27,6 @@ typedef struct adding {
     fgi_draft draft;
     int64_t *next; /* parallel to sets.members: the entry of that list for the set's next row */
     float *row, *zeros; /* one row as f32; the centre that a load subtracts */
-    unsigned char *sketch; /* of one row */
     fgi_cell *fresh;    /* cells of the sets that change */
 } adding;
 
@@ -164,10 +163,8 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
     const int64_t row_bytes = fgi_ivf_row_bytes(a->ivf);
     const int32_t set = a->set_of[row];
     const fgi_sketch_kind kind = fgi_ivf_sketch_kind(a->ivf);
-    const int64_t sketch_bytes = fgi_sketch_bytes(&kind);
     float norm = 0;
     if (a->ivf->metric == FG_METRIC_COSINE) FG_TRY(inverse_norm(a, codes, row, &norm));
-    if (sketch_bytes > 0) fgi_sketch_rows(&kind, codes, &norm, 1, a->sketch);
     for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++) {
         const fgi_entries to = fgi_list_entries(a->ivf, &a->draft.lists[sets->members[m]]);
         const int64_t at = a->next[m]++;
@@ -175,7 +172,8 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
         to.ids[at] = a->ids ? a->ids[row] : a->first_id + row;
         if (to.inverse_norms) to.inverse_norms[at] = norm;
         if (to.sketches)
-            memcpy(to.sketches + at * sketch_bytes, a->sketch, (size_t)sketch_bytes);
+            fgi_sketch_rows(&kind, to.codes + at * row_bytes, &norm, 1,
+                            to.sketches + at * fgi_sketch_bytes(&kind));
     }
     return FG_OK;
 }
@@ -211,7 +209,6 @@ static fg_status place(adding *a)
     fgi_ledger *ledger = &a->ctx->ledger;
     FG_TRY(fgi_alloc(ledger, d, sizeof *a->row, &a->row));
     FG_TRY(fgi_alloc_zero(ledger, d, sizeof *a->zeros, &a->zeros));
-    FG_TRY(fgi_alloc(ledger, fgi_ivf_sketch_bytes(a->ivf), 1, &a->sketch));
     if (a->listener) a->listener->now.phase = "add";
     fgi_chunks chunks;
     fg_status s = fgi_chunks_begin(&chunks, ledger, a->source, PLACE_ROWS);
@@ -293,7 +290,6 @@ fg_status fgi_ivf_add(fg_context *ctx, fg_ivf *ivf, fg_source *rows, const int64
     fgi_free(a.next);
     fgi_free(a.row);
     fgi_free(a.zeros);
-    fgi_free(a.sketch);
     fgi_free(a.fresh);
     return s;
 }

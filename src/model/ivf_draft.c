@@ -34,8 +34,7 @@ static int64_t entry_bytes(const fg_ivf *ivf, const fgi_list *list)
     enum { LINE = 64 };
     const int64_t norms = ivf->metric == FG_METRIC_COSINE ? list->count : 0;
     const int64_t bytes = ids_offset(ivf, list->count) + list->count * (int64_t)sizeof(int64_t) +
-                          norms * (int64_t)sizeof(float) +
-                          list->count * fgi_ivf_sketch_bytes(ivf);
+                          norms * (int64_t)sizeof(float) + list->count * fgi_ivf_sketch_bytes(ivf);
     return (bytes + LINE - 1) / LINE * LINE;
 }
 
@@ -213,7 +212,7 @@ void fgi_entries_copy(const fg_ivf *ivf, const fgi_entries *to, int64_t at, cons
     if (from->sketches)
         memcpy(to->sketches + at * bytes, from->sketches + begin * bytes, (size_t)(count * bytes));
     else
-        fgi_sketch_rows(&kind, from->codes + begin * row_bytes,
-                        from->inverse_norms ? from->inverse_norms + begin : NULL, count,
+        fgi_sketch_rows(&kind, to->codes + at * row_bytes,
+                        to->inverse_norms ? to->inverse_norms + at : NULL, count,
                         to->sketches + at * bytes);
 }

@@ -263,11 +263,8 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
                                 fgi_probe_room(s->ivf, s->probes), &w->group));
     if (s->together > 1 && !s->soft)
         FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
-    w->scan = (fgi_scan){.kernels = s->kernels,
-                         .ivf = s->ivf,
-                         .allow = s->allow,
-                         .hits = w->hits,
-                         .n = s->n};
+    w->scan = (fgi_scan){
+        .kernels = s->kernels, .ivf = s->ivf, .allow = s->allow, .hits = w->hits, .n = s->n};
     fgi_scan_ask(&w->scan, &w->own, 0);
     return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
 }

@@ -15,14 +15,14 @@
 
 #include "half.h"
 
-#include <math.h>   /* INFINITY, fabs, sqrt */
-#include <string.h> /* memcpy */
+#include <math.h>   /* INFINITY, sqrt */
+#include <string.h> /* memcpy, memset */
 
 enum {
     MOST_DIMS = 1 << 16, /* so that a query has 8 bits at least */
     MOST_CODE = 127,
     MOST_NUMBER = 32767,
-    PART = 256 /* elements that are converted at a time */
+    PART = 256 /* elements at a time */
 };
 
 static const double LONGEST = 0x1p62, SLACK = 0x1p-20, TINY = 0x1p-140;
@@ -45,27 +45,13 @@ static int64_t code_bytes(int32_t d)
 
 int64_t fgi_sketch_bytes(const fgi_sketch_kind *kind)
 {
-    const bool real = kind->dtype == FG_F32 || kind->dtype == FG_F16 || kind->dtype == FG_BF16;
-    const int64_t row_bytes = kind->d * (int64_t)fg_dtype_bytes(kind->dtype);
+    const int64_t row_bytes = kind->d * (int64_t)sizeof(float);
     const int64_t bytes = code_bytes(kind->d) + (int64_t)sizeof(sketch_end);
-    return real && kind->d <= MOST_DIMS && 3 * bytes <= 2 * row_bytes ? bytes : 0;
+    const bool smaller = kind->dtype == FG_F32 && 2 * bytes <= row_bytes;
+    return smaller && kind->d <= MOST_DIMS ? bytes : 0;
 }
 
 /* ------------------------------------------------------------------------------------------- making */
-
-/* Elements begin .. begin + count - 1 of a row. */
-static void read_part(const unsigned char *row, fg_dtype dtype, int32_t begin, int32_t count,
-                      float *out)
-{
-    uint16_t halves[PART];
-    if (dtype == FG_F32) {
-        memcpy(out, row + begin * (int64_t)sizeof *out, (size_t)count * sizeof *out);
-        return;
-    }
-    memcpy(halves, row + begin * (int64_t)sizeof *halves, (size_t)count * sizeof *halves);
-    for (int32_t i = 0; i < count; i++)
-        out[i] = dtype == FG_F16 ? fgi_f32_of_f16(halves[i]) : fgi_f32_of_bf16(halves[i]);
-}
 
 /* To the nearest whole number, of less than 2^51. */
 static double nearest(double value)
@@ -74,34 +60,58 @@ static double nearest(double value)
     return value + shift - shift;
 }
 
-/* What is summed over the elements of a vector and its sketch. */
+enum {
+    LANES =
+        4 /* sums side by side: additions wait for each other, and compilers may not reorder them */
+};
+
+/* What is summed over the elements of a vector v and its sketch v'. */
 typedef struct sums {
-    double squares, of_sketch, of_rest;
+    double squares[LANES], of_sketch[LANES], of_rest[LANES]; /* of v, v', v - v' */
 } sums;
 
-/* Puts the sketch of `count` elements, times a factor, into codes. */
+static double total(const double sum[LANES])
+{
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
+/* Copies the elements from `begin` on, as many as fit, with zeros behind them; returns how many. */
+static int32_t take_part(const float *vector, int32_t begin, int32_t d, float part[PART])
+{
+    const int32_t count = d - begin < PART ? d - begin : PART;
+    memcpy(part, vector + begin, (size_t)count * sizeof *part);
+    for (int32_t i = count; i % LANES != 0; i++) part[i] = 0;
+    return count;
+}
+
+/* Up to PART elements; in whole lanes, so those behind them must be 0. */
 static void sketch_part(const float *part, int32_t count, double factor, double scale,
                         int32_t *codes, sums *sum)
 {
     const double inverse = scale > 0 ? 1 / scale : 0;
-    for (int32_t i = 0; i < count; i++) {
-        const double value = part[i] * factor, code = nearest(value * inverse);
-        const double sketch = code * scale, rest = value - sketch;
-        codes[i] = (int32_t)code;
-        sum->squares += value * value;
-        sum->of_sketch += sketch * sketch;
-        sum->of_rest += rest * rest;
+    sums s = *sum;
+    for (int32_t i = 0; i < count; i += LANES) {
+        for (int32_t l = 0; l < LANES; l++) {
+            const double value = part[i + l] * factor, code = nearest(value * inverse);
+            const double sketch = code * scale, rest = value - sketch;
+            codes[i + l] = (int32_t)code;
+            s.squares[l] += value * value;
+            s.of_sketch[l] += sketch * sketch;
+            s.of_rest[l] += rest * rest;
+        }
     }
+    *sum = s;
 }
 
-static double largest(const float *part, int32_t count)
+/* The largest magnitude; NaN if there is one: its bits are above infinity's. */
+static double largest(const float *vector, int32_t d)
 {
-    float most = 0;
-    for (int32_t i = 0; i < count; i++) {
-        const float magnitude = fabsf(part[i]);
-        most = magnitude > most || isnan(magnitude) ? magnitude : most;
+    int32_t most = 0;
+    for (int32_t i = 0; i < d; i++) {
+        const int32_t bits = (int32_t)(fgi_bits_of_f32(vector[i]) & 0x7fffffff);
+        most = bits > most ? bits : most;
     }
-    return most;
+    return fgi_f32_of_bits((uint32_t)most);
 }
 
 /* The least f32 that holds it, or one a little above. */
@@ -110,46 +120,38 @@ static float rounded_up(double value)
     return (float)(value * (1 + 0x1p-22) + 0x1p-149);
 }
 
-static void sketch_row(const fgi_sketch_kind *kind, const unsigned char *row, double factor,
-                       unsigned char *sketch)
+static void sketch_row(const float *row, int32_t d, double factor, unsigned char *sketch)
 {
-    const int32_t d = kind->d;
-    float part[PART];
-    int32_t codes[PART];
-    double most = 0;
-    sums sum = {0};
-    for (int32_t begin = 0, count; begin < d; begin += count) {
-        count = d - begin < PART ? d - begin : PART;
-        read_part(row, kind->dtype, begin, count, part);
-        const double here = largest(part, count);
-        most = here <= most ? most : here; /* NaN stays */
-    }
+    const double most = largest(row, d);
     const bool sound = most <= LONGEST && most * factor <= LONGEST && factor >= 0;
     sketch_end end = {.scale = sound ? (float)(most * factor / MOST_CODE) : 0};
+    float part[PART];
+    int32_t codes[PART];
+    sums sum = {0};
     memset(sketch, 0, (size_t)code_bytes(d));
     if (end.scale < LEAST_SCALE) end.scale = 0;
     for (int32_t begin = 0, count; sound && begin < d; begin += count) {
-        count = d - begin < PART ? d - begin : PART;
-        read_part(row, kind->dtype, begin, count, part);
+        count = take_part(row, begin, d, part);
         sketch_part(part, count, factor, end.scale, codes, &sum);
         for (int32_t i = 0; i < count; i++) sketch[begin + i] = (unsigned char)codes[i];
     }
-    const double length = sqrt(sum.squares);
+    const double length = sqrt(total(sum.squares));
     const bool fits = sound && length <= LONGEST * factor && length <= LONGEST;
-    end.norm = fits ? (float)sqrt(sum.of_sketch) : 0;
-    end.error = fits ? rounded_up(sqrt(sum.of_rest) + key_error(d) * length + TINY * d * factor)
-                     : INFINITY;
+    end.norm = fits ? (float)sqrt(total(sum.of_sketch)) : 0;
+    end.error =
+        fits ? rounded_up(sqrt(total(sum.of_rest)) + key_error(d) * length + TINY * d * factor)
+             : INFINITY;
     memcpy(sketch + code_bytes(d), &end, sizeof end);
 }
 
 void fgi_sketch_rows(const fgi_sketch_kind *kind, const void *rows, const float *inverse_norms,
                      int64_t count, unsigned char *sketches)
 {
-    const int64_t row_bytes = kind->d * (int64_t)fg_dtype_bytes(kind->dtype);
     const int64_t bytes = fgi_sketch_bytes(kind);
-    for (int64_t r = 0; r < count; r++)
-        sketch_row(kind, (const unsigned char *)rows + r * row_bytes,
-                   kind->metric == FG_METRIC_COSINE ? inverse_norms[r] : 1, sketches + r * bytes);
+    for (int64_t r = 0; r < count; r++) {
+        const double factor = kind->metric == FG_METRIC_COSINE ? inverse_norms[r] : 1;
+        sketch_row((const float *)rows + r * kind->d, kind->d, factor, sketches + r * bytes);
+    }
 }
 
 int64_t fgi_query_sketch_room(int32_t d)
@@ -162,21 +164,22 @@ void fgi_query_sketch_make(const float *query, int32_t d, int16_t *numbers, fgi_
     const int64_t fit = INT32_MAX / ((int64_t)MOST_CODE * d);
     const double limit = fit < MOST_NUMBER ? (double)fit : MOST_NUMBER;
     const double most = largest(query, d);
+    float part[PART];
     int32_t codes[PART];
     sums sum = {0};
     *out = (fgi_query_sketch){.scale = (float)(most / limit)};
     if (!(most <= LONGEST) || out->scale < LEAST_SCALE) return;
     for (int32_t begin = 0, count; begin < d; begin += count) {
-        count = d - begin < PART ? d - begin : PART;
-        sketch_part(query + begin, count, 1, out->scale, codes, &sum);
+        count = take_part(query, begin, d, part);
+        sketch_part(part, count, 1, out->scale, codes, &sum);
         for (int32_t i = 0; i < count; i++) numbers[begin + i] = (int16_t)codes[i];
     }
     for (int64_t i = d; i < fgi_query_sketch_room(d); i++) numbers[i] = 0;
-    if (!(sum.squares <= LONGEST * LONGEST)) return;
+    if (!(total(sum.squares) <= LONGEST * LONGEST)) return;
     out->numbers = numbers;
-    out->norm = (float)sqrt(sum.of_sketch);
-    out->length = rounded_up(sqrt(sum.squares));
-    out->error = rounded_up(sqrt(sum.of_rest));
+    out->norm = (float)sqrt(total(sum.of_sketch));
+    out->length = rounded_up(sqrt(total(sum.squares)));
+    out->error = rounded_up(sqrt(total(sum.of_rest)));
 }
 
 /* -------------------------------------------------------------------------------------- comparing */

@@ -29,10 +29,11 @@ typedef struct fgi_sketch_kind {
     int32_t d;
 } fgi_sketch_kind;
 
-/* Bytes of a row's sketch, a multiple of 4; 0: such rows have none, since it would not be much smaller. */
+/* Bytes of a row's sketch, a multiple of 4; 0: such rows have none. Those of f32 have one if it is half as large as they
+ * are: beside rows of 16 bits an element it gained too little (bench/NOTES.md). */
 int64_t fgi_sketch_bytes(const fgi_sketch_kind *kind);
 
-/* Makes sketches of rows without gaps. inverse_norms: by cosine only. Any bits are rows: those that are not finite,
+/* Makes sketches of rows without gaps, at aligned addresses. inverse_norms: by cosine only. Any bits are rows: those that are not finite,
  * or so long that f32 overflows, get sketches that always pass. */
 void fgi_sketch_rows(const fgi_sketch_kind *kind, const void *rows, const float *inverse_norms,
                      int64_t count, unsigned char *sketches);
