@@ -61,6 +61,7 @@ struct fg_ivf {
     fgi_graph graph; /* of its centroids, or zeroed */
     fg_metric metric;
     fg_dtype dtype;
+    int64_t sketch_bytes; /* of a row's sketch; 0: rows have none */
     fgi_rule rule;
     fgi_sets sets;
     int32_t *near;       /* lists x FGI_NEAR: the lists around each */
@@ -99,12 +100,6 @@ static inline int64_t fgi_ivf_row_bytes(const fg_ivf *ivf)
 static inline fgi_sketch_kind fgi_ivf_sketch_kind(const fg_ivf *ivf)
 {
     return (fgi_sketch_kind){ivf->metric, ivf->dtype, fgi_ivf_dims(ivf)};
-}
-
-static inline int64_t fgi_ivf_sketch_bytes(const fg_ivf *ivf)
-{
-    const fgi_sketch_kind kind = fgi_ivf_sketch_kind(ivf);
-    return fgi_sketch_bytes(&kind);
 }
 
 /* Bytes of codes, sketches, ids and tables. */

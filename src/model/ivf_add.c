@@ -173,7 +173,7 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
         if (to.inverse_norms) to.inverse_norms[at] = norm;
         if (to.sketches)
             fgi_sketch_rows(&kind, to.codes + at * row_bytes, &norm, 1,
-                            to.sketches + at * fgi_sketch_bytes(&kind));
+                            to.sketches + at * a->ivf->sketch_bytes);
     }
     return FG_OK;
 }

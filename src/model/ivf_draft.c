@@ -34,7 +34,7 @@ static int64_t entry_bytes(const fg_ivf *ivf, const fgi_list *list)
     enum { LINE = 64 };
     const int64_t norms = ivf->metric == FG_METRIC_COSINE ? list->count : 0;
     const int64_t bytes = ids_offset(ivf, list->count) + list->count * (int64_t)sizeof(int64_t) +
-                          norms * (int64_t)sizeof(float) + list->count * fgi_ivf_sketch_bytes(ivf);
+                          norms * (int64_t)sizeof(float) + list->count * ivf->sketch_bytes;
     return (bytes + LINE - 1) / LINE * LINE;
 }
 
@@ -192,7 +192,7 @@ fgi_entries fgi_list_entries(const fg_ivf *ivf, const fgi_list *list)
         e.inverse_norms = (float *)(void *)next;
         next += (size_t)list->count * sizeof *e.inverse_norms;
     }
-    if (fgi_ivf_sketch_bytes(ivf) > 0) e.sketches = next;
+    if (ivf->sketch_bytes > 0) e.sketches = next;
     return e;
 }
 
@@ -208,7 +208,7 @@ void fgi_entries_copy(const fg_ivf *ivf, const fgi_entries *to, int64_t at, cons
                (size_t)count * sizeof *to->inverse_norms);
     if (!to->sketches) return;
     const fgi_sketch_kind kind = fgi_ivf_sketch_kind(ivf);
-    const int64_t bytes = fgi_sketch_bytes(&kind);
+    const int64_t bytes = ivf->sketch_bytes;
     if (from->sketches)
         memcpy(to->sketches + at * bytes, from->sketches + begin * bytes, (size_t)(count * bytes));
     else

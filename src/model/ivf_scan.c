@@ -56,7 +56,7 @@ static void offer(fgi_scan *scan, const fgi_span *span)
 static void offer_screened(fgi_scan *scan, const fgi_span *span)
 {
     const fgi_sketch_kind kind = fgi_ivf_sketch_kind(scan->ivf);
-    const int64_t stride = fgi_sketch_bytes(&kind);
+    const int64_t stride = scan->ivf->sketch_bytes;
     int32_t kept[FGI_SKETCH_BLOCK];
     for (int64_t at = 0; at < span->count; at += FGI_SKETCH_BLOCK) {
         const int64_t left = span->count - at, first = span->begin + (span->index ? 0 : at);

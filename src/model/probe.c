@@ -9,7 +9,6 @@
 enum {
     OPEN_ROWS = 128, /* a result wanted */
     FIRST_ROWS = 5,
-    ROWS_AHEAD = 64,
     LISTS_A_LOOK = 8 /* that are added before the bound is lowered again */
 };
 
@@ -278,8 +277,8 @@ static void fetch(const fg_ivf *ivf, const fgi_stop *stop)
 #ifdef __GNUC__
     enum { PAGE = 4096, LINE = 64 };
     const fgi_list *list = &ivf->lists[stop->list];
-    const int64_t row_bytes = list->sketches ? fgi_ivf_sketch_bytes(ivf) : fgi_ivf_row_bytes(ivf);
-    const int64_t bytes = stop->rows < PAGE / row_bytes ? stop->rows * row_bytes : PAGE;
+    const int64_t row_bytes = list->sketches ? ivf->sketch_bytes : fgi_ivf_row_bytes(ivf);
+    const int64_t bytes = stop->rows * row_bytes < PAGE ? stop->rows * row_bytes : PAGE;
     const unsigned char *rows =
         (list->sketches ? list->sketches : list->codes) + stop->begin * row_bytes;
     for (int64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(rows + b);
@@ -305,14 +304,10 @@ void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan)
 
 void fgi_probe_scan_second(const fgi_probe *probe, fgi_scan *scan)
 {
-    int64_t fetched = 0, rows = 0; /* stops, and their rows, that are not scanned yet */
     for (int64_t i = 0; i < probe->count; i++) {
         const fgi_stop *stop = &probe->stops[i];
-        for (; fetched < probe->count && rows < ROWS_AHEAD; fetched++) {
-            fetch(probe->ivf, &probe->stops[fetched]);
-            rows += probe->stops[fetched].rows;
-        }
-        rows -= stop->rows;
+        const bool next_list = i == 0 || stop->list != stop[-1].list;
+        if (next_list) fetch(probe->ivf, stop); /* while the list before it is scanned */
         fgi_scan_gather(scan, &probe->ivf->lists[stop->list], stop->begin,
                         stop->begin + stop->rows);
     }
