@@ -7,6 +7,8 @@
  *     --covariance hard|spherical|diagonal   (spherical)      --precision default|fast   (default)
  *     --dtype f32|f16|u8                     (f32)            --runs R       fits of 12 iterations that are timed (7)
  *     --fit I         times whole fits with 10 iterations of k-means and I of EM, seeding and all
+ *     --ask WHAT      times what rows are asked, which travel for it: label (the best component and its responsibility, or the nearest
+ *                     centroid and its distance), density, top (the 8 best)
  *     --spread S      means have variance S^2: components overlap, the more the smaller it is (1)
  *     --rows FILE     a mixture of K components of the rows of a file, in place of N K D: 40 iterations from one after 10 of
  *                     k-means
@@ -36,9 +38,12 @@ enum {
     MOST_RUNS = 1000,
     WARM = 2,
     ITERATIONS = 12,
+    TOP = 8,
     FILE_ITERATIONS = 40,
     MOST_THREADS = 64
 };
+
+typedef enum question { NONE, LABEL, DENSITY, TOP_COMPONENTS } question;
 
 typedef struct workload {
     int64_t n;
@@ -46,6 +51,7 @@ typedef struct workload {
     fg_precision precision;
     fg_dtype dtype;
     int32_t runs, fit_iterations; /* 0: iterations are timed */
+    question ask;
     double spread;
     const char *file; /* NULL: rows are made */
     bool stream, on_cpu, normalize;
@@ -335,6 +341,45 @@ static void measure(fg_context *ctx, const workload *job, fg_source *rows, const
     print_job(job, ctx);
 }
 
+static void ask(fg_context *ctx, const workload *job, fg_source *rows, const starting *start,
+                const fg_out *numbers, const fg_out *values)
+{
+    if (job->covariance == HARD) {
+        const fg_view centroids = {
+            .data = start->means, .rows = job->k, .cols = job->d, .dtype = FG_F64};
+        expect_ok(fg_kmeans_assign(ctx, &centroids, rows, numbers, values));
+    } else if (job->ask == LABEL) {
+        expect_ok(fg_gmm_predict(ctx, start->mixture, rows, numbers, values));
+    } else if (job->ask == DENSITY) {
+        expect_ok(fg_gmm_score(ctx, start->mixture, rows, values, NULL));
+    } else {
+        expect_ok(fg_gmm_top(ctx, start->mixture, rows, numbers, values));
+    }
+}
+
+static void measure_answers(fg_context *ctx, const workload *job, fg_source *rows,
+                            const starting *start)
+{
+    const int32_t each = job->ask == TOP_COMPONENTS ? TOP : 1;
+    const size_t count = (size_t)job->n * (size_t)each;
+    int32_t *components = take(count * sizeof *components);
+    float *told = take(count * sizeof *told);
+    const fg_out numbers = {.data = components, .rows = job->n, .cols = each, .dtype = FG_I32},
+                 values = {.data = told, .rows = job->n, .cols = each, .dtype = FG_F32};
+    double ms[MOST_RUNS];
+    ask(ctx, job, rows, start, &numbers, &values);
+    for (int32_t r = 0; r < job->runs; r++) {
+        const double begin = fgi_seconds();
+        ask(ctx, job, rows, start, &numbers, &values);
+        ms[r] = 1e3 * (fgi_seconds() - begin);
+    }
+    printf("{");
+    print_times("ms", ms, job->runs);
+    print_job(job, ctx);
+    free(components);
+    free(told);
+}
+
 static void fill_device(void)
 {
 #ifdef FGI_WITH_CUDA
@@ -418,7 +463,8 @@ static int usage(void)
 {
     fprintf(stderr, "usage: bench_gpu [--covariance hard|spherical|diagonal] [--precision "
                     "default|fast] [--dtype f32|f16|u8]\n"
-                    "                 [--runs R] [--fit I] [--spread S] [--stream] [N K D | --rows "
+                    "                 [--runs R] [--fit I] [--ask label|density|top] [--spread S] "
+                    "[--stream] [N K D | --rows "
                     "FILE [--normalize] K]\n"
                     "       bench_gpu --check\n       bench_gpu --cpu ...\n");
     return 2;
@@ -443,6 +489,8 @@ static bool parse_pair(const char *name, const char *value, workload *job)
     static const int precision_values[] = {FG_PRECISION_DEFAULT, FG_PRECISION_FAST};
     static const char *const dtypes[] = {"f32", "f16", "u8", NULL};
     static const int dtype_values[] = {FG_F32, FG_F16, FG_U8};
+    static const char *const questions[] = {"label", "density", "top", NULL};
+    static const int question_values[] = {LABEL, DENSITY, TOP_COMPONENTS};
     int found = 0;
     if (!strcmp(name, "--covariance") &&
         parse_word(value, covariances, covariance_values, &found)) {
@@ -452,6 +500,8 @@ static bool parse_pair(const char *name, const char *value, workload *job)
         job->precision = (fg_precision)found;
     } else if (!strcmp(name, "--dtype") && parse_word(value, dtypes, dtype_values, &found)) {
         job->dtype = (fg_dtype)found;
+    } else if (!strcmp(name, "--ask") && parse_word(value, questions, question_values, &found)) {
+        job->ask = (question)found;
     } else if (!strcmp(name, "--runs")) {
         job->runs = atoi(value);
         return job->runs >= 1 && job->runs <= MOST_RUNS;
@@ -511,7 +561,10 @@ int main(int argc, char **argv)
     fg_source *rows = job.file ? open_file(&job) : open_rows(&job, block);
     starting start = make_starting(ctx, &job, rows);
     if (job.stream) fill_device();
-    measure(ctx, &job, rows, &start);
+    if (job.ask)
+        measure_answers(ctx, &job, rows, &start);
+    else
+        measure(ctx, &job, rows, &start);
     free_starting(&start);
     fg_source_destroy(rows);
     fg_context_destroy(ctx);

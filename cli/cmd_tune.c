@@ -77,7 +77,8 @@ int cmd_tune(int argc, char **argv)
     const option options[] = {
         {"recall", 0, "R", "the target to tune for; others are served too (default 0.95)",
          .f64 = &opt->recall, BETWEEN(0, 1)},
-        {"n", 'n', "N", "results a query (default 10)", .i32 = &opt->n, AT_LEAST(1)},
+        {"n", 'n', "N", "results a query; others are served too (default 10)", .i32 = &opt->n,
+         AT_LEAST(1)},
         {"sample", 0, "ROWS", "without QUERIES: rows to search for (default 1000)",
          .i64 = &opt->sample_rows, AT_LEAST(1)},
         {"seed", 0, "S", "of that sample (default 0)", .u64 = &opt->seed},

@@ -41,16 +41,16 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------ status */
 
 /* 0 is success, negative is failure; a number is never reused. */
-#define FG_STATUS_MAP(X)                                                                           \
-    X(OK, 0, "success")                                                                            \
-    X(ARGUMENT, -1, "invalid argument")                                                            \
-    X(MEMORY, -2, "out of memory")                                                                 \
-    X(IO, -3, "input/output error")                                                                \
-    X(FORMAT, -4, "malformed file")                                                                \
-    X(VERSION, -5, "file from a newer library")                                                    \
-    X(UNSUPPORTED, -6, "not supported")                                                            \
-    X(DEVICE, -7, "device error")                                                                  \
-    X(NUMERIC, -8, "data or model outside the numeric domain")                                     \
+#define FG_STATUS_MAP(X)                                                                             \
+    X(OK, 0, "success")                                                                              \
+    X(ARGUMENT, -1, "invalid argument")                                                              \
+    X(MEMORY, -2, "out of memory")                                                                   \
+    X(IO, -3, "input/output error")                                                                  \
+    X(FORMAT, -4, "malformed file")                                                                  \
+    X(VERSION, -5, "file from a newer library")                                                      \
+    X(UNSUPPORTED, -6, "not supported")                                                              \
+    X(DEVICE, -7, "device error")                                                                    \
+    X(NUMERIC, -8, "data or model outside the numeric domain")                                       \
     X(CANCELLED, -9, "cancelled by callback")
 
 #define FG_X(name, value, text) FG_##name = value,
@@ -69,14 +69,14 @@ FG_API const char *fg_last_error(void);
 /* ------------------------------------------------------------------------------------------- views */
 
 /* Element types. F16 is IEEE binary16, BF16 the upper half of an f32. */
-#define FG_DTYPE_MAP(X)                                                                            \
-    X(F32, 1, 4, "f32")                                                                            \
-    X(F16, 2, 2, "f16")                                                                            \
-    X(BF16, 3, 2, "bf16")                                                                          \
-    X(I8, 4, 1, "i8")                                                                              \
-    X(U8, 5, 1, "u8")                                                                              \
-    X(I32, 6, 4, "i32")                                                                            \
-    X(I64, 7, 8, "i64")                                                                            \
+#define FG_DTYPE_MAP(X)                                                                              \
+    X(F32, 1, 4, "f32")                                                                              \
+    X(F16, 2, 2, "f16")                                                                              \
+    X(BF16, 3, 2, "bf16")                                                                            \
+    X(I8, 4, 1, "i8")                                                                                \
+    X(U8, 5, 1, "u8")                                                                                \
+    X(I32, 6, 4, "i32")                                                                              \
+    X(I64, 7, 8, "i64")                                                                              \
     X(F64, 8, 8, "f64")
 
 #define FG_X(name, value, bytes, text) FG_##name = value,
@@ -120,14 +120,13 @@ typedef struct fg_ivf fg_ivf;         /* an index: many searchers, or one writer
 /* Progress of a long call, reported on the caller's thread between chunks of rows. */
 typedef struct fg_progress {
     size_t struct_size;
-    const char *phase;   /* static: "moments", "seeding", "k-means", "em", "assign", "add", ... */
-    int64_t step, steps; /* iteration now and at most; 0 and 0 where the phase has no iterations */
-    int64_t rows,
-        rows_total;   /* rows done in this step; rows_total < 0 if unknown                    */
-    double objective; /* last known mean log-likelihood (em) or mean squared distance (k-means);
+    const char *phase;        /* static: "moments", "seeding", "k-means", "em", "assign", "add", ... */
+    int64_t step, steps;      /* iteration now and at most; 0 and 0 where the phase has no iterations */
+    int64_t rows, rows_total; /* rows done in this step; rows_total < 0 if unknown                    */
+    double objective;         /* last known mean log-likelihood (em) or mean squared distance (k-means);
                                  NaN before the first */
-    double change;    /* its last change, NaN before the second */
-    double seconds;   /* since the call began */
+    double change;            /* its last change, NaN before the second */
+    double seconds;           /* since the call began */
 } fg_progress;
 
 /* Return non-zero to stop. A fit then ends at the end of the pass and hands back the best model so far
@@ -141,8 +140,7 @@ typedef enum fg_backend { FG_BACKEND_AUTO = 0, FG_BACKEND_CPU = 1, FG_BACKEND_CU
 /* How exact a device computes. The CPU is always f32-grade. */
 typedef enum fg_precision {
     FG_PRECISION_DEFAULT = 0, /* f32-grade: differences of f32, sums in f64 */
-    FG_PRECISION_FAST =
-        1 /* allows a device to round centred rows to f16 once, and to leave out 2^-10 of a
+    FG_PRECISION_FAST = 1     /* allows a device to round centred rows to f16 once, and to leave out 2^-10 of a
                                  row's responsibilities: log-likelihoods are off by some 0.005 nats a row
                                  (docs/math.md). Made use of on compute capability 9.0 */
 } fg_precision;
@@ -150,8 +148,8 @@ typedef enum fg_precision {
 /* A place to compute. */
 typedef struct fg_device {
     size_t struct_size;
-    int32_t backend, index;           /* what fg_context_options wants to hear */
-    char name[64], isa[32];           /* "NVIDIA H200", "sm_90" */
+    int32_t backend, index; /* what fg_context_options wants to hear */
+    char name[64], isa[32]; /* "NVIDIA H200", "sm_90" */
     uint64_t bytes_total, bytes_free; /* of its memory */
 } fg_device;
 
@@ -166,12 +164,10 @@ typedef struct fg_context_options {
     size_t struct_size;
     int32_t backend; /* fg_backend; AUTO chooses the fastest that is usable */
     int32_t device;  /* index among the CUDA devices, from 0; CUDA only    */
-    int32_t
-        threads; /* 0: one per usable core (affinity respected), but 1 if made inside a parallel region of
+    int32_t threads; /* 0: one per usable core (affinity respected), but 1 if made inside a parallel region of
                         OpenMP, whose threads have the cores; at most 1024 */
     int32_t precision; /* fg_precision */
-    const char *
-        isa; /* "amx", "avx512", "avx2", "neon" or "ref"; NULL: the environment's FG_ISA, else the best.
+    const char *isa; /* "amx", "avx512", "avx2", "neon" or "ref"; NULL: the environment's FG_ISA, else the best.
                         Whoever asks for one asks for the CPU: AUTO then looks for no device */
 } fg_context_options;
 
@@ -262,8 +258,7 @@ FG_API void fg_sink_destroy(fg_sink *sink);
 /* ----------------------------------------------------------------------------------------- k-means */
 
 typedef enum fg_init {
-    FG_INIT_KMEANS =
-        0, /* k-means++ seeds, then Lloyd iterations (mixtures; k-means: same as PLUSPLUS) */
+    FG_INIT_KMEANS = 0, /* k-means++ seeds, then Lloyd iterations (mixtures; k-means: same as PLUSPLUS) */
     FG_INIT_PLUSPLUS = 1,
     FG_INIT_RANDOM = 2, /* distinct random rows */
     FG_INIT_GIVEN = 3   /* the caller's start */
@@ -291,33 +286,31 @@ typedef struct fg_fit_report {
     int32_t floored;      /* components whose variance stands at the floor */
     int64_t rows;         /* rows used */
     int64_t rows_skipped; /* rows with NaN or infinity, if skipping was asked for */
-    double objective; /* of the returned model: mean log-likelihood in nats (k-means: mean squared
+    double objective;     /* of the returned model: mean log-likelihood in nats (k-means: mean squared
                              distance) */
-    double dropped; /* responsibility mass per row left out as below f32 rounding: an upper bound */
+    double dropped;       /* responsibility mass per row left out as below f32 rounding: an upper bound */
     double seconds, seconds_init;
-    uint64_t
-        peak_workspace_bytes; /* most memory the call itself held at once, the rows not counted */
+    uint64_t peak_workspace_bytes; /* most memory the call itself held at once, the rows not counted */
     double *history;
     int32_t history_capacity, history_count;
 } fg_fit_report;
 
 typedef struct fg_kmeans_options {
     size_t struct_size;
-    int32_t k;        /* 1 .. rows; has no default */
-    int32_t init;     /* fg_init */
-    int32_t max_iter; /* 0: 25 */
-    int32_t restarts; /* 0: 1 */
-    double tol;       /* stop when the mean squared distance falls by at most this share; 0: 1e-4,
+    int32_t k;            /* 1 .. rows; has no default */
+    int32_t init;         /* fg_init */
+    int32_t max_iter;     /* 0: 25 */
+    int32_t restarts;     /* 0: 1 */
+    double tol;           /* stop when the mean squared distance falls by at most this share; 0: 1e-4,
                              negative: never */
-    uint64_t seed;    /* 0 is a seed like any other */
+    uint64_t seed;        /* 0 is a seed like any other */
     int64_t sample_rows;  /* train on this many random rows; 0: all */
     int32_t bad_rows;     /* fg_bad_rows */
     int32_t normalize;    /* non-zero: every row is scaled to length 1 first (cosine) */
     const fg_view *start; /* FG_INIT_GIVEN: k x cols, f32 or f64 */
     fg_progress_fn progress;
     void *user;
-    int32_t
-        spherical; /* non-zero: centroids too are scaled to length 1, after each iteration: the greatest
+    int32_t spherical; /* non-zero: centroids too are scaled to length 1, after each iteration: the greatest
                           mean cosine. Needs normalize */
     int32_t reserved;
 } fg_kmeans_options;
@@ -362,8 +355,7 @@ typedef struct fg_gmm_options {
     const fg_gmm *start; /* FG_INIT_GIVEN: its parameters; k and covariance must agree */
     fg_progress_fn progress;
     void *user;
-    int32_t
-        shared_variance; /* non-zero: all components have the same variance (one a dimension if diagonal) */
+    int32_t shared_variance; /* non-zero: all components have the same variance (one a dimension if diagonal) */
     int32_t reserved;
 } fg_gmm_options;
 
@@ -372,8 +364,8 @@ typedef struct fg_gmm_options {
  * log-likelihood never falls while no component is revived or floored. Time 2*N*K*D per iteration for
  * spherical, 4*N*K*D for diagonal; memory O(K*D) a thread. See docs/math.md for degenerate data.
  * FG_ARGUMENT: k outside 1..rows, other bad options. FG_NUMERIC: NaN or infinity, with the row's number. */
-FG_API fg_status fg_gmm_fit(fg_context *ctx, fg_source *rows, const fg_gmm_options *opt,
-                            fg_gmm **out, fg_fit_report *report);
+FG_API fg_status fg_gmm_fit(fg_context *ctx, fg_source *rows, const fg_gmm_options *opt, fg_gmm **out,
+                            fg_fit_report *report);
 
 /* Fills in every default of `in` for data of this shape, and checks it. */
 FG_API fg_status fg_gmm_options_resolve(const fg_gmm_options *in, int64_t rows, int32_t cols,
@@ -430,8 +422,8 @@ typedef struct fg_gmm_info {
     int32_t components, dims, covariance, normalize;
     int32_t iterations, stop_reason; /* of the fit that made it; 0 for given parameters */
     int64_t rows;                    /* that it was fitted on; 0 for given parameters */
-    double log_likelihood; /* mean per row at the end of the fit; NaN for given parameters */
-    int64_t parameters;    /* free parameters: what AIC and BIC count; variances that all components
+    double log_likelihood;           /* mean per row at the end of the fit; NaN for given parameters */
+    int64_t parameters;              /* free parameters: what AIC and BIC count; variances that all components
                                         have in common count once */
 } fg_gmm_info;
 
@@ -469,22 +461,16 @@ typedef enum fg_metric { FG_METRIC_L2 = 0, FG_METRIC_IP = 1, FG_METRIC_COSINE = 
 /* Which lists a row is stored in. The nearest (or most probable) list always holds it; each rule adds those
  * that `threshold` lets join, the best first, max_lists in all. Formulas: src/model/assign.c. */
 typedef enum fg_assign {
-    FG_ASSIGN_HARD = 0,    /* one list */
-    FG_ASSIGN_NEAREST = 1, /* the max_lists nearest */
-    FG_ASSIGN_MARGIN =
-        2, /* squared distance within `threshold` of the nearest one's (ScaNN: additive) */
-    FG_ASSIGN_POSTERIOR =
-        3, /* responsibility above `threshold`, default 1/K (Flash-GMM, section 4) */
-    FG_ASSIGN_RATIO =
-        4, /* distance at most `threshold` times the nearest one's (ScaNN: multiplicative) */
-    FG_ASSIGN_RAIR =
-        5, /* the list whose residual is short and points back; threshold is lambda, default
+    FG_ASSIGN_HARD = 0,      /* one list */
+    FG_ASSIGN_NEAREST = 1,   /* the max_lists nearest */
+    FG_ASSIGN_MARGIN = 2,    /* squared distance within `threshold` of the nearest one's (ScaNN: additive) */
+    FG_ASSIGN_POSTERIOR = 3, /* responsibility above `threshold`, default 1/K (Flash-GMM, section 4) */
+    FG_ASSIGN_RATIO = 4,     /* distance at most `threshold` times the nearest one's (ScaNN: multiplicative) */
+    FG_ASSIGN_RAIR = 5,      /* the list whose residual is short and points back; threshold is lambda, default
                                 0.75 (RAIRS, theorem 4.1) */
-    FG_ASSIGN_SOAR =
-        6, /* the list whose residual is short and at a right angle; threshold is lambda,
+    FG_ASSIGN_SOAR = 6,      /* the list whose residual is short and at a right angle; threshold is lambda,
                                 default 1 (SOAR, NeurIPS 2023, theorem 3.1) */
-    FG_ASSIGN_RNG =
-        7 /* lists that no chosen list hides: |c_j - c_s|^2 * threshold >= d_j^2, default 1
+    FG_ASSIGN_RNG = 7        /* lists that no chosen list hides: |c_j - c_s|^2 * threshold >= d_j^2, default 1
                                 (SPANN, NeurIPS 2021, section 3.2) */
 } fg_assign;
 
@@ -501,33 +487,30 @@ typedef enum fg_graph {
 
 typedef struct fg_ivf_options {
     size_t struct_size;
-    int32_t lists;  /* number of lists, K; no default unless centroids or model is given */
-    int32_t coarse; /* fg_coarse: what is trained when neither centroids nor model is given */
-    int32_t assign; /* fg_assign */
-    int32_t
-        max_lists; /* most lists a row is stored in; 0: 8 (hard: 1; nearest, rair, soar: 2); 1..64 */
-    double threshold;    /* see fg_assign; 0: the rule's default (ratio has none) */
-    double copies;       /* storage budget: mean copies a row, 1 .. max_lists; sets threshold by
+    int32_t lists;             /* number of lists, K; no default unless centroids or model is given */
+    int32_t coarse;            /* fg_coarse: what is trained when neither centroids nor model is given */
+    int32_t assign;            /* fg_assign */
+    int32_t max_lists;         /* most lists a row is stored in; 0: 8 (hard: 1; nearest, rair, soar: 2); 1..64 */
+    double threshold;          /* see fg_assign; 0: the rule's default (ratio has none) */
+    double copies;             /* storage budget: mean copies a row, 1 .. max_lists; sets threshold by
                                   solving on a sample of the rows. 0: threshold as given */
-    int32_t metric;      /* fg_metric */
-    int32_t covariance;  /* of a trained mixture: fg_covariance; default diagonal */
-    int32_t kmeans_iter; /* Lloyd iterations; 0: 25 for k-means, 10 before EM */
-    int32_t em_iter;     /* EM iterations of a trained mixture; 0: 90 */
-    int64_t sample_rows; /* rows to train on; 0: min(rows, 256 * lists) */
+    int32_t metric;            /* fg_metric */
+    int32_t covariance;        /* of a trained mixture: fg_covariance; default diagonal */
+    int32_t kmeans_iter;       /* Lloyd iterations; 0: 25 for k-means, 10 before EM */
+    int32_t em_iter;           /* EM iterations of a trained mixture; 0: 90 */
+    int64_t sample_rows;       /* rows to train on; 0: min(rows, 256 * lists) */
     uint64_t seed;
-    const fg_gmm *model;      /* a mixture to use as it is; copied */
-    const fg_view *centroids; /* k x cols centroids to use as they are (f32 or f64); copied */
-    const int64_t *ids;       /* one id a row, NULL: 0, 1, 2, ... */
+    const fg_gmm *model;       /* a mixture to use as it is; copied */
+    const fg_view *centroids;  /* k x cols centroids to use as they are (f32 or f64); copied */
+    const int64_t *ids;        /* one id a row, NULL: 0, 1, 2, ... */
     fg_progress_fn progress;
     void *user;
-    int32_t
-        strict; /* rair, soar: non-zero: always max_lists lists (SOAR of Elasticsearch, SRAIR) */
+    int32_t strict;            /* rair, soar: non-zero: always max_lists lists (SOAR of Elasticsearch, SRAIR) */
     int32_t reserved;
-    double
-        temperature; /* of the mixture: responsibilities become softmax(log r / temperature); 0: 1 */
-    int32_t shared_variance; /* of a trained mixture, as in fg_gmm_options */
-    int32_t spherical;       /* of trained centroids under cosine, as in fg_kmeans_options */
-    int32_t graph;           /* fg_graph */
+    double temperature;        /* of the mixture: responsibilities become softmax(log r / temperature); 0: 1 */
+    int32_t shared_variance;   /* of a trained mixture, as in fg_gmm_options */
+    int32_t spherical;         /* of trained centroids under cosine, as in fg_kmeans_options */
+    int32_t graph;             /* fg_graph */
     int32_t reserved2;
 } fg_ivf_options;
 
@@ -535,8 +518,8 @@ typedef struct fg_ivf_options {
  * (f32, f16, bf16, u8, i8). report may be NULL: it describes the training. Under cosine, rows are clustered
  * and compared as if of length 1, and stored as they are. FG_NUMERIC: a row with NaN or infinity, or a
  * zero row under cosine, with its number. */
-FG_API fg_status fg_ivf_build(fg_context *ctx, fg_source *rows, const fg_ivf_options *opt,
-                              fg_ivf **out, fg_fit_report *report);
+FG_API fg_status fg_ivf_build(fg_context *ctx, fg_source *rows, const fg_ivf_options *opt, fg_ivf **out,
+                              fg_fit_report *report);
 
 /* Stores more rows (same cols and dtype) by the index's own rule. ids may be NULL: the next numbers after
  * the largest id so far. FG_ARGUMENT: an id that is negative or already present. On failure the index is
@@ -558,15 +541,13 @@ typedef struct fg_search_options {
     int32_t probes; /* lists to scan; 0: 1; more than there are: all */
     int32_t order;  /* fg_probe_order */
     int32_t reserved;
-    const uint64_t *
-        allow; /* a filter: whether the row with id i may be found says bit i % 64 of allow[i / 64];
+    const uint64_t *allow; /* a filter: whether the row with id i may be found says bit i % 64 of allow[i / 64];
                               NULL: all may. A row that may not costs no distance */
-    int64_t allow_bits; /* of that bitmap; ids beyond it may not be found. 0 without one */
-    double
-        recall; /* look into as much as this recall takes, instead of `probes` lists: needs fg_ivf_tune for
-                      this n. With a filter, less is found (docs/search.md). 0: not asked for */
-    double
-        theta; /* the same by the probing rule's own parameter (docs/search.md); INFINITY: everything. 0: not
+    int64_t allow_bits;    /* of that bitmap; ids beyond it may not be found. 0 without one */
+    double recall; /* look into as much as this recall takes, instead of `probes` lists: needs fg_ivf_tune, for
+                      whatever n. It holds for filters that leave rows at random; where they leave a region, little
+                      less may be found (docs/search.md). 0: not asked for */
+    double theta;  /* the same by the probing rule's own parameter (docs/search.md); INFINITY: everything. 0: not
                       asked for */
 } fg_search_options;
 
@@ -574,10 +555,10 @@ typedef struct fg_search_options {
 typedef struct fg_search_stats {
     size_t struct_size;
     int64_t queries;
-    int64_t entries;   /* entries of the probed lists, copies counted each time */
-    int64_t distances; /* distances computed to rows: each row once a query */
-    int64_t
-        centroids; /* distances computed to centroids: to all, or to those seen along the graph */
+    int64_t entries;    /* entries of the probed lists, copies counted each time; or rows gathered by a filter */
+    int64_t distances;  /* distances computed to rows: each row once a query, but for queries with a recall that
+                           found too little under a filter, and began again with all lists */
+    int64_t centroids;  /* distances computed to centroids: to all, or to those seen along the graph */
 } fg_search_stats;
 
 /* The n best rows of every query: ids (queries x n, i64) and scores (queries x n, f32, may be NULL), best
@@ -586,21 +567,21 @@ typedef struct fg_search_stats {
  * id -1 and score +inf (L2) or -inf. queries: the index's cols; f32, f16, bf16, u8 or i8. stats may be NULL.
  * FG_NUMERIC: a query with NaN or infinity, with its number. Queries run in parallel. */
 FG_API fg_status fg_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
-                               const fg_search_options *opt, const fg_out *ids,
-                               const fg_out *scores, fg_search_stats *stats);
+                               const fg_search_options *opt, const fg_out *ids, const fg_out *scores,
+                               fg_search_stats *stats);
 
 typedef struct fg_ivf_info {
     size_t struct_size;
-    int64_t rows;    /* distinct rows */
-    int64_t entries; /* rows and their copies */
+    int64_t rows;       /* distinct rows */
+    int64_t entries;    /* rows and their copies */
     int32_t dims, dtype, lists, metric, assign, max_lists, coarse;
-    int32_t strict;            /* as in fg_ivf_options */
-    double threshold;          /* in force, solved for or given */
-    uint64_t bytes;            /* of codes, ids and tables */
-    int64_t tuned_queries;     /* that it was tuned on; 0: not tuned */
+    int32_t strict;     /* as in fg_ivf_options */
+    double threshold;   /* in force, solved for or given */
+    uint64_t bytes;     /* of codes, ids and tables */
+    int64_t tuned_queries; /* that it was tuned on; 0: not tuned */
     int32_t tuned_n, reserved; /* results a query that it was tuned for */
-    double tuned_recall;       /* the highest target that it serves */
-    int64_t graph_edges;       /* of the graph of its centroids; 0: there is none */
+    double tuned_recall;   /* the highest target that it serves */
+    int64_t graph_edges;   /* of the graph of its centroids; 0: there is none */
 } fg_ivf_info;
 
 FG_API fg_status fg_ivf_get_info(const fg_ivf *ivf, fg_ivf_info *info);
@@ -610,7 +591,7 @@ FG_API fg_status fg_ivf_get_lists(const fg_ivf *ivf, const fg_out *sizes, const 
 
 typedef struct fg_tune_options {
     size_t struct_size;
-    int32_t n; /* results a query; 0: 10 */
+    int32_t n;           /* results a query; searches for others are served too. 0: 10 */
     int32_t reserved;
     double recall;       /* the target to tune for; others are served too. 0: 0.95 */
     int64_t sample_rows; /* without queries: rows of the index that are searched for; 0: 1000 */
@@ -623,18 +604,18 @@ typedef struct fg_tune_options {
  * rest. */
 typedef struct fg_tune_report {
     size_t struct_size;
-    int64_t queries;         /* of the sample */
-    double recall;           /* expected at the target */
-    double recall_error;     /* standard error of what the sample tells about recall */
-    double dco;              /* expected distance computations a query */
+    int64_t queries;       /* of the sample */
+    double recall;         /* expected at the target */
+    double recall_error;   /* standard error of what the sample tells about recall */
+    double dco;            /* expected distance computations a query */
     double steepness, theta; /* of the probing rule */
     int32_t lists, reserved; /* that a query looks at, at most */
-    double most_recall;      /* the highest target that can be served */
+    double most_recall;    /* the highest target that can be served */
 } fg_tune_report;
 
 /* Finds how much a query must look into for which recall, and keeps it in the index (fg_ivf_save stores it).
  * queries: like those to come; NULL: rows of the index, each looking for others than itself: they may be easier
- * than queries from elsewhere. Costs one exhaustive search. report may be NULL.
+ * than queries from elsewhere. Costs an exhaustive search, and some more under filters. report may be NULL.
  * FG_ARGUMENT: a target outside of 0..1, fewer than 20 queries, an index without n rows. FG_UNSUPPORTED:
  * FG_METRIC_IP. As fg_ivf_add, it needs the index for itself. */
 FG_API fg_status fg_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
@@ -643,20 +624,19 @@ FG_API fg_status fg_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *querie
 /* One point of a recall curve. */
 typedef struct fg_eval_point {
     int32_t probes, reserved; /* probes: 0 for a target */
-    double target;            /* recall that was asked for; 0: probes were */
-    double recall; /* share of the true n nearest that were found (by score: ties count as found) */
-    double dco;    /* distance computations a query: lists + entries scanned, copies included */
-    double dco_unique;     /* lists + distances to distinct rows */
-    double qps;            /* queries a second, all threads, one batch */
+    double target;      /* recall that was asked for; 0: probes were */
+    double recall;      /* share of the true n nearest that were found (by score: ties count as found) */
+    double dco;         /* distance computations a query: lists + entries scanned, copies included */
+    double dco_unique;  /* lists + distances to distinct rows */
+    double qps;         /* queries a second, all threads, one batch */
     double p50_us, p99_us; /* latency of single queries, one after the other */
 } fg_eval_point;
 
 typedef struct fg_eval_options {
     size_t struct_size;
-    int32_t n;     /* recall@n; 0: 10 */
-    int32_t order; /* fg_probe_order */
-    const fg_view
-        *truth; /* queries x (>= n) ids of the true nearest, i32 or i64; NULL: computed exactly
+    int32_t n;              /* recall@n; 0: 10 */
+    int32_t order;          /* fg_probe_order */
+    const fg_view *truth;   /* queries x (>= n) ids of the true nearest, i32 or i64; NULL: computed exactly
                                by scanning every list */
     int32_t latency_queries; /* queries timed one by one; 0: min(queries, 1000) */
     int32_t reserved;

@@ -146,17 +146,16 @@ void free_problem(problem *p)
 
 /* ---------------------------------------------------------------------------------------- outcomes */
 
-static fg_status keep_rows(void *user, const fg_view *chunk, int64_t first,
-                           const fgi_row_results *results)
+static fg_status keep_rows(void *user, int64_t first, int64_t rows, const fgi_row_results *results)
 {
     outcome *out = user;
-    const size_t top = (size_t)out->top, rows = (size_t)chunk->rows, at = (size_t)first;
+    const size_t top = (size_t)out->top, count = (size_t)rows, at = (size_t)first;
     if (top) {
-        memcpy(out->components + at * top, results->components, rows * top * sizeof(int32_t));
-        memcpy(out->values + at * top, results->values, rows * top * sizeof(float));
+        memcpy(out->components + at * top, results->components, count * top * sizeof(int32_t));
+        memcpy(out->values + at * top, results->values, count * top * sizeof(float));
     }
     if (results->log_density)
-        memcpy(out->log_density + at, results->log_density, rows * sizeof(double));
+        memcpy(out->log_density + at, results->log_density, count * sizeof(double));
     return FG_OK;
 }
 

@@ -110,10 +110,14 @@ class Library:
         self.call("fg_ivf_get_lists", index, None, c.byref(View(out)))
         return out
 
-    def search(self, index, queries, n, probes, recall=0.0):
+    def search(self, index, queries, n, probes, recall=0.0, allow=None):
+        """allow: bytes of bits, the lowest id in the lowest bit of the first."""
         ids = np.empty((len(queries), n), np.int64)
         scores = np.empty((len(queries), n), np.float32)
         options, stats = sized(SearchOptions, n=n, probes=probes, recall=recall), sized(SearchStats)
+        if allow is not None:
+            words = np.concatenate([allow, np.zeros(-len(allow) % 8, np.uint8)])
+            options.allow, options.allow_bits = words.ctypes.data, 8 * len(allow)
         self.call(
             "fg_ivf_search", self.context, index, c.byref(View(queries)), c.byref(options),
             c.byref(View(ids)), c.byref(View(scores)), c.byref(stats),

@@ -16,20 +16,26 @@ typedef struct looking {
 } looking;
 
 /* Goes through the first round. */
-static void look(looking *l, const fg_context *ctx, const fg_ivf *ivf, const float *query)
+static void look(looking *l, const fg_context *ctx, const fg_ivf *ivf, const float *query,
+                 const fgi_allow *allow)
 {
     fgi_coarse_distance(&ivf->coarse, ctx->kernels, query, l->sqdist);
     fgi_hits_clear(l->order, LISTS);
     for (int32_t j = 0; j < LISTS; j++) fgi_hits_push(l->order, LISTS, (fgi_hit){l->sqdist[j], j});
     fgi_hits_sort(l->order, LISTS);
     fgi_hits_clear(l->hits, N);
-    l->scan =
-        (fgi_scan){.kernels = ctx->kernels, .ivf = ivf, .query = query, .hits = l->hits, .n = N};
+    l->scan = (fgi_scan){.kernels = ctx->kernels,
+                         .ivf = ivf,
+                         .allow = *allow,
+                         .query = query,
+                         .hits = l->hits,
+                         .n = N};
     l->probe.sqdist = l->sqdist;
     l->probe.lists = l->order;
     l->probe.list_count = LISTS;
-    fgi_probe_open(&l->probe);
-    fgi_probe_scan_first(&l->probe, &l->scan);
+    assert_true(fgi_probe_begin(&l->probe, ROWS, &l->scan));
+    if (!allow->bits)
+        assert_true(l->probe.m == N); /* exactly: what is tuned for is what is asked for */
 }
 
 static bool passes(const fgi_probe *probe, int64_t at, const fgi_probe_rule *rule, double r2)
@@ -80,14 +86,19 @@ static void what_passes_is_taken(void **state)
     fg_ivf *ivf = case_build(ctx, &rows.view, &options);
     expect_ok(fgi_probe_create(NULL, ivf, ctx->kernels, N, LISTS, &all.probe));
     expect_ok(fgi_probe_create(NULL, ivf, ctx->kernels, N, LISTS, &some.probe));
+    uint64_t bits[ROWS / 64 + 1];
+    for (size_t w = 0; w < sizeof bits / sizeof *bits; w++)
+        bits[w] = fgi_random_u64(5, 0, w) & fgi_random_u64(5, 1, w);
+    const fgi_allow filters[] = {{0}, {bits, ROWS}};
     for (int64_t q = 0; q < 2 * QUERIES; q++) {
+        const fgi_allow *allow = &filters[q % 3 == 0];
         /* the second half are rows of the index, and find themselves */
         const float *query =
             (const float *)(q < QUERIES ? queries.data : rows.data) + q % QUERIES * CASE_DIMS;
         for (size_t s = 0; s < sizeof steepnesses / sizeof *steepnesses; s++)
             for (double theta = 0.25; theta < 40; theta *= 1.5) {
-                look(&all, ctx, ivf, query);
-                look(&some, ctx, ivf, query);
+                look(&all, ctx, ivf, query, allow);
+                look(&some, ctx, ivf, query, allow);
                 check_query(&all, &some, &(fgi_probe_rule){steepnesses[s], theta});
             }
     }
@@ -99,8 +110,36 @@ static void what_passes_is_taken(void **state)
     fg_context_destroy(ctx);
 }
 
+static void expect_rule(const fgi_rules *rules, double m, double theta, int32_t lists, double cost)
+{
+    const struct fgi_rule_for here = fgi_rules_at(rules, m);
+    assert_true(fabs(here.theta - theta) < 1e-12);
+    assert_int_equal(here.lists, lists);
+    assert_true(here.cost == cost || fabs(here.cost / cost - 1) < 1e-12);
+}
+
+static void rules_lie_between_those_known(void **state)
+{
+    (void)state;
+    const fgi_rules rules = {
+        .n = 5, .count = 3, .at = {{0, 4, 10, 0}, {1, 3, 20, 100}, {3, 1, 18, 300}}};
+    expect_rule(&rules, 1, 4, 10, 0);
+    expect_rule(&rules, 5, 4, 10, 0);
+    expect_rule(&rules, 10, 3.5, 20, 50);
+    expect_rule(&rules, 20, 3, 20, 100);
+    expect_rule(&rules, 80, 2, 20, 200);
+    expect_rule(&rules, 320, 1, 18, 300);
+    expect_rule(&rules, 5 * 1024, 1, 18, 1200);
+    expect_rule(&rules, INFINITY, 1, 18, INFINITY);
+    static const double m_of[][2] = {{1, 1},   {5, 5},    {10, 10},  {20, 20},
+                                     {40, 80}, {80, 320}, {160, 640}};
+    for (size_t i = 0; i < sizeof m_of / sizeof *m_of; i++)
+        assert_true(fabs(fgi_rules_m(&rules, m_of[i][0]) / m_of[i][1] - 1) < 1e-12);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_passes_is_taken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_passes_is_taken),
+                                       cmocka_unit_test(rules_lie_between_those_known)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

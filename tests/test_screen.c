@@ -102,29 +102,30 @@ static int32_t nearest(const fgi_kernels *kernels, const fgi_cpu_plan *plan, con
 typedef struct expected {
     const fgi_kernels *kernels;
     const fgi_cpu_plan *plan;
+    const float *x; /* the rows */
 } expected;
 
-static fg_status expect_nearest(void *user, const fg_view *chunk, int64_t first,
+static fg_status expect_nearest(void *user, int64_t first, int64_t rows,
                                 const fgi_row_results *results)
 {
     const expected *e = user;
-    (void)first;
-    for (int64_t n = 0; n < chunk->rows; n++) {
-        const float *x = (const float *)chunk->data + n * chunk->cols;
+    for (int64_t n = 0; n < rows; n++) {
+        const float *x = e->x + (first + n) * e->plan->d;
         assert_int_equal(results->components[n], nearest(e->kernels, e->plan, x));
     }
     return FG_OK;
 }
 
 /* One screen of a table, as if it had no other. */
-static void check_labels(const fgi_kernels *kernels, const fgi_params *p, fg_source *src)
+static void check_labels(const fgi_kernels *kernels, const fgi_params *p, fg_source *src,
+                         const float *x)
 {
     fg_context ctx = {.kernels = kernels};
     fgi_cpu_plan plan;
     expect_ok(fgi_pool_create(&ctx.ledger, 1, &ctx.pool));
     expect_ok(fgi_backend_cpu(&ctx.ledger, ctx.pool, kernels, &ctx.backend));
     expect_ok(fgi_cpu_plan_create(&ctx.ledger, kernels, p, NULL, &plan));
-    expected e = {kernels, &plan};
+    expected e = {kernels, &plan, x};
     const fgi_pass pass = {.params = p, .rows = {.top = 1}, .consume = expect_nearest, .user = &e};
     expect_ok(fgi_pass_run(&ctx, src, &pass, false));
     fgi_cpu_plan_destroy(&plan);
@@ -147,7 +148,7 @@ static void labels_are_of_all_refined_distances(void **state)
                 fgi_kernels one = *kernels;
                 one.screens = &kernels->screens[s];
                 one.screen_count = 1;
-                check_labels(&one, &p, src);
+                check_labels(&one, &p, src, x);
             }
         }
         fg_source_destroy(src);

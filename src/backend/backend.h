@@ -69,10 +69,14 @@ typedef struct fgi_backend_ops {
     int64_t (*unit_rows)(const fgi_backend *backend, const fgi_pass_spec *spec);
     /* Sizes and fills everything the pass needs; absorb then allocates nothing. */
     fg_status (*begin)(fgi_backend *backend, const fgi_pass_spec *spec);
-    /* first: number of the chunk's first row, for messages. results may be NULL if nothing was asked. A row with NaN or
-     * infinity adds to rows_skipped and first_bad_row alone, and gets component -1. */
+    /* first: number of the chunk's first row, for messages. results: where what rows have to tell goes; may be NULL if nothing was
+     * asked. A row with NaN or infinity adds to rows_skipped and first_bad_row alone, and gets component -1. The caller may have the
+     * chunk back. */
     fg_status (*absorb)(fgi_backend *backend, const fg_view *chunk, int64_t first,
                         const fgi_row_results *results);
+    /* If something was asked: waits until the results of the earliest chunk that was not awaited are where they were to go. No more
+     * than two chunks may be left to await. After end nothing more comes. NULL: results are there when absorb returns. */
+    fg_status (*await)(fgi_backend *backend);
     /* Waits, and adds the pass's statistics to *stats (NULL if none were wanted). Ends the pass also after a
      * failure. *again: nothing was added, since this way of computing does not suit these rows; the same pass, run once
      * more from begin on, goes another way. */

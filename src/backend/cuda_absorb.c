@@ -229,6 +229,7 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
         s = fgi_cuda_prepare(cuda, spec, 1, view_rows);
     }
     FG_TRY(s);
+    FG_TRY(fgi_cuda_answers_begin(&cuda->answers, &spec->rows, view_rows));
     return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
 }
 
@@ -261,9 +262,13 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
     FG_TRY(fgi_cuda_store_used(&cuda->store, cuda->computing));
     const fgi_row_request *want = &cuda->task.rows;
     if (!results || (!want->top && !want->log_density)) return FG_OK;
-    cudaError_t e = cuda->worker->strategy->tell(cuda->worker, results, cuda->computing);
-    if (e == cudaSuccess) e = cudaStreamSynchronize(cuda->computing); /* the caller wants it now */
-    return fgi_cuda_status(e, "computing rows");
+    return fgi_cuda_answers_send(&cuda->answers, cuda->worker, view->rows, results,
+                                 cuda->computing);
+}
+
+fg_status fgi_cuda_await(fgi_backend *backend)
+{
+    return fgi_cuda_answers_await(&((fgi_cuda_backend *)backend)->answers);
 }
 
 /* Waits for the slot's totals. */
@@ -315,6 +320,7 @@ fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again)
     /* the device is at rest after a pass, also after a failed one */
     const cudaError_t computed = cudaStreamSynchronize(cuda->computing);
     const fg_status copied = fgi_cuda_store_end(&cuda->store, cuda->held);
+    fgi_cuda_answers_end(&cuda->answers);
     if (s != FG_OK) return s;
     return copied != FG_OK ? copied : fgi_cuda_status(computed, "finishing a pass");
 }

@@ -31,6 +31,7 @@ static void cuda_destroy(fgi_backend *backend)
     for (int i = 0; i < FGI_CUDA_STRATEGIES; i++)
         if (cuda->workers[i]) fgi_cuda_strategies[i]->destroy(cuda->workers[i]);
     fgi_cuda_store_close(&cuda->store);
+    fgi_cuda_answers_close(&cuda->answers);
     fgi_cuda_release(&cuda->workspace);
     fgi_cuda_release(&cuda->turns.reports);
     for (int i = 0; i < FGI_CUDA_MOST_SLOTS; i++)
@@ -45,6 +46,7 @@ static const fgi_backend_ops cuda_ops = {
     .unit_rows = fgi_cuda_unit_rows,
     .begin = fgi_cuda_begin,
     .absorb = fgi_cuda_absorb,
+    .await = fgi_cuda_await,
     .end = fgi_cuda_end,
     .hold = cuda_hold,
     .release = cuda_release,
@@ -65,6 +67,7 @@ static fg_status open_device(fgi_cuda_backend *cuda, fgi_pool *pool)
     FG_TRY(fgi_cuda_reserve(&cuda->turns.reports, FGI_CUDA_MOST_SLOTS * sizeof(fgi_cuda_report)));
     FG_TRY(fgi_cuda_device_shape(cuda->device, &cuda->capability, &cuda->multiprocessors));
     FG_TRY(fgi_cuda_store_open(pool, cuda->ledger, &cuda->store));
+    FG_TRY(fgi_cuda_answers_open(cuda->ledger, &cuda->answers));
     for (int i = 0; i < FGI_CUDA_STRATEGIES; i++)
         FG_TRY(fgi_cuda_strategies[i]->create(cuda->ledger, &cuda->workers[i]));
     return FG_OK;

@@ -2,6 +2,7 @@
 /* cuda_backend.h - what the parts of the CUDA backend share: one device, its streams, its memory, the pass at work. */
 #ifndef FGI_CUDA_BACKEND_H
 #define FGI_CUDA_BACKEND_H
+#include "cuda_answers.h"
 #include "cuda_store.h"
 #include "cuda_strategy.h"
 #include "cuda_update.h"
@@ -26,6 +27,7 @@ typedef struct fgi_cuda_backend {
     int32_t device, precision, capability, multiprocessors;
     cudaStream_t computing;
     fgi_cuda_store store;
+    fgi_cuda_answers answers;
     fgi_cuda_block workspace;
     fgi_cuda_worker *workers[FGI_CUDA_STRATEGIES];
     int32_t crowding;       /* of tasks: see there */
@@ -63,6 +65,7 @@ int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec
 fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec);
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *chunk, int64_t first,
                           const fgi_row_results *results);
+fg_status fgi_cuda_await(fgi_backend *backend);
 fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again);
 fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
                                const fgi_update *update, bool *taken);

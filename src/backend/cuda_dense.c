@@ -37,7 +37,7 @@ typedef struct dense_worker {
 
 /* ----------------------------------------------------------------------------------------- shapes */
 
-static int32_t piece_rows_for(const fgi_cuda_task *task)
+int32_t fgi_cuda_dense_piece(const fgi_cuda_task *task)
 {
     const int64_t lanes = fgi_cuda_padded(task->k, FGI_CUDA_TILE),
                   ld = fgi_cuda_padded(task->d, FGI_CUDA_DEPTH);
@@ -56,7 +56,7 @@ static bool dense_serves(const fgi_cuda_task *task)
 
 static int64_t dense_chunk_rows(const fgi_cuda_task *task)
 {
-    const int64_t piece = piece_rows_for(task);
+    const int64_t piece = fgi_cuda_dense_piece(task);
     int64_t rows = CHUNK_BYTES / fgi_cuda_pitch_bytes(task->dtype, task->d);
     if (rows > MOST_CHUNK_ROWS) rows = MOST_CHUNK_ROWS;
     return rows > piece ? rows / piece * piece : piece;
@@ -82,7 +82,7 @@ static void dense_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_
 {
     dense_worker *w = (dense_worker *)worker;
     w->task = *task;
-    w->piece_rows = piece_rows_for(task);
+    w->piece_rows = fgi_cuda_dense_piece(task);
     w->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     w->sums = (fgi_cuda_sums){0};
     const size_t before = c->used;
@@ -107,7 +107,6 @@ static void dense_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     w->crowd.count = fgi_cuda_carve(c, 1, sizeof *w->crowd.count);
     w->crowd.rows = fgi_cuda_carve(c, rows, sizeof *w->crowd.rows);
     w->crowd.references = fgi_cuda_carve(c, rows, sizeof *w->crowd.references);
-    w->crowd.bests = fgi_cuda_carve(c, rows, sizeof *w->crowd.bests);
     w->components = fgi_cuda_carve(c, chunk * task->rows.top, sizeof(int32_t));
     w->values = fgi_cuda_carve(c, chunk * task->rows.top, sizeof(float));
 }
@@ -182,21 +181,20 @@ static cudaError_t dense_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return w->task.stats ? fgi_cuda_merge(&w->sums, w->slot->stats, stream) : cudaSuccess;
 }
 
-static cudaError_t dense_tell(fgi_cuda_worker *worker, const fgi_row_results *results,
+static cudaError_t dense_tell(fgi_cuda_worker *worker, const fgi_cuda_row_answers *to,
                               cudaStream_t s)
 {
     const dense_worker *w = (const dense_worker *)worker;
     const size_t rows = (size_t)w->rows, count = rows * (size_t)w->task.rows.top;
     cudaError_t e = cudaSuccess;
-    if (count && results->components)
-        e = cudaMemcpyAsync(results->components, w->components, count * sizeof(int32_t),
+    if (to->told)
+        e = cudaMemcpyAsync(to->told, w->told, rows * sizeof *w->told, cudaMemcpyDeviceToHost, s);
+    if (e == cudaSuccess && to->components)
+        e = cudaMemcpyAsync(to->components, w->components, count * sizeof(int32_t),
                             cudaMemcpyDeviceToHost, s);
-    if (count && results->values && e == cudaSuccess)
-        e = cudaMemcpyAsync(results->values, w->values, count * sizeof(float),
-                            cudaMemcpyDeviceToHost, s);
-    if (w->task.rows.log_density && e == cudaSuccess)
-        e = cudaMemcpy2DAsync(results->log_density, sizeof(double), &w->told->density,
-                              sizeof *w->told, sizeof(double), rows, cudaMemcpyDeviceToHost, s);
+    if (e == cudaSuccess && to->values)
+        e = cudaMemcpyAsync(to->values, w->values, count * sizeof(float), cudaMemcpyDeviceToHost,
+                            s);
     return e;
 }
 

@@ -10,6 +10,7 @@
 #include <math.h> /* exp2 */
 
 enum {
+    MOST_SPILLED = 16384,   /* rows at a time */
     CROWDING = 1,           /* the sparse strategy has left too many rows */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
@@ -168,7 +169,7 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     carve_origin(w, c);
     w->args.sums =
         fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
-    fgi_cuda_spill_carve(&w->spill, task, c);
+    fgi_cuda_spill_carve(&w->spill, task, MOST_SPILLED, c);
     w->args.told = w->spill.told;
     const int64_t rows = soft_chunk_rows(task);
     w->args.left = fgi_cuda_carve(c, rows / 32, sizeof *w->args.left);

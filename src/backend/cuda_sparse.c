@@ -15,8 +15,13 @@
 enum {
     LEAST_COMPONENTS = 96, /* below, most of a tile would be padding */
     USUAL_DEPTH = 256,
+    /* of the product by f16 sums */
+    MOST_DEPTH = 2048,
+    MOST_DEPTH_DIAGONAL = 256,
     STREAM_CAPACITY = 2048, /* candidates */
-    LEVELS = 4
+    LEVELS = 4,
+    LEAST_SPILLED = 1024,
+    MOST_SPILLED = 4096
 };
 
 /* Groups of a stream in a chunk, by how crowded rows are: 2, 8, 21 or 64 candidates a row find room. */
@@ -32,6 +37,7 @@ typedef struct known_rows {
     int32_t k, d;
     bool normalize, diagonal;
     uint32_t *state;
+    float *candidates_each; /* a row had */
     float *means[2]; /* a pass writes one, and reads the other: those that the state goes with */
     int latest;      /* -1: the state is of no use */
 } known_rows;
@@ -82,6 +88,20 @@ static bool sparse_serves(const fgi_cuda_task *task)
            task->k >= LEAST_COMPONENTS;
 }
 
+/* Whether f16 sums would tell too little, so that f32 ones pay. */
+static bool is_wide(const fgi_cuda_task *task)
+{
+    const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD);
+    return depth > (fgi_cuda_is_diagonal(task) ? MOST_DEPTH_DIAGONAL : MOST_DEPTH);
+}
+
+/* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */
+static int64_t most_spilled(const fgi_cuda_task *task)
+{
+    const int32_t piece = fgi_cuda_dense_piece(task);
+    return piece < LEAST_SPILLED ? LEAST_SPILLED : piece > MOST_SPILLED ? MOST_SPILLED : piece;
+}
+
 /* Groups of a stream in a chunk: fewer of longer rows, so that a chunk keeps its size. */
 static int32_t groups_for(const fgi_cuda_task *task)
 {
@@ -94,7 +114,7 @@ static int32_t groups_for(const fgi_cuda_task *task)
 static int64_t sparse_chunk_rows(const fgi_cuda_task *task)
 {
     const int32_t grid = fgi_sparse_grid(task->multiprocessors);
-    return (int64_t)fgi_sparse_wave_rows(grid) * groups_for(task);
+    return (int64_t)fgi_sparse_wave_rows(grid, is_wide(task)) * groups_for(task);
 }
 
 static fg_status sparse_create(fgi_ledger *ledger, fgi_cuda_worker **out)
@@ -121,6 +141,7 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     m->k = w->task.k;
     m->d = w->task.d;
     m->ld = w->plane.mean_ld;
+    m->wide = is_wide(&w->task);
     const bool diagonal = fgi_cuda_is_diagonal(&w->task);
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->low_weights = diagonal ? fgi_cuda_carve(c, k * ld, sizeof(uint16_t)) : m->weights;
@@ -140,7 +161,7 @@ static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     const int64_t rows = sparse_chunk_rows(task), k = task->k;
     fgi_sparse_screen_args *a = &w->screen;
     fgi_sparse_streams *out = &a->streams;
-    out->streams = fgi_sparse_streams_for(w->grid);
+    out->streams = fgi_sparse_streams_for(w->grid, is_wide(task));
     out->capacity = STREAM_CAPACITY;
     out->groups = groups_for(task);
     const int64_t entries = (int64_t)out->streams * out->capacity;
@@ -149,7 +170,7 @@ static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     out->survivor = fgi_cuda_carve(c, entries, sizeof *out->survivor);
     out->group = fgi_cuda_carve(c, (int64_t)out->streams * out->groups, sizeof *out->group);
     a->bound = fgi_cuda_carve(c, rows, sizeof *a->bound);
-    a->scratch = fgi_cuda_carve(c, fgi_sparse_scratch_bytes(w->grid), 1);
+    a->scratch = fgi_cuda_carve(c, fgi_sparse_scratch_bytes(w->grid, is_wide(task)), 1);
     a->grid = w->grid;
     w->order = (fgi_sparse_order_args){.in = *out, .k = task->k};
     w->order.before = fgi_cuda_carve(c, out->streams * k, sizeof *w->order.before);
@@ -175,7 +196,7 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     w->parts = fgi_cuda_carve(c, task->k, sizeof *w->parts);
     w->screen.left =
         fgi_cuda_carve(c, sparse_chunk_rows(task) / FGI_SPARSE_GROUP, sizeof *w->screen.left);
-    fgi_cuda_spill_carve(&w->spill, task, c);
+    fgi_cuda_spill_carve(&w->spill, task, most_spilled(task), c);
 }
 
 static fg_status sparse_prepare(fgi_cuda_worker *worker)
@@ -195,6 +216,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
     for (int pass = 0; pass < 2; pass++) {
         c.used = 0;
         known->state = fgi_cuda_carve(&c, task->source_rows, sizeof *known->state);
+        known->candidates_each = fgi_cuda_carve(&c, 1, sizeof *known->candidates_each);
         for (int i = 0; i < 2; i++)
             known->means[i] =
                 fgi_cuda_carve(&c, (int64_t)task->k * w->plane.mean_ld, sizeof(float));
@@ -312,6 +334,7 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     /* how far a diagonal component has gone, no distance tells */
     a->state =
         w->known.rows && !fgi_cuda_is_diagonal(&w->task) ? w->known.state + chunk->first : NULL;
+    a->candidates_each = w->known.candidates_each;
     a->told = w->spill.told;
     w->order.in = a->streams;
     w->order.rows = chunk->rows;
@@ -343,6 +366,7 @@ static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
         .told = w->spill.told,
         .totals = slot->totals,
         .parts = w->parts,
+        .candidates_each = known->rows ? known->candidates_each : NULL,
     };
     const cudaError_t e = fgi_sparse_finish(&own, stream);
     return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, stream) : e;

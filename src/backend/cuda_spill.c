@@ -6,10 +6,8 @@
 
 enum {
     SPILL_BYTES = 4 << 20, /* of rows as stored, at most */
-    /* at most: kernels are started for as many, whether they are there or not */
-    SPILL_ROWS = 16384,
-    WORD_ROWS = 32, /* whose bits are one word */
-    UNIT_ROWS = 128 /* whose bits are read at once */
+    WORD_ROWS = 32,        /* whose bits are one word */
+    UNIT_ROWS = 128        /* whose bits are read at once */
 };
 
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out)
@@ -23,12 +21,13 @@ void fgi_cuda_spill_destroy(fgi_cuda_spill *s)
     if (s->dense) fgi_cuda_dense.destroy(s->dense);
 }
 
-void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c)
+void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, int64_t most_rows,
+                          fgi_cuda_carver *c)
 {
     const int64_t pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     int64_t rows = fgi_cuda_dense.chunk_rows(task);
+    if (rows > most_rows) rows = most_rows;
     if (rows > SPILL_BYTES / pitch_bytes) rows = SPILL_BYTES / pitch_bytes;
-    if (rows > SPILL_ROWS) rows = SPILL_ROWS;
     rows = rows / UNIT_ROWS * UNIT_ROWS;
     fgi_sparse_spill *to = &s->rows;
     to->capacity = (int32_t)rows;

@@ -20,7 +20,9 @@ typedef struct fgi_cuda_spill {
 fg_status fgi_cuda_spill_create(fgi_ledger *ledger, fgi_cuda_spill *out);
 void fgi_cuda_spill_destroy(fgi_cuda_spill *s);
 
-void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, fgi_cuda_carver *c);
+/* Room for so many rows at most. For each piece of the dense strategy its kernels are started, whether rows are there or not. */
+void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, int64_t most_rows,
+                          fgi_cuda_carver *c);
 /* What means nothing from chunk to chunk: from `over` on, where the strategy has had its own carved by c, but for the bits given to
  * fgi_cuda_spill_take. c then has room for either. */
 void fgi_cuda_spill_carve_chunk(fgi_cuda_spill *s, fgi_cuda_carver over, fgi_cuda_carver *c);

@@ -50,6 +50,13 @@ typedef struct fgi_cuda_slot {
 
 typedef struct fgi_cuda_worker fgi_cuda_worker;
 
+/* Of each row of a chunk, in pinned memory; what was not asked for is NULL. */
+typedef struct fgi_cuda_row_answers {
+    int32_t *components; /* rows x top */
+    float *values;       /* rows x top */
+    fgi_cuda_row_told *told;
+} fgi_cuda_row_answers;
+
 typedef struct fgi_cuda_strategy {
     const char *name;
     bool sets; /* finish writes statistics and totals; else it and absorb add what they find */
@@ -78,7 +85,7 @@ typedef struct fgi_cuda_strategy {
     /* Brings into the slot's statistics what is not in them yet. */
     cudaError_t (*finish)(fgi_cuda_worker *worker, cudaStream_t stream);
     /* Copies what the rows of the last chunk have to tell. NULL: serves statistics alone. */
-    cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_row_results *results,
+    cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_cuda_row_answers *to,
                         cudaStream_t stream);
     /* For tests and measurements: log2 densities of the rows of the last chunk, as statistics were made with, on the device;
      * -inf: left to others. NULL: there are none. */
@@ -92,6 +99,9 @@ struct fgi_cuda_worker {
 
 extern const fgi_cuda_strategy fgi_cuda_one_component, fgi_cuda_small_models, fgi_cuda_soft,
     fgi_cuda_sparse, fgi_cuda_dense;
+
+/* Rows that the dense strategy takes at once. */
+int32_t fgi_cuda_dense_piece(const fgi_cuda_task *task);
 
 /* All there are, the best first; the last one serves every task. */
 enum { FGI_CUDA_STRATEGIES = 5 };

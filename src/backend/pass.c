@@ -83,20 +83,52 @@ void fgi_listener_rows(fgi_listener *listener, int64_t rows, int64_t rows_total)
     tell(listener);
 }
 
-static fg_status absorb_all(fg_context *ctx, fgi_chunks *chunks, const fgi_pass *pass,
-                            const fgi_row_results *results, bool stop_early)
+/* Chunks on their way through the backend: where it lets results come later, one is handed over while the next is computed. */
+typedef struct stream {
+    fg_context *ctx;
+    const fgi_pass *pass;
+    fgi_chunks chunks;
+    bool stop_early, lags;
+    fgi_row_results results[2];
+} stream;
+
+/* A chunk that was absorbed; of 0 rows: there is none. */
+typedef struct absorbed {
+    int64_t first, rows;
+    const fgi_row_results *results;
+} absorbed;
+
+static bool asks(const fgi_pass *pass)
 {
-    for (;;) {
+    return pass->rows.top || pass->rows.log_density;
+}
+
+static fg_status hand_over(const stream *s, const absorbed *chunk)
+{
+    const fgi_pass *pass = s->pass;
+    if (chunk->rows == 0) return FG_OK;
+    if (s->lags) FG_TRY(s->ctx->backend->ops->await(s->ctx->backend));
+    if (pass->consume) FG_TRY(pass->consume(pass->user, chunk->first, chunk->rows, chunk->results));
+    fgi_listener_rows(pass->listener, chunk->first + chunk->rows, s->chunks.src->rows);
+    if (s->stop_early && pass->listener && pass->listener->cancelled)
+        return fgi_fail(FG_CANCELLED, "stopped by the progress function after row %lld",
+                        (long long)(chunk->first + chunk->rows));
+    return FG_OK;
+}
+
+static fg_status absorb_all(stream *s)
+{
+    fgi_backend *backend = s->ctx->backend;
+    absorbed last = {0};
+    for (int64_t number = 0;; number++) {
         fg_view chunk;
-        int64_t first;
-        FG_TRY(fgi_chunks_next(chunks, &chunk, &first));
-        if (chunk.rows == 0) return FG_OK;
-        FG_TRY(ctx->backend->ops->absorb(ctx->backend, &chunk, first, results));
-        if (pass->consume) FG_TRY(pass->consume(pass->user, &chunk, first, results));
-        fgi_listener_rows(pass->listener, first + chunk.rows, chunks->src->rows);
-        if (stop_early && pass->listener && pass->listener->cancelled)
-            return fgi_fail(FG_CANCELLED, "stopped by the progress function after row %lld",
-                            (long long)(first + chunk.rows));
+        absorbed now = {.results = &s->results[s->lags ? number % 2 : 0]};
+        FG_TRY(fgi_chunks_next(&s->chunks, &chunk, &now.first));
+        now.rows = chunk.rows;
+        if (now.rows > 0) FG_TRY(backend->ops->absorb(backend, &chunk, now.first, now.results));
+        FG_TRY(hand_over(s, s->lags ? &last : &now));
+        if (now.rows == 0) return FG_OK;
+        last = now;
     }
 }
 
@@ -123,22 +155,26 @@ static fg_status run_once(fg_context *ctx, fg_source *src, const fgi_pass *pass,
         .dtype = src->dtype,
     };
     const int64_t chunk_rows = backend->ops->unit_rows(backend, &spec);
+    stream through = {.ctx = ctx,
+                      .pass = pass,
+                      .stop_early = stop_early,
+                      .lags = backend->ops->await && asks(pass)};
     *again = false;
     if (pass->stats) fgi_stats_clear(pass->stats);
-    fgi_row_results results = {0};
-    fgi_chunks chunks = {0};
-    fg_status s = alloc_results(&ctx->ledger, &pass->rows, chunk_rows, &results);
-    if (s == FG_OK) s = fgi_chunks_begin(&chunks, &ctx->ledger, src, chunk_rows);
+    fg_status s = FG_OK;
+    for (int i = 0; i < (through.lags ? 2 : 1) && s == FG_OK; i++)
+        s = alloc_results(&ctx->ledger, &pass->rows, chunk_rows, &through.results[i]);
+    if (s == FG_OK) s = fgi_chunks_begin(&through.chunks, &ctx->ledger, src, chunk_rows);
     if (s == FG_OK) {
         s = backend->ops->begin(backend, &spec);
         if (s == FG_OK) {
-            s = absorb_all(ctx, &chunks, pass, &results, stop_early);
+            s = absorb_all(&through);
             const fg_status ended = backend->ops->end(backend, pass->stats, again);
             if (s == FG_OK) s = ended;
         }
-        fgi_chunks_end(&chunks);
+        fgi_chunks_end(&through.chunks);
     }
-    free_results(&results);
+    for (int i = 0; i < 2; i++) free_results(&through.results[i]);
     return s;
 }
 

@@ -6,9 +6,8 @@
 #include "context.h"
 #include "source.h"
 
-/* Called after each chunk, in order, on the caller's thread: rows first .. first + rows - 1 of the source. chunk: the
- * rows themselves. */
-typedef fg_status (*fgi_consume)(void *user, const fg_view *chunk, int64_t first,
+/* Called for each chunk, in order, on the caller's thread: what rows first .. first + rows - 1 of the source have to tell. */
+typedef fg_status (*fgi_consume)(void *user, int64_t first, int64_t rows,
                                  const fgi_row_results *results);
 
 /* Progress that a long call carries along. All zero: nobody listens. */

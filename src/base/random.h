@@ -56,7 +56,8 @@ enum {
     FGI_STREAM_BUDGET = 7,  /* rows that a storage budget is solved on */
     FGI_STREAM_TUNE = 8,    /* rows that probing is tuned on         */
     FGI_STREAM_GRAPH = 9,   /* rows that walks are measured on       */
-    FGI_STREAM_ACCEPT = 10  /* k-means++ draws that are taken        */
+    FGI_STREAM_ACCEPT = 10, /* k-means++ draws that are taken        */
+    FGI_STREAM_SHARES = 11  /* filters that probing is tuned under   */
 };
 
 #endif

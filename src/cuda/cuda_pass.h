@@ -85,8 +85,7 @@ typedef struct fgi_cuda_row_told {
 typedef struct fgi_cuda_crowd {
     int32_t *count;     /* 1 */
     int32_t *rows;      /* as many as a piece has */
-    double *references; /* of each: what its values are told about, */
-    uint32_t *bests;    /* and the best value about it, as bits of f32 */
+    double *references; /* of each: what its values are told about */
 } fgi_cuda_crowd;
 
 typedef struct fgi_cuda_refine_args {

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 enum {
-    FGI_SPARSE_MOST_DEPTH = 3072, /* of the product: beyond, f16 sums say little */
+    FGI_SPARSE_MOST_DEPTH = 8192, /* of the product: diagonal components of 4,096 dimensions */
     FGI_SPARSE_GROUP = 32,        /* rows that are flagged together: a stream's share of a row tile */
     FGI_SPARSE_MOST_GROUPS = 32,  /* of a stream in a chunk */
     FGI_SPARSE_LANES = 256,       /* components of the product's tile */
@@ -95,7 +95,8 @@ cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if
 /* On the device; formulas: sparse_plan.cu. */
 typedef struct fgi_sparse_model {
     int32_t kind, k, d;
-    int32_t ld; /* floats from mean to mean: d, padded */
+    int32_t ld;   /* floats from mean to mean: d, padded */
+    int32_t wide; /* screening sums in f32, not in f16 */
     const fgi_sparse_scale *scale;
     const float *ups; /* diagonal, else NULL */
     /* for upper and for lower bounds: k rows of halves, as far apart as rows of the plane, and terms of 4 bytes a lane, k
@@ -137,7 +138,7 @@ typedef struct fgi_sparse_streams {
 /* What a pass has told so far: integers, so that blocks may add in any order. Zeroed before, first_bad_row to more than
  * any. */
 typedef struct fgi_sparse_told {
-    uint64_t rows, bad_rows, survivors;
+    uint64_t rows, bad_rows, candidates, survivors;
     uint64_t left, lost; /* left to the dense kernels; of these, for want of room, those that nobody takes */
     uint64_t entropy;    /* of responsibilities, 2^-24 bits */
     int64_t first_bad_row;
@@ -150,9 +151,10 @@ typedef struct fgi_sparse_screen_args {
     float cut;       /* log2 units below the best value that still count; 0 for centroids */
     int64_t first;   /* number of the first row */
     uint32_t *state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
-    float *bound;    /* rows: scratch */
-    float *value;    /* streams x capacity: scratch */
-    uint32_t *left;  /* of each 32 rows: a bit for each that is left over */
+    const float *candidates_each; /* 1: candidates a row in the pass that left the state; with it or NULL */
+    float *bound;                 /* rows: scratch */
+    float *value;                 /* streams x capacity: scratch */
+    uint32_t *left;               /* of each 32 rows: a bit for each that is left over */
     fgi_sparse_told *told;
     void *scratch; /* fgi_sparse_scratch_bytes() */
     int32_t grid;  /* fgi_sparse_grid() */
@@ -161,9 +163,9 @@ typedef struct fgi_sparse_screen_args {
 /* Blocks of the screening grid, for a chip with so many multiprocessors. */
 int32_t fgi_sparse_grid(int32_t multiprocessors);
 /* Rows that the grid takes at a time: a group of each stream. */
-int32_t fgi_sparse_wave_rows(int32_t grid);
-int32_t fgi_sparse_streams_for(int32_t grid);
-int64_t fgi_sparse_scratch_bytes(int32_t grid);
+int32_t fgi_sparse_wave_rows(int32_t grid, int32_t wide);
+int32_t fgi_sparse_streams_for(int32_t grid, int32_t wide);
+int64_t fgi_sparse_scratch_bytes(int32_t grid, int32_t wide);
 
 cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream);
 cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t stream);
@@ -227,7 +229,8 @@ typedef struct fgi_sparse_finish_args {
     const double *stats;
     const fgi_sparse_told *told;
     fgi_cuda_totals *totals;
-    double *parts; /* k: scratch */
+    double *parts;          /* k: scratch */
+    float *candidates_each; /* 1: out; NULL: not wanted */
 } fgi_sparse_finish_args;
 
 cudaError_t fgi_sparse_finish(const fgi_sparse_finish_args *a, cudaStream_t stream);

@@ -3,7 +3,6 @@
  * many rows want are read once for 64 of these.
  *
  *     in place    score_j becomes value_j - reference; -inf of a dead component, or none
- *     again       the same about the best value, for tiles with a row whose reference was far from it
  *
  * grid     blocks of 128 threads go from tile to tile: 64 listed rows x 64 components, 8 x 4 of a thread's
  * sums     f32, 16 columns at a time
@@ -16,7 +15,8 @@
 
 #include <math_constants.h> /* CUDART_INF_F */
 
-namespace {
+namespace
+{
 
 enum {
     TILE = 64, /* rows, and components */
@@ -45,7 +45,8 @@ __device__ __forceinline__ share fetch(const float *const (&rows)[EACH], int col
     share s;
 #pragma unroll
     for (int i = 0; i < EACH; i++)
-        s.unit[i] = rows[i] ? __ldg(reinterpret_cast<const float4 *>(rows[i] + column)) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        s.unit[i] =
+            rows[i] ? __ldg(reinterpret_cast<const float4 *>(rows[i] + column)) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     return s;
 }
 
@@ -101,17 +102,7 @@ __device__ __forceinline__ void add_columns(const side &x, const side &mean, con
         for (int j = 0; j < OWN_LANES; j++) all[i][j] += some[i][j];
 }
 
-/* By the threads that have a row's components of a tile. */
-__device__ __forceinline__ void note_best(const fgi_cuda_crowd &crowd, int32_t listed, float best)
-{
-#pragma unroll
-    for (int step = LANE_THREADS / 2; step > 0; step /= 2) best = fmaxf(best, __shfl_xor_sync(FGI_ALL_LANES, best, step));
-    /* of floats that are not negative, the order of the bits is the order of the values */
-    if (threadIdx.x % LANE_THREADS == 0 && best > fgi_most_difference) atomicMax(&crowd.bests[listed], __float_as_uint(best));
-}
-
 /* A thread's values; lane: the first of its components. */
-template <bool AGAIN>
 __device__ __forceinline__ void write(const fgi_cuda_refine_args &a, int32_t first, int32_t lane, const sums &distances)
 {
     const fgi_cuda_model &m = a.model;
@@ -120,31 +111,23 @@ __device__ __forceinline__ void write(const fgi_cuda_refine_args &a, int32_t fir
     for (int i = 0; i < OWN_ROWS; i++) {
         const int32_t listed = min(first + i, last); /* beyond it there are copies */
         const int32_t r = a.crowd.rows[listed];
-        const double reference = AGAIN ? fgi_crowd_reference(a.crowd, listed) : a.crowd.references[listed];
+        const double reference = a.crowd.references[listed];
         float value[OWN_LANES];
 #pragma unroll
         for (int e = 0; e < OWN_LANES; e++) {
             const int32_t j = lane + e;
             value[e] = -CUDART_INF_F;
             if (j >= m.k || !(m.offset[j] > -CUDART_INF)) continue;
-            const double distance = isfinite(distances[i][e]) ? (double)distances[i][e]
-                                                              : fgi_wide_distance(m, a.rows.x + (int64_t)r * m.ld, j);
+            const double distance =
+                isfinite(distances[i][e]) ? (double)distances[i][e] : fgi_wide_distance(m, a.rows.x + (int64_t)r * m.ld, j);
             value[e] = (float)(m.offset[j] - m.h[j] * distance - reference);
         }
-        *reinterpret_cast<float4 *>(a.scores + (int64_t)r * m.lanes + lane) = make_float4(value[0], value[1], value[2], value[3]);
-        if (!AGAIN) note_best(a.crowd, listed, fmaxf(fmaxf(value[0], value[1]), fmaxf(value[2], value[3])));
+        *reinterpret_cast<float4 *>(a.scores + (int64_t)r * m.lanes + lane) =
+            make_float4(value[0], value[1], value[2], value[3]);
     }
 }
 
-/* By all threads: whether a row of the tile had a reference far from its best value. */
-__device__ __forceinline__ bool is_far(const fgi_cuda_crowd &crowd, int32_t first, int32_t count)
-{
-    const int32_t listed = first + threadIdx.x % TILE;
-    return __syncthreads_or(listed < count && __uint_as_float(crowd.bests[listed]) > fgi_most_difference);
-}
-
-template <bool SCALED, bool AGAIN>
-__global__ void __launch_bounds__(THREADS) evaluate(const __grid_constant__ fgi_cuda_refine_args a)
+template <bool SCALED> __global__ void __launch_bounds__(THREADS) evaluate(const __grid_constant__ fgi_cuda_refine_args a)
 {
     __shared__ __align__(16) side x, mean, scale;
     fgi_follow_here();
@@ -153,11 +136,11 @@ __global__ void __launch_bounds__(THREADS) evaluate(const __grid_constant__ fgi_
     const int row = threadIdx.x / LANE_THREADS * OWN_ROWS, lane = threadIdx.x % LANE_THREADS * OWN_LANES;
     for (int32_t t = blockIdx.x; t < tiles; t += gridDim.x) {
         const int32_t first_row = t / lane_tiles * TILE, first_lane = t % lane_tiles * TILE;
-        if (AGAIN && !is_far(a.crowd, first_row, count)) continue;
         const float *from_rows[EACH], *from_means[EACH], *from_scales[EACH];
 #pragma unroll
         for (int i = 0; i < EACH; i++) {
-            const int32_t listed = min(first_row + row_of(i), count - 1), j = first_lane + row_of(i), column = threadIdx.x % UNITS * 4;
+            const int32_t listed = min(first_row + row_of(i), count - 1), j = first_lane + row_of(i),
+                          column = threadIdx.x % UNITS * 4;
             from_rows[i] = a.rows.x + (int64_t)a.crowd.rows[listed] * m.ld + column;
             from_means[i] = j < m.k ? m.means + (int64_t)j * m.ld + column : nullptr;
             from_scales[i] = SCALED && j < m.k ? m.scale + (int64_t)j * m.ld + column : nullptr;
@@ -178,7 +161,7 @@ __global__ void __launch_bounds__(THREADS) evaluate(const __grid_constant__ fgi_
             }
             add_columns<SCALED>(x, mean, scale, row, lane, all);
         }
-        write<AGAIN>(a, first_row + row, first_lane + lane, all);
+        write(a, first_row + row, first_lane + lane, all);
     }
 }
 
@@ -188,8 +171,5 @@ extern "C" cudaError_t fgi_cuda_evaluate(const fgi_cuda_refine_args *a, cudaStre
 {
     const int64_t tiles = ((int64_t)a->rows.rows + TILE - 1) / TILE * (a->model.lanes / TILE);
     const unsigned grid = (unsigned)(tiles < BLOCKS ? tiles : (int64_t)BLOCKS);
-    const auto first = a->model.scale ? evaluate<true, false> : evaluate<false, false>;
-    const auto second = a->model.scale ? evaluate<true, true> : evaluate<false, true>;
-    const cudaError_t e = fgi_follow(first, grid, THREADS, 0, stream, *a);
-    return e == cudaSuccess ? fgi_follow(second, grid, THREADS, 0, stream, *a) : e;
+    return fgi_follow(a->model.scale ? evaluate<true> : evaluate<false>, grid, THREADS, 0, stream, *a);
 }

@@ -5,22 +5,26 @@
  * grid     a block a group of 8 components, a slice of 128 columns, a segment of the rows; 128 threads
  * shared   41 KB: sums of all the group's columns, each of them one thread's own; the tile's survivors in order
  * threads  one a column; where a row has fewer columns, several rows side by side
+ * crowds   where a quarter of a tile's responsibilities survive, all of them are taken: sums of 32 rows in f32, in registers
  * bytes    32 a row and group for the responsibilities, 4 d a survivor for its row, both from L2
- * bound    latency of the survivors' rows; FP64 where most responsibilities matter */
+ * bound    latency of the survivors' rows; of crowds, f32 */
 #include "cuda_pass.h"
 #include "follow.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 
-namespace {
+namespace
+{
 
-enum { 
+enum {
     GROUP = FGI_CUDA_GROUP,
     THREADS = FGI_CUDA_SLICE,
-    AHEAD = 8, /* survivors whose rows are on their way together */
+    AHEAD = 8,                    /* survivors whose rows are on their way together */
     ENOUGH_BLOCKS = 1024,         /* several for each multiprocessor */
     MOST_PARTS_DOUBLES = 1 << 20, /* 8 MB */
- };
+    CROWD = THREADS * GROUP / 4,  /* survivors of a tile */
+    SUMMED_ROWS = 32              /* in f32 */
+};
 
 struct survivor {
     float r;
@@ -77,6 +81,63 @@ struct sums {
     float mean[GROUP][THREADS];
 };
 
+/* Survivors one after the other. tile: the thread's column of the tile's first row */
+__device__ __forceinline__ void add_survivors(sums &s, const survivor *list, int32_t count, const float *tile, int64_t pitch,
+                                              int32_t side, int32_t sides)
+{
+    for (int32_t i = side; i < count; i += AHEAD * sides) {
+        float value[AHEAD];
+#pragma unroll
+        for (int q = 0; q < AHEAD; q++)
+            value[q] = i + q * sides < count ? __ldg(tile + (int64_t)list[i + q * sides].row * pitch) : 0.0f;
+#pragma unroll
+        for (int q = 0; q < AHEAD; q++) {
+            if (i + q * sides >= count) break;
+            const survivor v = list[i + q * sides];
+            const double difference = value[q] - s.mean[v.component][threadIdx.x];
+            const double weighted = v.r * difference;
+            s.shift[v.component][threadIdx.x] += weighted;
+            s.square[v.component][threadIdx.x] += weighted * difference;
+        }
+    }
+}
+
+__device__ __forceinline__ float largest_of(const float4 &v)
+{
+    return fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w));
+}
+
+/* All components of all rows. responsibilities: the group's, of the tile's first row */
+__device__ __forceinline__ void add_crowd(sums &s, const float *responsibilities, int64_t lanes, int32_t rows,
+                                          const float *tile, int64_t pitch, int32_t side, int32_t sides)
+{
+    float mean[GROUP];
+#pragma unroll
+    for (int c = 0; c < GROUP; c++) mean[c] = s.mean[c][threadIdx.x];
+    for (int32_t first = 0; first < rows; first += SUMMED_ROWS) {
+        float shift[GROUP] = {}, square[GROUP] = {};
+#pragma unroll 4
+        for (int32_t r = first + side; r < min(rows, first + SUMMED_ROWS); r += sides) {
+            const float value = __ldg(tile + r * pitch);
+            const float4 *from = reinterpret_cast<const float4 *>(responsibilities + r * lanes);
+            const float4 low = __ldg(from), high = __ldg(from + 1);
+            const float weight[GROUP] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+            if (fmaxf(largest_of(low), largest_of(high)) == 0.0f) continue; /* bad rows hold what is not finite */
+#pragma unroll
+            for (int c = 0; c < GROUP; c++) {
+                const float difference = value - mean[c], weighted = weight[c] * difference;
+                shift[c] += weighted;
+                square[c] = fmaf(weighted, difference, square[c]);
+            }
+        }
+#pragma unroll
+        for (int c = 0; c < GROUP; c++) {
+            s.shift[c][threadIdx.x] += shift[c];
+            s.square[c][threadIdx.x] += square[c];
+        }
+    }
+}
+
 /* Adds one column of every component to the statistics: read all, then write all. */
 __device__ __forceinline__ void add_columns(const double (*sums)[THREADS], int32_t width, int32_t components, double *to,
                                             int32_t pitch)
@@ -98,11 +159,9 @@ __device__ void write_sums(const sums &s, double mass, int32_t group, int32_t wi
     double *shift = part + out.k, *square = shift + (int64_t)out.k * out.d;
     if ((int32_t)threadIdx.x < width && column < out.d) {
         add_columns(s.shift, width, out.k - group, shift + (int64_t)group * out.d + column, out.d);
-        if (out.diagonal)
-            add_columns(s.square, width, out.k - group, square + (int64_t)group * out.d + column, out.d);
+        if (out.diagonal) add_columns(s.square, width, out.k - group, square + (int64_t)group * out.d + column, out.d);
     }
-    if (blockIdx.y == 0 && threadIdx.x < GROUP && group + (int32_t)threadIdx.x < out.k)
-        part[group + threadIdx.x] += mass;
+    if (blockIdx.y == 0 && threadIdx.x < GROUP && group + (int32_t)threadIdx.x < out.k) part[group + threadIdx.x] += mass;
     const int lane = threadIdx.x % 32;
     for (int c = threadIdx.x / 32; c < GROUP && group + c < out.k && !out.diagonal; c += THREADS / 32) {
         double sum = 0.0;
@@ -131,27 +190,17 @@ __global__ void __launch_bounds__(THREADS)
     double mass = 0.0;
     const int32_t begin = blockIdx.z * out.segment_rows, end = min(fgi_rows_there(rows), begin + out.segment_rows);
     for (int32_t first = begin; first < end; first += THREADS) {
-        const int32_t count = list_survivors(responsibilities + (int64_t)first * m.lanes + group, m.lanes,
-                                             min(THREADS, end - first), list);
+        const int32_t count =
+            list_survivors(responsibilities + (int64_t)first * m.lanes + group, m.lanes, min(THREADS, end - first), list);
         if (threadIdx.x < GROUP)
             for (int32_t i = 0; i < count; i++)
                 if (list[i].component == threadIdx.x) mass += list[i].r;
         const float *tile = rows.x + (int64_t)first * m.ld + column;
-        for (int32_t i = side; i < count && inside; i += AHEAD * sides) {
-            float value[AHEAD];
-#pragma unroll
-            for (int q = 0; q < AHEAD; q++)
-                value[q] = i + q * sides < count ? __ldg(tile + (int64_t)list[i + q * sides].row * m.ld) : 0.0f;
-#pragma unroll
-            for (int q = 0; q < AHEAD; q++) {
-                if (i + q * sides >= count) break;
-                const survivor v = list[i + q * sides];
-                const double difference = value[q] - s.mean[v.component][threadIdx.x];
-                const double weighted = v.r * difference;
-                s.shift[v.component][threadIdx.x] += weighted;
-                s.square[v.component][threadIdx.x] += weighted * difference;
-            }
-        }
+        if (inside && count > CROWD)
+            add_crowd(s, responsibilities + (int64_t)first * m.lanes + group, m.lanes, min(THREADS, end - first), tile, m.ld,
+                      side, sides);
+        else if (inside)
+            add_survivors(s, list, count, tile, m.ld, side, sides);
         __syncthreads(); /* before the list is written again */
     }
     __syncthreads();
@@ -178,8 +227,7 @@ __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ f
 enum { TALLY_THREADS = 256 };
 
 __global__ void __launch_bounds__(TALLY_THREADS)
-    tally(const fgi_cuda_row_told *told, const __grid_constant__ fgi_cuda_rows piece, int64_t first,
-          fgi_cuda_totals *totals)
+    tally(const fgi_cuda_row_told *told, const __grid_constant__ fgi_cuda_rows piece, int64_t first, fgi_cuda_totals *totals)
 {
     fgi_follow_here();
     const int32_t rows = fgi_rows_there(piece);
@@ -230,12 +278,11 @@ extern "C" fgi_cuda_sums fgi_cuda_sums_shape(int32_t kind, int32_t k, int32_t d,
     return s;
 }
 
-extern "C" cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cuda_rows *rows,
-                                       const float *responsibilities, const fgi_cuda_sums *out, cudaStream_t stream)
+extern "C" cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cuda_rows *rows, const float *responsibilities,
+                                       const fgi_cuda_sums *out, cudaStream_t stream)
 {
     const int bytes = (int)(sizeof(sums) + GROUP * THREADS * sizeof(survivor));
-    const cudaError_t error =
-        cudaFuncSetAttribute(gather, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error = cudaFuncSetAttribute(gather, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
     const int32_t segments = (rows->rows + out->segment_rows - 1) / out->segment_rows;
     const dim3 grid((model->k + GROUP - 1) / GROUP, out->slices, segments);

@@ -26,19 +26,24 @@
 #include <float.h>          /* FLT_MAX */
 #include <math_constants.h> /* CUDART_INF_F */
 
-namespace {
+namespace
+{
 
 enum {
     MANY_COMPONENTS = 4096,
     QUADS = 8, /* of a warp */
     LIST = 256,
-    MOST_CLOSE = 8192,                      /* scores in shared memory */
-    LEAST_CROWD = 64, CROWDED_SHARE = 8,    /* candidates beyond so many, and beyond one component in so many, are a crowd */
-    LISTED_BLOCKS = 4096
+    MOST_CLOSE = 8192, /* scores in shared memory */
+    LEAST_CROWD = 32,
+    CROWDED_SHARE = 32, /* candidates beyond so many, and beyond one component in so many, are a crowd */
+    LISTED_BLOCKS = 1024
 };
 
 /* Scores of rows longer than this, in units of the largest h, could overflow. */
 __device__ const float most_term = 1e37f;
+
+/* Values this far above the reference call for a better one: f32 holds smaller ones with an error of 2^-21 of a responsibility. */
+__device__ const float most_difference = 4.0f;
 
 /* Rows shorter than this underflow in the product. */
 __device__ const float least_norm2 = 1e-30f;
@@ -60,6 +65,18 @@ __device__ __forceinline__ place __shfl_xor_sync(unsigned mask, place p, int ste
 __device__ __forceinline__ place nowhere()
 {
     return {-CUDART_INF_F, INT32_MAX};
+}
+
+/* Whether several components are wanted, however small. */
+__device__ __forceinline__ bool wants_all(const fgi_cuda_refine_args &a)
+{
+    return a.exact_rank && a.top > 1;
+}
+
+/* How far below the best a component still matters. */
+__device__ __forceinline__ double cut_of(const fgi_cuda_refine_args &a)
+{
+    return a.model.kind == FGI_CUDA_HARD ? 0.0 : a.cut;
 }
 
 /* A row at work. */
@@ -246,8 +263,8 @@ template <int THREADS> __device__ double find_threshold(job &w, float norm2)
         return -CUDART_INF;
     }
     w.reference = value_of(w, best.j);
-    double t = w.reference - (a.model.kind == FGI_CUDA_HARD ? 0.0 : a.cut);
-    if (a.exact_rank && a.top > 1) {
+    double t = w.reference - cut_of(a);
+    if (wants_all(a)) {
         w.threshold = score_of_rank<THREADS>(w, a.top);
         w.everything = !(w.threshold > -CUDART_INF_F);
         if (w.everything) return -CUDART_INF;
@@ -366,7 +383,8 @@ template <int THREADS> __device__ bool is_crowded(const job &w)
     if (!can_be_crowded(w.a->model)) return false;
     int32_t candidates = 0;
     each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
-        candidates += is_candidate(w, j, v.x) + is_candidate(w, j + 1, v.y) + is_candidate(w, j + 2, v.z) + is_candidate(w, j + 3, v.w);
+        candidates += is_candidate(w, j, v.x) + is_candidate(w, j + 1, v.y) + is_candidate(w, j + 2, v.z) +
+                      is_candidate(w, j + 3, v.w);
     });
     return fgi_block_reduce<THREADS>(candidates, fgi_add()) > many;
 }
@@ -377,7 +395,22 @@ __device__ void list_row(const job &w, int32_t r)
     const int32_t at = atomicAdd(to.count, 1);
     to.rows[at] = r;
     to.references[at] = w.reference;
-    to.bests[at] = 0;
+}
+
+/* Where scores have misled about the reference: differences about the best, of what can matter beside it; below grows with what
+ * no longer does. Those at hand may have been rounded more coarsely. */
+template <int THREADS> __device__ place take_closer(job &w, place best, int32_t *count, double *below)
+{
+    const fgi_cuda_refine_args &a = *w.a;
+    const double first = w.reference, rounding = 1.0 + 0x1p-18 * (fabs(first) + fabsf(best.value));
+    w.everything = false;
+    w.threshold = -FLT_MAX;
+    if (!wants_all(a)) {
+        w.threshold = __double2float_rd(best.value - cut_of(a) - rounding);
+        *below = fmax(*below, first + w.threshold);
+    }
+    w.reference = value_of(w, best.j);
+    return take_differences<THREADS>(w, count);
 }
 
 /* From differences in the scores' place. best, count: of these; below: no value left out lies higher */
@@ -385,12 +418,8 @@ template <int THREADS> __device__ void finish_row(job &w, int32_t r, place best,
 {
     const fgi_cuda_refine_args &a = *w.a;
     const bool hard = a.model.kind == FGI_CUDA_HARD;
-    if (best.value > fgi_most_difference) { /* screening was far off: the same candidates about the best */
-        w.reference = value_of(w, best.j);
-        w.everything = false;
-        w.threshold = -FLT_MAX;
-        best = take_differences<THREADS>(w, &count);
-    }
+    while (best.value > most_difference)
+        best = take_closer<THREADS>(w, best, &count, &below); /* once; twice if the best was another */
     double sum = 0.0;
     each_four<THREADS>(w, [&](int32_t, const float4 &v) {
         if (hard || !(largest_of(v) > -CUDART_INF_F)) return;
@@ -400,8 +429,7 @@ template <int THREADS> __device__ void finish_row(job &w, int32_t r, place best,
     sum = hard ? 1.0 : fgi_block_reduce<THREADS>(sum, fgi_add());
     const double lse = w.reference + best.value + log2(sum);
     if (a.top)
-        tell_components<THREADS>(w, best, (float)sum, a.components + (int64_t)r * a.top,
-                                 a.values + (int64_t)r * a.top);
+        tell_components<THREADS>(w, best, (float)sum, a.components + (int64_t)r * a.top, a.values + (int64_t)r * a.top);
     __syncthreads();
     const int32_t survivors = a.keep ? keep_responsibilities<THREADS>(w, best, (float)sum) : 0;
     if (threadIdx.x == 0)
@@ -437,28 +465,47 @@ template <int THREADS> __global__ void __launch_bounds__(THREADS) refine(const _
     finish_row<THREADS>(w, r, best, count, below);
 }
 
+/* Differences below `least` become -inf. Tells how many are not. */
+template <int THREADS> __device__ int32_t leave_out(const job &w, float least)
+{
+    int32_t count = 0;
+    each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
+        float kept[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            if (kept[e] >= least)
+                count++;
+            else
+                kept[e] = -CUDART_INF_F;
+        }
+        *reinterpret_cast<float4 *>(w.scores + j) = make_float4(kept[0], kept[1], kept[2], kept[3]);
+    });
+    return fgi_block_reduce<THREADS>(count, fgi_add());
+}
+
 /* Listed rows, whose components have all been evaluated. */
-template <int THREADS> __global__ void __launch_bounds__(THREADS) refine_listed(const __grid_constant__ fgi_cuda_refine_args a)
+template <int THREADS>
+__global__ void __launch_bounds__(THREADS) refine_listed(const __grid_constant__ fgi_cuda_refine_args a)
 {
     fgi_follow_here();
     for (int32_t i = blockIdx.x; i < *a.crowd.count; i += gridDim.x) {
         const int32_t r = a.crowd.rows[i];
         job w = job_of<THREADS>(a, r);
-        w.reference = fgi_crowd_reference(a.crowd, i);
+        w.reference = a.crowd.references[i];
         place best = nowhere();
-        int32_t count = 0;
         each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
             const float difference[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 const place here = {difference[e], j + e};
-                count += here.value > -CUDART_INF_F;
                 if (best < here) best = here;
             }
         });
         best = fgi_block_reduce<THREADS>(best, fgi_largest());
-        count = fgi_block_reduce<THREADS>(count, fgi_add());
-        finish_row<THREADS>(w, r, best, count, -CUDART_INF);
+        const bool cuts = !wants_all(a) && !(best.value > most_difference); /* else there will be closer differences */
+        const float least = cuts ? __double2float_rd(best.value - cut_of(a)) : -FLT_MAX;
+        const int32_t count = leave_out<THREADS>(w, least);
+        finish_row<THREADS>(w, r, best, count, w.reference + least);
         __syncthreads(); /* shared scores were read */
     }
 }

@@ -19,8 +19,7 @@ struct stream {
 
 /* A block of the queue. */
 struct queued {
-    uint32_t pair
-        [4]; /* scores: 2 columns each; blocks of 8 columns 0 and 1 of the first row, then of the second */
+    uint32_t pair[4]; /* scores: 2 columns each; blocks of 8 columns 0 and 1 of the first row, then of the second */
     uint32_t first_row, first_column; /* the rows are 8 apart, in the computing warp's 16 */
 };
 
@@ -37,16 +36,16 @@ __device__ __forceinline__ uint32_t exceeding(const queued &q, uint32_t limit)
     uint32_t bits = 0;
 #pragma unroll
     for (int h = 0; h < 4; h++) {
-        const uint32_t above = __hgt2_mask(*reinterpret_cast<const __half2 *>(&q.pair[h]),
-                                           *reinterpret_cast<const __half2 *>(&limit));
+        const uint32_t above =
+            __hgt2_mask(*reinterpret_cast<const __half2 *>(&q.pair[h]), *reinterpret_cast<const __half2 *>(&limit));
         bits |= above & (1u << (2 * h) | 1u << (16 + 2 * h + 1));
     }
     return (bits | bits >> 16) & 0xff;
 }
 
 /* What a computing warp queued, entries from .. end - 1, to the stream; local: its first row in the stream. */
-__device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t from, uint32_t end,
-                                      uint32_t local, stream &out)
+__device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t from, uint32_t end, uint32_t local,
+                                      stream &out)
 {
     const int lane = threadIdx.x & 31;
     const uint32_t limit = __half_as_ushort(__float2half_rd(-p.a.cut)) * 0x10001u;
@@ -58,12 +57,10 @@ __device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t f
         while (__any_sync(~0u, bits != 0)) {
             const bool one = bits != 0;
             const int b = (__ffs(bits) - 1) & 7;
-            const uint32_t pair =
-                b & 4 ? (b & 2 ? q.pair[3] : q.pair[2]) : (b & 2 ? q.pair[1] : q.pair[0]);
+            const uint32_t pair = b & 4 ? (b & 2 ? q.pair[3] : q.pair[2]) : (b & 2 ? q.pair[1] : q.pair[0]);
             const uint32_t row = local + q.first_row + (b & 4 ? 8 : 0);
             const uint32_t column = q.first_column + (b & 2 ? 8 : 0) + (b & 1);
-            const uint32_t mask = __ballot_sync(~0u, one),
-                           to = out.used + __popc(mask & ((1u << lane) - 1));
+            const uint32_t mask = __ballot_sync(~0u, one), to = out.used + __popc(mask & ((1u << lane) - 1));
             if (one && to < out.capacity) {
                 out.candidate[to] = column << 16 | row;
                 out.score[to] = (uint16_t)(b & 1 ? pair >> 16 : pair);
@@ -74,35 +71,50 @@ __device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t f
     }
 }
 
-template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, barriers bar)
-{
-    constexpr layout L = layout_for(CHUNKS);
-    const int helper = __shfl_sync(~0u, (int)threadIdx.x / 32, 0) - WORKERS / 32 - 1,
-              lane = threadIdx.x & 31;
-    const uint32_t number = blockIdx.x * HELPERS + helper;
-    const int64_t base = (int64_t)blockIdx.x * TILE_ROWS + helper * HELPED,
-                  step = (int64_t)gridDim.x * TILE_ROWS;
-    const int64_t room = (int64_t)number * p.a.streams.capacity,
-                  queue = (int64_t)(blockIdx.x * WORKERS / 32 + 2 * helper) * QUEUE;
-    stream out = {p.a.streams.candidate + room, p.a.streams.score + room, 0,
-                  (uint32_t)p.a.streams.capacity};
-    float *references = reinterpret_cast<float *>(smem_at + L.references) + helper * HELPED;
-    volatile uint32_t *ends =
-        reinterpret_cast<volatile uint32_t *>(smem_at + L.ends) + 2 * helper * LAG;
-    volatile uint32_t *consumed =
-        reinterpret_cast<volatile uint32_t *>(smem_at + L.consumed) + 2 * helper;
-    uint32_t from[2] = {0, 0};
-    auto begin = [&](int t) {
+/* What a helper does for a stream. */
+template <int CHUNKS> struct helped {
+    const params &p;
+    barriers bar;
+    stream out;
+    int number;    /* of the stream in the block */
+    int64_t group; /* its first group, among those of all streams */
+    int64_t row;   /* its first row; */
+    int64_t step;  /* rows from row tile to row tile */
+    int64_t queue; /* where its first warp's begins */
+    float *references;
+    volatile uint32_t *ends, *consumed;
+    uint32_t from[2];
+
+    __device__ __forceinline__ helped(const params &all, uint8_t *smem_at, barriers b, int own) : p(all), bar(b), number(own)
+    {
+        constexpr layout L = layout_for(CHUNKS);
+        const uint32_t of_all = blockIdx.x * L.streams + own;
+        const int64_t room = (int64_t)of_all * p.a.streams.capacity;
+        out = {p.a.streams.candidate + room, p.a.streams.score + room, 0, (uint32_t)p.a.streams.capacity};
+        group = (int64_t)of_all * p.a.streams.groups;
+        row = (int64_t)blockIdx.x * L.tile_rows + own * HELPED;
+        step = (int64_t)gridDim.x * L.tile_rows;
+        queue = (int64_t)(blockIdx.x * L.workers / 32 + 2 * own) * QUEUE;
+        references = reinterpret_cast<float *>(smem_at + L.references) + own * HELPED;
+        ends = reinterpret_cast<volatile uint32_t *>(smem_at + L.ends) + 2 * own * LAG;
+        consumed = reinterpret_cast<volatile uint32_t *>(smem_at + L.consumed) + 2 * own;
+        from[0] = from[1] = 0;
+    }
+
+    __device__ __forceinline__ void begin(int t)
+    {
+        const int lane = threadIdx.x & 31;
         if (t >= p.tiles_each) return;
-        references[t % RING * TILE_ROWS + lane] = reference_for(p.a, base + t * step + lane);
-        fgi_mbar_arrive(bar.begun(t, helper));
-    };
-    for (int t = 0; t < AHEAD; t++) begin(t);
-    for (int t = 0; t < p.tiles_each; t++) {
+        references[t % RING * layout_for(CHUNKS).tile_rows + lane] = reference_for(p.a, row + t * step + lane);
+        fgi_mbar_arrive(bar.begun(t, number));
+    }
+
+    __device__ __forceinline__ void end(int t)
+    {
+        const int lane = threadIdx.x & 31;
         const uint32_t first = out.used;
         uint32_t crowded = 0;
-        begin(t + AHEAD);
-        fgi_mbar_wait(bar.staged(t, helper), t / LAG & 1);
+        fgi_mbar_wait(bar.staged(t, number), t / LAG & 1);
 #pragma unroll
         for (int w = 0; w < 2; w++) {
             const uint32_t end = ends[w * LAG + t % LAG];
@@ -112,13 +124,33 @@ template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, ba
             __syncwarp();
             if (lane == 0) consumed[w] = from[w];
         }
-        fgi_mbar_arrive(bar.drained(t, helper));
+        fgi_mbar_arrive(bar.drained(t, number));
         const bool flagged = crowded || out.used > out.capacity;
         const uint32_t candidates = flagged ? 0 : out.used - first;
         out.used = first + candidates;
-        if (lane == 0)
-            p.a.streams.group[(int64_t)number * p.a.streams.groups + t] = {
-                (uint16_t)first, (uint16_t)candidates, 0, flagged};
+        if (lane == 0) p.a.streams.group[group + t] = {(uint16_t)first, (uint16_t)candidates, 0, flagged};
+    }
+};
+
+/* A helper of two streams goes from one to the other: deep rows keep their products busy for long. */
+template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, barriers bar, int helper)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    helped<CHUNKS> first(p, smem_at, bar, helper);
+    if constexpr (L.helpers == L.streams) {
+        for (int t = 0; t < AHEAD; t++) first.begin(t);
+        for (int t = 0; t < p.tiles_each; t++) {
+            first.begin(t + AHEAD);
+            first.end(t);
+        }
+    } else {
+        static_assert(2 * L.helpers == L.streams);
+        helped<CHUNKS> second(p, smem_at, bar, helper + L.helpers);
+        for (int t = 0; t < AHEAD; t++) first.begin(t), second.begin(t);
+        for (int t = 0; t < p.tiles_each; t++) {
+            first.begin(t + AHEAD), second.begin(t + AHEAD);
+            first.end(t), second.end(t);
+        }
     }
 }
 

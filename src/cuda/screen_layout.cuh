@@ -17,26 +17,21 @@ enum {
     CHUNK = 64,              /* halves in one row of a swizzled box: 128 bytes */
     MOST_STAGES = 4,
     MEANS_BYTES = TILE * CHUNK * 2, /* of a stage */
-    DEEP =
-        0, /* in place of the chunks of a row: any number of them; rows come through the stages too */
+    /* in place of the chunks of a row: any number of them; rows come through the stages too */
+    DEEP = 0,
+    WIDE = -1, /* the same with f32 sums */
     ROW_CHUNK_BYTES = GROUP_ROWS * CHUNK * 2,
     TERMS_STAGES = 4,
     TERMS_BYTES = TILE * 4,
-    HELPED = FGI_SPARSE_GROUP, /* rows of a helper: of two computing warps */
-    BLOCKS =
-        16, /* of 16 columns of a tile: 4 of each of a thread's two rows, tested and staged together */
-    PLACES = 4,  /* staged blocks of a thread */
-    QUEUE = 384, /* blocks of a computing warp in global memory, on their way to its helper */
-    LAG = 4,     /* row tiles that a helper may be behind */
-    AHEAD =
-        6, /* row tiles that references are ahead of what is drained: LAG, and two for good measure */
-    RING = 8,               /* of references */
-    GROUPS = 3,             /* computing warpgroups */
-    WORKERS = 128 * GROUPS, /* their threads */
-    HELPERS = 2 * GROUPS,
-    THREADS =
-        WORKERS + (32 + 32 * HELPERS + 127) / 128 * 128, /* whole warpgroups, for setmaxnreg */
-    TILE_ROWS = GROUP_ROWS * GROUPS
+    HELPED = FGI_SPARSE_GROUP, /* rows of a stream in a row tile: of two computing warps */
+    BLOCKS = 16,               /* of 16 columns of a tile: 4 of each of a thread's two rows, tested and staged together */
+    PLACES = 4,                /* staged blocks of a thread */
+    QUEUE = 384,               /* blocks of a computing warp in global memory, on their way to a helper */
+    LAG = 4,                   /* row tiles that a helper may be behind */
+    AHEAD = 6,                 /* row tiles that references are ahead of what is drained: LAG, and two for good measure */
+    RING = 8,                  /* of references */
+    MOST_GROUPS = 3,
+    MOST_STREAMS = 2 * MOST_GROUPS
 };
 
 enum goal {
@@ -56,33 +51,53 @@ struct params {
     float norm_scale;
 };
 
-/* Bytes of shared memory from an address that is a multiple of 1024. */
+/* Who works in a block, with how many registers; and shared memory: bytes from an address that is a multiple of 1024. */
 struct layout {
+    int groups;  /* computing warpgroups */
+    int workers; /* their threads */
+    int streams; /* of two computing warps each */
+    int helpers; /* warps: each has as many streams */
+    int threads, tile_rows;
+    int worker_registers, other_registers;
     int stages, stage_bytes;
     int rows, means, terms, places, tags, ends, consumed, references, barriers, total;
 };
 
 /* chunks: of a row, of CHUNK halves. */
+__host__ __device__ constexpr bool is_deep(int chunks)
+{
+    return chunks <= DEEP;
+}
+
 __host__ __device__ constexpr layout layout_for(int chunks)
 {
     layout l = {};
+    const bool deep = is_deep(chunks), wide = chunks == WIDE;
+    l.groups = wide ? 2 : MOST_GROUPS;
+    l.workers = 128 * l.groups;
+    l.streams = 2 * l.groups;
+    l.helpers = wide ? l.streams / 2 : l.streams;
+    l.threads = l.workers + (32 + 32 * l.helpers + 127) / 128 * 128; /* whole warpgroups, for setmaxnreg */
+    l.tile_rows = GROUP_ROWS * l.groups;
+    l.worker_registers = wide ? 208 : 104;
+    l.other_registers = wide ? 88 : 80;
     l.stages = chunks == DEEP ? 3 : MOST_STAGES;
-    l.stage_bytes = MEANS_BYTES + (chunks == DEEP ? GROUPS * ROW_CHUNK_BYTES : 0);
+    l.stage_bytes = MEANS_BYTES + (deep ? l.groups * ROW_CHUNK_BYTES : 0);
     l.rows = 0; /* that stay for all components */
-    l.means = GROUPS * chunks * ROW_CHUNK_BYTES;
+    l.means = deep ? 0 : l.groups * chunks * ROW_CHUNK_BYTES;
     l.terms = l.means + l.stages * l.stage_bytes;
     l.places = l.terms + TERMS_STAGES * TERMS_BYTES;
-    l.tags = l.places + PLACES * WORKERS * 16;
-    l.ends = l.tags + PLACES * WORKERS * 2;
-    l.consumed = l.ends + LAG * WORKERS / 32 * 4;
-    l.references = l.consumed + WORKERS / 32 * 4;
-    l.barriers = l.references + RING * TILE_ROWS * 4;
+    l.tags = l.places + PLACES * l.workers * 16;
+    l.ends = l.tags + PLACES * l.workers * 2;
+    l.consumed = l.ends + LAG * l.workers / 32 * 4;
+    l.references = l.consumed + l.workers / 32 * 4;
+    l.barriers = l.references + RING * l.tile_rows * 4;
     l.total = l.barriers + 1024 + 1024; /* the second: to align the first address */
     return l;
 }
 
-static_assert(layout_for(1).total <= 232448 && layout_for(2).total <= 232448 &&
-                  layout_for(DEEP).total <= 232448,
+static_assert(layout_for(1).total <= 232448 && layout_for(2).total <= 232448 && layout_for(DEEP).total <= 232448 &&
+                  layout_for(WIDE).total <= 232448,
               "a block has 227 KB");
 
 /* Barriers, 8 bytes each. */
@@ -110,20 +125,20 @@ struct barriers {
     }
     __device__ uint32_t rows_empty(int group) const
     {
-        return rows_full(group) + 8 * GROUPS;
+        return rows_full(group) + 8 * MOST_GROUPS;
     }
-    /* of a helper's row tile t: references are there; blocks are queued; they were drained */
-    __device__ uint32_t begun(int t, int helper) const
+    /* of a stream's row tile t: references are there; blocks are queued; they were drained */
+    __device__ uint32_t begun(int t, int stream) const
     {
-        return rows_full(2 * GROUPS) + 8 * (RING * helper + t % RING);
+        return rows_full(2 * MOST_GROUPS) + 8 * (RING * stream + t % RING);
     }
-    __device__ uint32_t staged(int t, int helper) const
+    __device__ uint32_t staged(int t, int stream) const
     {
-        return rows_full(2 * GROUPS + HELPERS * RING) + 8 * (LAG * helper + t % LAG);
+        return rows_full(2 * MOST_GROUPS + MOST_STREAMS * RING) + 8 * (LAG * stream + t % LAG);
     }
-    __device__ uint32_t drained(int t, int helper) const
+    __device__ uint32_t drained(int t, int stream) const
     {
-        return staged(t, helper) + 8 * HELPERS * LAG;
+        return staged(t, stream) + 8 * MOST_STREAMS * LAG;
     }
 };
 
@@ -133,21 +148,21 @@ template <int CHUNKS> __device__ void init_barriers(barriers bar)
     constexpr layout L = layout_for(CHUNKS);
     for (int s = 0; s < L.stages; s++) {
         fgi_mbar_init(bar.full(s), 1);
-        fgi_mbar_init(bar.empty(s), 2 * WORKERS / 32);
+        fgi_mbar_init(bar.empty(s), 2 * L.workers / 32);
     }
     for (int s = 0; s < TERMS_STAGES; s++) {
         fgi_mbar_init(bar.terms_full(s), 1);
-        fgi_mbar_init(bar.terms_empty(s), WORKERS / 32);
+        fgi_mbar_init(bar.terms_empty(s), L.workers / 32);
     }
-    for (int group = 0; group < GROUPS; group++) {
+    for (int group = 0; group < L.groups; group++) {
         fgi_mbar_init(bar.rows_full(group), 1);
         fgi_mbar_init(bar.rows_empty(group), 4);
     }
-    for (int helper = 0; helper < HELPERS; helper++) {
-        for (int t = 0; t < RING; t++) fgi_mbar_init(bar.begun(t, helper), 32);
+    for (int stream = 0; stream < L.streams; stream++) {
+        for (int t = 0; t < RING; t++) fgi_mbar_init(bar.begun(t, stream), 32);
         for (int t = 0; t < LAG; t++) {
-            fgi_mbar_init(bar.staged(t, helper), 64);
-            fgi_mbar_init(bar.drained(t, helper), 32);
+            fgi_mbar_init(bar.staged(t, stream), 64);
+            fgi_mbar_init(bar.drained(t, stream), 32);
         }
     }
     fgi_mbar_init_fence();

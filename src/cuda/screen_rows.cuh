@@ -9,6 +9,7 @@
 #ifndef FGI_SCREEN_ROWS_CUH
 #define FGI_SCREEN_ROWS_CUH
 #include "cuda_sparse.h"
+#include "screen_terms.cuh"
 
 #include <cuda_fp16.h>      /* __half */
 #include <math_constants.h> /* CUDART_INF_F */
@@ -21,11 +22,14 @@ __device__ __forceinline__ bool is_hard(const fgi_sparse_screen_args &a)
     return a.model.kind == FGI_CUDA_HARD;
 }
 
-/* Whether states are of no use. For so many bits more there are more candidates than other references cost. */
+/* Whether states are of no use: for so many bits more there are more candidates than other references cost. Where rows had
+ * hardly a second one in the last pass, there may be more. */
 __device__ __forceinline__ bool is_loose(const fgi_sparse_screen_args &a)
 {
-    const float most = is_hard(a) ? 4.0f : 2.0f;
-    return !a.state || (float)__ldg(a.model.drift) > most * 65536.0f;
+    const float usual = is_hard(a) ? 4.0f : 2.0f, most = 32.0f, alone = 1.05f;
+    if (!a.state) return true;
+    const float bits = (float)__ldg(a.model.drift) * 0x1p-16f;
+    return bits > most || (bits > usual && __ldg(a.candidates_each) > alone);
 }
 
 /* Whether screening can say anything about a row of this norm. */
@@ -35,14 +39,13 @@ __device__ __forceinline__ bool is_screened(const fgi_sparse_screen_args &a, flo
     return norm <= longest * longest;
 }
 
-/* What a score is off by for each of its units (sparse_plan.cu). */
+/* What a score is off by for each of its units. */
 __device__ __forceinline__ float error_per_score(const fgi_sparse_screen_args &a)
 {
-    return (float)((a.rows.depth + 15) / 16 + 3) * 0x1.1p-11f;
+    return (float)roundings(a.model, a.rows.depth);
 }
 
-__device__ __forceinline__ float constant_of(const fgi_sparse_screen_args &a, uint32_t j,
-                                             float norm)
+__device__ __forceinline__ float constant_of(const fgi_sparse_screen_args &a, uint32_t j, float norm)
 {
     return is_hard(a) ? 0.5f * norm : __ldg(a.model.spheres + 2 * j).y;
 }
@@ -58,8 +61,7 @@ __device__ __forceinline__ float reference_for(const fgi_sparse_screen_args &a, 
         value = a.bound[row];
     } else {
         const uint32_t state = a.state[row], j = state >> 16;
-        const float moved = __ldg(a.model.spheres + 2 * j).z,
-                    h = __ldg(a.model.spheres + 2 * j + 1).z;
+        const float moved = __ldg(a.model.spheres + 2 * j).z, h = __ldg(a.model.spheres + 2 * j + 1).z;
         const float distance = __half2float(__ushort_as_half((unsigned short)state)) + moved;
         const float below = h * distance * distance;
         /* the plane's row may be longer than the row by 2^-11 of its length */
@@ -75,23 +77,21 @@ __device__ __forceinline__ uint32_t state_of(uint32_t j, float distance)
 }
 
 /* From what a value falls short of its constant. */
-__device__ __forceinline__ uint32_t state_of_value(const fgi_sparse_screen_args &a, uint32_t j,
-                                                   float below)
+__device__ __forceinline__ uint32_t state_of_value(const fgi_sparse_screen_args &a, uint32_t j, float below)
 {
     const float h = __ldg(a.model.spheres + 2 * j + 1).z;
     return state_of(j, sqrtf(below * 1.00001f / h));
 }
 
 /* From a score above the reference, and all that it may be above the value. */
-__device__ __forceinline__ uint32_t state_of_score(const fgi_sparse_screen_args &a, uint32_t j,
-                                                   float norm, float score, float reference)
+__device__ __forceinline__ uint32_t state_of_score(const fgi_sparse_screen_args &a, uint32_t j, float norm, float score,
+                                                   float reference)
 {
     const float4 errors = __ldg(a.model.spheres + 2 * j + 1);
     const float screened = __ldg(a.model.spheres + 2 * j).w, constant = constant_of(a, j, norm);
     const float excess = fmaf(errors.y, norm, errors.x) + error_per_score(a) * fmaxf(score, 0.0f);
     const float rounding = 1e-6f * (fabsf(constant) + fabsf(reference) + fabsf(score));
-    return state_of(
-        j, sqrtf((fmaxf(constant - reference - score + excess, 0.0f) + rounding) / screened));
+    return state_of(j, sqrtf((fmaxf(constant - reference - score + excess, 0.0f) + rounding) / screened));
 }
 
 } // namespace screening

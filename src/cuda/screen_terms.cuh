@@ -20,10 +20,11 @@ __device__ const double unit = (1.0 + 1.0 / 16) / 2048;
 __device__ const double most_length = 60.0, most_product = 30000.0;
 
 /* What |score| and the sum of absolute products are multiplied by in the bound: roundings of the sums of as many steps, and three
- * more. */
-__device__ __forceinline__ double roundings(int32_t depth)
+ * more. A step of f32 sums is off by 2^-19 at most, a 256th of a rounding to f16. */
+__device__ __forceinline__ double roundings(const fgi_sparse_model &m, int32_t depth)
 {
-    return unit * ((depth + STEP - 1) / STEP + 3);
+    const double steps = (depth + STEP - 1) / STEP;
+    return unit * ((m.wide ? steps / 256 : steps) + 3);
 }
 
 /* Halves: where slope and bias of a lane stand among the terms, which come as the computing threads read them: for each
@@ -31,8 +32,8 @@ __device__ __forceinline__ double roundings(int32_t depth)
 __device__ __forceinline__ int64_t place_of(int32_t j)
 {
     const int in = j % FGI_SPARSE_LANES, block = in >> 3, quad = in >> 1 & 3;
-    return (int64_t)(j / FGI_SPARSE_LANES) * (2 * FGI_SPARSE_LANES) +
-           ((block >> 1) * 4 + quad) * 8 + (block & 1) * 4 + (in & 1);
+    return (int64_t)(j / FGI_SPARSE_LANES) * (2 * FGI_SPARSE_LANES) + ((block >> 1) * 4 + quad) * 8 + (block & 1) * 4 +
+           (in & 1);
 }
 
 __device__ __forceinline__ void write_terms(void *terms, int32_t j, __half slope, __half bias)

@@ -18,11 +18,13 @@
  *
  * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
  *
- * grid: a warp a component */
+ * grid: a warp a component; for origins a block a dimension */
 #include "soft_terms.cuh"
 
 namespace soft
 {
+
+enum { ORIGIN_THREADS = 256 };
 
 /* An origin stays until the mean square of terms about it is this many times that about the best one: terms are twice as large
  * then, and planes need not be made anew in every pass. */
@@ -53,13 +55,13 @@ __device__ __forceinline__ dimension dimension_of(const fgi_cuda_params &p, cons
 __device__ double spread_about(const fgi_soft_origin_args &a, int32_t c, double point)
 {
     double sum = 0.0;
-    for (int32_t j = threadIdx.x % 32; j < a.k; j += 32) {
+    for (int32_t j = threadIdx.x; j < a.k; j += ORIGIN_THREADS) {
         const int64_t at = (int64_t)j * a.d + c;
         const double off = (float)a.params.means[at] - point;
         const double term = off * off / a.params.variances[at];
         sum += exp(a.params.log_weights[j]) * (term > largest_term ? largest_term : term);
     }
-    return fgi_warp_reduce(sum, fgi_add());
+    return fgi_block_reduce<ORIGIN_THREADS>(sum, fgi_add());
 }
 
 /* A warp a component: weight x mean variance. */
@@ -73,27 +75,26 @@ __global__ void __launch_bounds__(32 * WARPS) measure_influence(const __grid_con
     if (lane == 0) a.influence[j] = exp(a.params.log_weights[j]) * sum / a.d;
 }
 
-/* A warp a dimension: the best origin, what means spread about it, and about the last; the scale that leaves weights some
+/* A block a dimension: the best origin, what means spread about it, and about the last; the scale that leaves weights some
  * room within f16. */
-__global__ void __launch_bounds__(32 * WARPS) find_origin(const __grid_constant__ fgi_soft_origin_args a)
+__global__ void __launch_bounds__(ORIGIN_THREADS) find_origin(const __grid_constant__ fgi_soft_origin_args a)
 {
-    const int32_t c = blockIdx.x * WARPS + threadIdx.x / 32;
-    if (c >= a.d) return;
+    const int32_t c = blockIdx.x;
     double weight = 0.0, moment = 0.0, most = 0.0;
-    for (int32_t j = threadIdx.x % 32; j < a.k; j += 32) {
+    for (int32_t j = threadIdx.x; j < a.k; j += ORIGIN_THREADS) {
         const int64_t at = (int64_t)j * a.d + c;
         const double share = exp(a.params.log_weights[j]), w = a.influence[j] / a.params.variances[at];
         weight += w;
         moment += w * (float)a.params.means[at];
         if (share > 0.0) most = fmax(most, 0.5 * fgi_log2_e / a.params.variances[at]);
     }
-    weight = fgi_warp_reduce(weight, fgi_add());
-    moment = fgi_warp_reduce(moment, fgi_add());
-    most = fgi_warp_reduce(most, fgi_largest());
+    weight = fgi_block_reduce<ORIGIN_THREADS>(weight, fgi_add());
+    moment = fgi_block_reduce<ORIGIN_THREADS>(moment, fgi_add());
+    most = fgi_block_reduce<ORIGIN_THREADS>(most, fgi_largest());
     const double center = a.params.center[c], mean = center + (weight > 0.0 ? moment / weight : 0.0);
     const double best = (a.whole ? rint(mean) : mean) - center;
     const double least = spread_about(a, c, best), now = spread_about(a, c, a.last[c] - center);
-    if (threadIdx.x % 32 != 0) return;
+    if (threadIdx.x != 0) return;
     a.origin[c] = (float)(center + best);
     a.least_ups[c] = (float)exp2(ceil(0.5 * log2(4.0 * most / most_weight)));
     a.spread[c] = least;
@@ -108,7 +109,7 @@ __global__ void __launch_bounds__(32 * WARPS) keep_origin(const __grid_constant_
     for (int32_t c = threadIdx.x; c < a.d; c += 32 * WARPS) least += a.spread[c], now += a.spread[a.d + c];
     least = fgi_block_reduce<32 * WARPS>(least, fgi_add());
     now = fgi_block_reduce<32 * WARPS>(now, fgi_add());
-    if (!(now <= bearable * (least + a.d))) { /* NaN: there was none */
+    if (!(now <= bearable * (least + a.d))) {           /* NaN: there was none */
         if (threadIdx.x == 0) a.last[0] = CUDART_NAN_F; /* also if the origin happens to stay */
         return;
     }
@@ -176,7 +177,7 @@ using namespace soft;
 extern "C" cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream_t stream)
 {
     measure_influence<<<(a->k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
-    find_origin<<<(a->d + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
+    find_origin<<<a->d, ORIGIN_THREADS, 0, stream>>>(*a);
     keep_origin<<<1, 32 * WARPS, 0, stream>>>(*a);
     return cudaGetLastError();
 }

@@ -16,12 +16,7 @@
 namespace
 {
 
-enum {
-    THREADS = 1024,
-    EACH = 4 /* words that a thread reads at once */,
-    WARPS = 8,
-    COPY_BLOCKS = 64
-};
+enum { THREADS = 1024, EACH = 4 /* words that a thread reads at once */, WARPS = 8, COPY_BLOCKS = 64 };
 
 enum counts { SPILLED, BEFORE };
 
@@ -130,6 +125,7 @@ __global__ void __launch_bounds__(THREADS) finish(const __grid_constant__ fgi_sp
     sum = fgi_block_reduce<THREADS>(sum, fgi_add());
     if (threadIdx.x != 0) return;
     const double objective = sum + fgi_ln_2 * 0x1p-24 * (double)a.told->entropy;
+    if (a.candidates_each) *a.candidates_each = (float)a.told->candidates / (float)max(a.told->rows, (uint64_t)1);
     fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->survivors, a.totals);
 }
 

@@ -10,7 +10,7 @@
  *
  * Let u = 2^-11, which rounds to f16 once, M the number of steps, P = 2 h |y| |m| >= the sum of absolute products, and s the
  * score. A partial sum is s less the products still to come, so at most |s| + P: M roundings of partial sums, and that of the
- * start, are off by (M + 1) u (|s| + P). Rounding bias - r = start - slope |y|^2 adds u (|s| + P + h |y|^2), rounding |y|^2
+ * start, are off by (M + 1) u (|s| + P); in f32 by (M / 256 + 1) u. Rounding bias - r = start - slope |y|^2 adds u (|s| + P + h |y|^2), rounding |y|^2
  * another u h |y|^2; slope and bias are rounded upward. The weights are off by what they are: |weights - 2 h m| |y|. And
  * |x - y| <= e = u |y| + 2^-25 sqrt(d) moves a value by at most 2 h e (|y| + |m|) = u (2 h |y|^2 + P) and a little. In all
  *     E_j = u ((M + 3) (|s| + P) + 4 h |y|^2) + |weights - 2 h m| |y|
@@ -53,16 +53,15 @@ struct error {
     double at, slope;
 };
 
-__device__ __forceinline__ error error_of(const sphere &s, int32_t kind, int32_t d, double cut)
+__device__ __forceinline__ error error_of(const fgi_sparse_model &m, const sphere &s, double cut)
 {
-    const double rounded = roundings(d), x = sqrt((double)d);
+    const double rounded = roundings(m, m.d), x = sqrt((double)m.d);
     const double per_length = rounded * 2.0 * s.screened * sqrt(s.mean2) + s.off;
-    const double own = kind == FGI_CUDA_HARD ? 0.0 : 4.0 * s.screened;
+    const double own = m.kind == FGI_CUDA_HARD ? 0.0 : 4.0 * s.screened;
     return {rounded * cut + 0.5 * per_length * x + 0.01, 0.5 * per_length / x + unit * own};
 }
 
-__device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
-                           double up)
+__device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j, double up)
 {
     const int lane = threadIdx.x % 32;
     sphere s = {};
@@ -81,12 +80,10 @@ __device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, 
 }
 
 /* Weights and means of a component; completes its shape. */
-__device__ void write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, const float *last,
-                           int32_t j, sphere &s)
+__device__ void write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, const float *last, int32_t j, sphere &s)
 {
     const double up = m.scale->up;
-    const int32_t pitch =
-        (m.d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+    const int32_t pitch = (m.d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
     for (int32_t c = threadIdx.x % 32; c < m.ld; c += 32) {
         const float mean = c < m.d ? (float)p.means[(int64_t)j * m.d + c] : 0.0f;
         const double wanted = 2.0 * s.screened * up * mean;
@@ -103,8 +100,7 @@ __device__ void write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
 }
 
 /* By how much the value of a typical row may have fallen because this mean moved, weighted: in units of 2^-16. */
-__device__ uint32_t drift_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
-                             const sphere &s)
+__device__ uint32_t drift_of(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j, const sphere &s)
 {
     const bool hard = m.kind == FGI_CUDA_HARD;
     const double up = m.scale->up, variance = hard ? 1.0 : p.variances[j] * up * up;
@@ -113,9 +109,8 @@ __device__ uint32_t drift_of(const fgi_cuda_params &p, const fgi_sparse_model &m
     return (uint32_t)(share * fmin(drift, most_drift) * 65536.0);
 }
 
-__global__ void __launch_bounds__(32 * PLAN_WARPS)
-    plan(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m, const float *last,
-         const int32_t *stale, int32_t lanes)
+__global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const __grid_constant__ fgi_sparse_model m,
+                                                        const float *last, const int32_t *stale, int32_t lanes)
 {
     fgi_follow_here();
     if (*stale) last = nullptr;
@@ -131,21 +126,16 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
         return;
     }
     const double up = m.scale->up, norms = norm_scale(m.d);
-    const double bias = s.constant - s.screened * s.mean2,
-                 slope = m.kind == FGI_CUDA_HARD ? 0.0 : -s.screened;
-    const error low = error_of(s, m.kind, m.d, 0.0);
-    const error high =
-        error_of(s, m.kind, m.d, m.kind == FGI_CUDA_HARD ? 0.0 : FGI_SPARSE_MOST_CUT);
-    write_terms(m.high, j, __float2half_ru((float)((slope + high.slope) / norms)),
-                __float2half_ru((float)(bias + high.at)));
+    const double bias = s.constant - s.screened * s.mean2, slope = m.kind == FGI_CUDA_HARD ? 0.0 : -s.screened;
+    const error low = error_of(m, s, 0.0);
+    const error high = error_of(m, s, m.kind == FGI_CUDA_HARD ? 0.0 : FGI_SPARSE_MOST_CUT);
+    write_terms(m.high, j, __float2half_ru((float)((slope + high.slope) / norms)), __float2half_ru((float)(bias + high.at)));
     write_terms(m.low, j, __float2half_rd((float)((slope - low.slope) / norms)),
-                s.h > s.screened ? __float2half(-CUDART_INF_F)
-                                 : __float2half_rd((float)(bias - low.at)));
+                s.h > s.screened ? __float2half(-CUDART_INF_F) : __float2half_rd((float)(bias - low.at)));
     /* how far a score may lie above the value: both errors, and slope and bias as they were rounded */
     const double above = 2.0 * (high.at + unit * (fabs(bias) + high.at)),
                  above_slope = 2.0 * (high.slope + unit * s.screened);
-    m.spheres[2 * j] = make_float4((float)(s.h * up * up), (float)s.constant,
-                                   (float)(s.moved * 1.00001), (float)s.screened);
+    m.spheres[2 * j] = make_float4((float)(s.h * up * up), (float)s.constant, (float)(s.moved * 1.00001), (float)s.screened);
     m.spheres[2 * j + 1] = make_float4((float)above, (float)above_slope, (float)s.h, 0.0f);
     if (last)
         atomicAdd(&m.drift[0], drift_of(p, m, j, s)); /* integers: in any order */
@@ -156,15 +146,13 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
 
 } // namespace screening
 
-extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model,
-                                       const float *last_means, const int32_t *stale,
-                                       cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
+                                       const int32_t *stale, cudaStream_t stream)
 {
     if (model->kind == FGI_CUDA_DIAGONAL) return fgi_sparse_plan_diagonal(params, model, stream);
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     cudaError_t error = cudaMemsetAsync(&model->drift[0], 0, sizeof *model->drift, stream);
-    if (error == cudaSuccess)
-        error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
+    if (error == cudaSuccess) error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
     if (error != cudaSuccess) return error;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
     return fgi_follow(screening::plan, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model, last_means,

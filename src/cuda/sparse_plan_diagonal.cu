@@ -46,15 +46,19 @@ struct sums {
     bool low;
 };
 
-/* Weights, means and scales of a component; what its dimensions add up to. */
-__device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j,
-                           bool alive)
+/* Halves of a row of the plane for the values, and as many for their squares. */
+__device__ __forceinline__ int32_t padded(int32_t d)
 {
-    const int32_t half =
-        (m.d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+    return (d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+}
+
+/* Weights, means and scales of a component; what its dimensions add up to. */
+__device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j, bool alive)
+{
+    const int32_t half = padded(m.d);
     __half *high = static_cast<__half *>(m.weights) + (int64_t)j * 2 * half;
     __half *low = static_cast<__half *>(m.low_weights) + (int64_t)j * 2 * half;
-    const double rounded = roundings(2 * half);
+    const double rounded = roundings(m, 2 * half);
     sums s = {};
     s.low = true;
     for (int32_t c = threadIdx.x % 32; c < m.ld; c += 32) {
@@ -62,11 +66,9 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
         const int64_t at = (int64_t)j * m.d + c;
         const float mean = there ? (float)p.means[at] : 0.0f;
         const double up = there ? m.ups[c] : 1.0, variance = there && alive ? p.variances[at] : 1.0;
-        const double wide = there && alive ? 0.5 * fgi_log2_e / (variance * up * up) : 0.0,
-                     my = up * mean;
+        const double wide = there && alive ? 0.5 * fgi_log2_e / (variance * up * up) : 0.0, my = up * mean;
         const double h = fmin(wide, most_term_diagonal / (m.d * (1.0 + my * my)));
-        const dimension u = dimension_of(h, my, rounded),
-                        l = dimension_of(fmin(wide, most_low_h), my, rounded);
+        const dimension u = dimension_of(h, my, rounded), l = dimension_of(fmin(wide, most_low_h), my, rounded);
         m.means[(int64_t)j * m.ld + c] = mean;
         m.scales[(int64_t)j * m.ld + c] = (float)(wide * up * up);
         if (c < half) {
@@ -106,12 +108,11 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
         return;
     }
     const double constant = fgi_log2_e * p.log_weights[j] - 0.5 * s.log2_volume;
-    const double cut = roundings(2 * m.d + 2 * FGI_SPARSE_PLANE_PAD) * FGI_SPARSE_MOST_CUT + 0.01;
+    const double cut = roundings(m, 2 * padded(m.d)) * FGI_SPARSE_MOST_CUT + 0.01;
     const __half zero = __float2half(0.0f);
     write_terms(m.high, j, zero, __float2half_ru((float)(constant - s.bias + s.at + cut)));
     write_terms(m.low, j, zero,
-                s.low ? __float2half_rd((float)(constant - s.low_bias - s.low_at - 0.01))
-                      : __float2half(-CUDART_INF_F));
+                s.low ? __float2half_rd((float)(constant - s.low_bias - s.low_at - 0.01)) : __float2half(-CUDART_INF_F));
     m.spheres[2 * j] = make_float4(1.0f, (float)constant, 0.0f, 1.0f);
     m.spheres[2 * j + 1] = make_float4(0.0f, 0.0f, 1.0f, 0.0f);
     shorten_rows(m, sqrt(s.weight2));
@@ -119,12 +120,13 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
 
 } // namespace screening
 
-extern "C" cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params,
-                                                const fgi_sparse_model *model, cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model,
+                                                cudaStream_t stream)
 {
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
     const cudaError_t error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
     if (error != cudaSuccess) return error;
-    return fgi_follow(screening::plan_diagonal, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model, lanes);
+    return fgi_follow(screening::plan_diagonal, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model,
+                      lanes);
 }

@@ -46,7 +46,7 @@ struct group {
 /* What a group tells; entropy and survivors first of a lane. */
 struct told {
     uint64_t entropy;
-    uint32_t survivors, rows, bad_rows;
+    uint32_t candidates, survivors, rows, bad_rows;
     int32_t first_bad_row; /* in the chunk */
 };
 
@@ -69,14 +69,11 @@ __device__ __forceinline__ uint32_t row_of(uint32_t candidate)
 /* ------------------------------------------------------------------------------------------------- values */
 
 /* A lane's share of the squared distance of a row from a mean; its quad has the rest. */
-template <class T>
-__device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, int64_t row,
-                                              uint32_t j)
+template <class T> __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, int64_t row, uint32_t j)
 {
     constexpr int EACH = fgi_unit<T>::elements;
     const fgi_sparse_exact &e = a.rows.exact;
-    const uint4 *x =
-        reinterpret_cast<const uint4 *>(static_cast<const char *>(e.data) + row * e.pitch);
+    const uint4 *x = reinterpret_cast<const uint4 *>(static_cast<const char *>(e.data) + row * e.pitch);
     const float *mean = a.model.means + (int64_t)j * a.model.ld;
     const float *scale = a.model.scales ? a.model.scales + (int64_t)j * a.model.ld : nullptr;
     const float factor = e.factor ? __ldg(e.factor) : 1.0f;
@@ -84,17 +81,15 @@ __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, i
 #pragma unroll 4
     for (int u = threadIdx.x & 3; u * EACH < a.rows.d; u += 4) {
         uint4 raw = __ldg(x + u);
-        if ((u + 1) * EACH > a.rows.d)
-            raw = fgi_keep_bytes(raw, fgi_unit_bytes<T>(u * EACH, a.rows.d));
+        if ((u + 1) * EACH > a.rows.d) raw = fgi_keep_bytes(raw, fgi_unit_bytes<T>(u * EACH, a.rows.d));
         fgi_unit<T> v;
         fgi_widen(raw, v);
 #pragma unroll
         for (int c = 0; c < EACH; c += 4) {
             const float4 m = __ldg(reinterpret_cast<const float4 *>(mean + u * EACH + c));
             const float4 o = __ldg(reinterpret_cast<const float4 *>(e.center + u * EACH + c));
-            const float d[4] = {
-                fmaf(v.x[c], factor, -o.x) - m.x, fmaf(v.x[c + 1], factor, -o.y) - m.y,
-                fmaf(v.x[c + 2], factor, -o.z) - m.z, fmaf(v.x[c + 3], factor, -o.w) - m.w};
+            const float d[4] = {fmaf(v.x[c], factor, -o.x) - m.x, fmaf(v.x[c + 1], factor, -o.y) - m.y,
+                                fmaf(v.x[c + 2], factor, -o.z) - m.z, fmaf(v.x[c + 3], factor, -o.w) - m.w};
             float4 h = make_float4(1.0f, 1.0f, 1.0f, 1.0f);
             if (scale) h = __ldg(reinterpret_cast<const float4 *>(scale + u * EACH + c));
             sum = fmaf(d[0] * h.x, d[0], fmaf(d[1] * h.y, d[1], sum));
@@ -106,9 +101,7 @@ __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, i
 
 /* h |x - mean|^2 of eight pairs of a row and a component, one for each quad of the warp; all lanes of a quad pass the same
  * pair and learn the result. */
-template <class T>
-__device__ __forceinline__ float below_constant(const fgi_sparse_screen_args &a, int64_t row,
-                                                uint32_t j)
+template <class T> __device__ __forceinline__ float below_constant(const fgi_sparse_screen_args &a, int64_t row, uint32_t j)
 {
     float sum = quad_squares<T>(a, row, j);
     __syncwarp();
@@ -142,8 +135,7 @@ template <class T> __device__ __forceinline__ void find_values(const group &g)
 #pragma unroll 1
     for (int from = 0; from < g.count; from += 32) {
         const uint32_t e = from + lane < g.count ? g.candidate[from + lane] : 0;
-        uint32_t left =
-            __ballot_sync(~0u, from + lane < g.count && g.marks[row_of(e)].candidates > 1);
+        uint32_t left = __ballot_sync(~0u, from + lane < g.count && g.marks[row_of(e)].candidates > 1);
 #pragma unroll 1
         while (left) { /* eight at a time: quad n takes the n-th that is left */
             const int nth = nth_bit(left, lane >> 2), source = nth < 32 ? nth : __ffs(left) - 1;
@@ -177,8 +169,7 @@ __device__ __forceinline__ void end_single(const group &g, told &out)
     if (!g.a.state) return;
     const int64_t row = g.first + lane;
     const float score = __half2float(__ushort_as_half((unsigned short)m.sum));
-    g.a.state[row] = state_of_score(g.a, m.best >> 16, __ldg(g.a.rows.norm + row), score,
-                                    reference_for(g.a, row));
+    g.a.state[row] = state_of_score(g.a, m.best >> 16, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row));
 }
 
 /* Rows with one candidate among others with several: as if its value were the best, which it is. */
@@ -227,9 +218,9 @@ __device__ __forceinline__ void keep_state(const group &g, int i, uint32_t e, co
     if (!g.a.state) return;
     const int64_t row = g.first + row_of(e);
     const float score = __half2float(__ushort_as_half(g.score[i]));
-    g.a.state[row] = m.candidates > 1 ? state_of_value(g.a, e >> 16, g.value[i])
-                                      : state_of_score(g.a, e >> 16, __ldg(g.a.rows.norm + row),
-                                                       score, reference_for(g.a, row));
+    g.a.state[row] = m.candidates > 1
+                         ? state_of_value(g.a, e >> 16, g.value[i])
+                         : state_of_score(g.a, e >> 16, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row));
 }
 
 /* Softmax, or the best. */
@@ -239,15 +230,13 @@ __device__ __forceinline__ void end_several(const group &g, told &out)
         const uint32_t e = g.candidate[i];
         mark *at = &g.marks[row_of(e)];
         const mark m = *at;
-        const float below = value_among(g, i, e, m) - from_ordered(m.best),
-                    sum = (float)m.sum * (1.0f / sum_parts);
+        const float below = value_among(g, i, e, m) - from_ordered(m.best), sum = (float)m.sum * (1.0f / sum_parts);
         const bool is_best = (int)(e >> 16) == m.column;
         if (is_best) keep_state(g, i, e, m);
         if (is_hard(g.a) ? !is_best : below < -g.a.cut) continue;
         const float weight = is_hard(g.a) ? 1.0f : __fdividef(fgi_exp2(below), sum);
         if (!is_hard(g.a))
-            out.entropy += (uint64_t)__float2ull_rn(fmaxf(weight * (log2f(sum) - below), 0.0f) *
-                                                    entropy_parts);
+            out.entropy += (uint64_t)__float2ull_rn(fmaxf(weight * (log2f(sum) - below), 0.0f) * entropy_parts);
         g.survivor[atomicAdd(&at->place, 1)] = make_uint2(e, __float_as_uint(weight));
         out.survivors++;
     }
@@ -265,8 +254,7 @@ template <class T> __device__ __forceinline__ void end_flagged(const group &g)
         const uint32_t j = __shfl_sync(~0u, own, in);
         const int64_t row = min(g.first + in, (int64_t)g.a.rows.rows - 1);
         const float below = below_constant<T>(g.a, row, j);
-        if ((lane & 3) == 0 && g.first + in < g.a.rows.rows)
-            g.a.state[row] = state_of_value(g.a, j, below);
+        if ((lane & 3) == 0 && g.first + in < g.a.rows.rows) g.a.state[row] = state_of_value(g.a, j, below);
     }
 }
 
@@ -278,8 +266,7 @@ template <class T> __device__ __forceinline__ void end_group(const group &g, tol
     const int lane = threadIdx.x & 31;
     g.marks[lane] = {0, 0, 0, INT32_MAX, 0};
     __syncwarp();
-    for (int i = lane; i < g.count; i += 32)
-        atomicAdd(&g.marks[row_of(g.candidate[i])].candidates, 1);
+    for (int i = lane; i < g.count; i += 32) atomicAdd(&g.marks[row_of(g.candidate[i])].candidates, 1);
     __syncwarp();
     if (__any_sync(~0u, g.marks[lane].candidates > 1)) {
         find_values<T>(g);
@@ -291,14 +278,12 @@ template <class T> __device__ __forceinline__ void end_group(const group &g, tol
     }
 }
 
-template <class T>
-__device__ __forceinline__ void resolve_group(const group &g, fgi_sparse_group *info, told &out)
+template <class T> __device__ __forceinline__ void resolve_group(const group &g, fgi_sparse_group *info, told &out)
 {
     const int lane = threadIdx.x & 31;
     const bool there = g.first + lane < g.a.rows.rows;
     const float norm = there ? __ldg(g.a.rows.norm + g.first + lane) : 0.0f;
-    const bool flagged =
-        __any_sync(~0u, info->flagged || (!isnan(norm) && !is_screened(g.a, norm)));
+    const bool flagged = __any_sync(~0u, info->flagged || (!isnan(norm) && !is_screened(g.a, norm)));
     const uint32_t left = __ballot_sync(~0u, there && flagged);
     if (lane == 0) g.a.left[g.first / FGI_SPARSE_GROUP] = left;
     if (flagged) {
@@ -308,6 +293,7 @@ __device__ __forceinline__ void resolve_group(const group &g, fgi_sparse_group *
         out.bad_rows = __popc(bad);
         out.rows = __popc(__ballot_sync(~0u, there)) - out.bad_rows;
         if (bad) out.first_bad_row = (int32_t)g.first + __ffs(bad) - 1;
+        out.candidates = g.count;
         end_group<T>(g, out);
     }
     out.survivors = fgi_warp_reduce(out.survivors, fgi_add());
@@ -317,14 +303,16 @@ __device__ __forceinline__ void resolve_group(const group &g, fgi_sparse_group *
 
 __device__ void tell(const fgi_sparse_screen_args &a, const told *tells)
 {
-    unsigned long long rows = 0, bad_rows = 0, survivors = 0, entropy = 0;
+    unsigned long long rows = 0, bad_rows = 0, candidates = 0, survivors = 0, entropy = 0;
     int32_t first_bad = INT32_MAX;
     for (int w = 0; w < WARPS; w++) {
         rows += tells[w].rows, bad_rows += tells[w].bad_rows;
-        survivors += tells[w].survivors, entropy += tells[w].entropy;
+        candidates += tells[w].candidates, survivors += tells[w].survivors;
+        entropy += tells[w].entropy;
         first_bad = min(first_bad, tells[w].first_bad_row);
     }
     atomicAdd((unsigned long long *)&a.told->rows, rows);
+    atomicAdd((unsigned long long *)&a.told->candidates, candidates);
     atomicAdd((unsigned long long *)&a.told->survivors, survivors);
     if (entropy) atomicAdd((unsigned long long *)&a.told->entropy, entropy);
     if (bad_rows == 0) return;
@@ -332,9 +320,7 @@ __device__ void tell(const fgi_sparse_screen_args &a, const told *tells)
     atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + first_bad));
 }
 
-template <class T>
-__global__ void __launch_bounds__(32 * WARPS, 3)
-    resolve(const __grid_constant__ fgi_sparse_screen_args a)
+template <class T> __global__ void __launch_bounds__(32 * WARPS, 3) resolve(const __grid_constant__ fgi_sparse_screen_args a)
 {
     __shared__ mark marks[WARPS][FGI_SPARSE_GROUP];
     __shared__ told tells[WARPS];
@@ -343,7 +329,7 @@ __global__ void __launch_bounds__(32 * WARPS, 3)
     const int32_t number = blockIdx.x * WARPS + warp; /* of the group, in the order of rows */
     const fgi_sparse_streams &s = a.streams;
     const int32_t stream = number % s.streams, t = number / s.streams;
-    told out = {0, 0, 0, 0, INT32_MAX};
+    told out = {0, 0, 0, 0, 0, INT32_MAX};
     if (number < (a.rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP) {
         fgi_sparse_group *info = s.group + (int64_t)stream * s.groups + t;
         const int64_t at = (int64_t)stream * s.capacity + info->begin;
@@ -368,7 +354,8 @@ extern "C" cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaS
 {
     const int32_t groups = (a->rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP;
     return fgi_with_element(a->rows.exact.dtype, [&](auto element) {
-        return fgi_follow(screening::resolve<decltype(element)>, (unsigned)((groups + screening::WARPS - 1) / screening::WARPS),
-                          32 * screening::WARPS, 0, stream, *a);
+        return fgi_follow(screening::resolve<decltype(element)>,
+                          (unsigned)((groups + screening::WARPS - 1) / screening::WARPS), 32 * screening::WARPS, 0, stream,
+                          *a);
     });
 }

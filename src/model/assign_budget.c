@@ -53,12 +53,11 @@ static void keep_keys(sampling *s, const fgi_candidates *c)
     for (int32_t i = 0; i < count && i < s->rule->max_lists - 1; i++) s->keys[s->count++] = keys[i];
 }
 
-static fg_status collect(void *user, const fg_view *chunk, int64_t first,
-                         const fgi_row_results *results)
+static fg_status collect(void *user, int64_t first, int64_t rows, const fgi_row_results *results)
 {
     (void)first;
     sampling *s = user;
-    for (int64_t r = 0; r < chunk->rows; r++) {
+    for (int64_t r = 0; r < rows; r++) {
         const fgi_candidates c = fgi_candidates_of(results, r, s->top);
         if (c.count == 0) continue; /* a row with NaN; whoever stores it refuses it */
         if (s->lists) {

@@ -3,11 +3,11 @@
  * knows no list. */
 #include "eval.h"
 
+#include "calibration.h"
 #include "clock.h"
 #include "eval_truth.h"
 #include "fit.h"
 #include "ivf_search.h"
-#include "tune.h"
 
 #include <stdlib.h> /* qsort */
 #include <string.h> /* memcpy */
@@ -154,9 +154,8 @@ fg_status fgi_ivf_eval(fg_context *ctx, const fg_ivf *ivf, const fg_view *querie
     for (int32_t i = 0; !opt->recalls && i < count; i++)
         FG_TRY(fgi_check_range("probes", probes[i], 1, INT32_MAX));
     for (int32_t i = 0; opt->recalls && i < count; i++) {
-        double theta;
-        int32_t lists;
-        FG_TRY(fgi_calibration_find(ivf, opt->recalls[i], opt->n, &theta, &lists));
+        fgi_rules rules;
+        FG_TRY(fgi_calibration_find(ivf, opt->recalls[i], &rules));
     }
     evaluation e = {.ctx = ctx, .ivf = ivf, .queries = queries, .opt = opt};
     fg_eval_point *measured = NULL;

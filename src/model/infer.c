@@ -20,6 +20,18 @@ static void *out_row(const fg_out *out, int64_t row)
     return (char *)out->data + row * fgi_stride(out->row_stride, out->cols) * item;
 }
 
+/* Cells of the output's type, a row after the other, to its rows from `first` on. */
+static void put_rows(const fg_out *out, int64_t first, int64_t rows, const void *cells)
+{
+    const size_t row_bytes = (size_t)out->cols * fg_dtype_bytes((fg_dtype)out->dtype);
+    if (fgi_stride(out->row_stride, out->cols) == out->cols) {
+        memcpy(out_row(out, first), cells, (size_t)rows * row_bytes);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(out_row(out, first + r), (const char *)cells + (size_t)r * row_bytes, row_bytes);
+}
+
 /* ---- the best few */
 
 typedef struct top_job {
@@ -27,20 +39,13 @@ typedef struct top_job {
     int32_t top;
 } top_job;
 
-static fg_status take_top(void *user, const fg_view *chunk, int64_t first,
-                          const fgi_row_results *results)
+static fg_status take_top(void *user, int64_t first, int64_t rows, const fgi_row_results *results)
 {
     const top_job *job = user;
-    const size_t top = (size_t)job->top;
-    for (int64_t r = 0; r < chunk->rows; r++) {
-        const int64_t at = r * job->top;
-        if (results->components[at] < 0) return refuse_row(first + r);
-        if (job->out->components)
-            memcpy(out_row(job->out->components, first + r), results->components + at,
-                   top * sizeof(int32_t));
-        if (job->out->values)
-            memcpy(out_row(job->out->values, first + r), results->values + at, top * sizeof(float));
-    }
+    for (int64_t r = 0; r < rows; r++)
+        if (results->components[r * job->top] < 0) return refuse_row(first + r);
+    if (job->out->components) put_rows(job->out->components, first, rows, results->components);
+    if (job->out->values) put_rows(job->out->values, first, rows, results->values);
     return FG_OK;
 }
 
@@ -65,17 +70,19 @@ typedef struct score_job {
     int64_t rows;
 } score_job;
 
-static fg_status take_scores(void *user, const fg_view *chunk, int64_t first,
+static fg_status take_scores(void *user, int64_t first, int64_t rows,
                              const fgi_row_results *results)
 {
     score_job *job = user;
-    for (int64_t r = 0; r < chunk->rows; r++) {
-        const double density = results->log_density[r];
-        if (isnan(density)) return refuse_row(first + r);
-        if (job->out) fgi_out_set(job->out, first + r, 0, density);
-        job->sum += density;
+    for (int64_t r = 0; r < rows; r++) {
+        if (isnan(results->log_density[r])) return refuse_row(first + r);
+        job->sum += results->log_density[r];
     }
-    job->rows += chunk->rows;
+    job->rows += rows;
+    if (job->out && job->out->dtype == FG_F64)
+        put_rows(job->out, first, rows, results->log_density);
+    for (int64_t r = 0; r < rows && job->out && job->out->dtype != FG_F64; r++)
+        fgi_out_set(job->out, first + r, 0, results->log_density[r]);
     return FG_OK;
 }
 
@@ -121,13 +128,12 @@ static fg_status make_room(above_job *job, int64_t rows)
     return FG_OK;
 }
 
-static fg_status take_above(void *user, const fg_view *chunk, int64_t first,
-                            const fgi_row_results *results)
+static fg_status take_above(void *user, int64_t first, int64_t rows, const fgi_row_results *results)
 {
     above_job *job = user;
     fg_csr *csr = job->csr;
-    FG_TRY(make_room(job, chunk->rows));
-    for (int64_t r = 0; r < chunk->rows; r++) {
+    FG_TRY(make_room(job, rows));
+    for (int64_t r = 0; r < rows; r++) {
         const int32_t *components = results->components + r * job->top;
         if (components[0] < 0) return refuse_row(first + r);
         int64_t at = csr->offsets[csr->rows];
@@ -173,12 +179,11 @@ void fg_csr_destroy(fg_csr *csr)
 
 /* ---- the dense matrix */
 
-static fg_status take_dense(void *user, const fg_view *chunk, int64_t first,
-                            const fgi_row_results *results)
+static fg_status take_dense(void *user, int64_t first, int64_t rows, const fgi_row_results *results)
 {
     const fg_out *out = user;
     const int32_t k = out->cols;
-    for (int64_t r = 0; r < chunk->rows; r++) {
+    for (int64_t r = 0; r < rows; r++) {
         float *row = out_row(out, first + r);
         const int32_t *components = results->components + r * k;
         if (components[0] < 0) return refuse_row(first + r);

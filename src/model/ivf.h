@@ -41,20 +41,28 @@ typedef struct fgi_list {
     fgi_places places; /* of the cells at home here */
 } fgi_list;
 
-enum { FGI_CALIBRATION_POINTS = 24 };
+enum { FGI_CALIBRATION_POINTS = 24, FGI_SHARES = 8 };
 
 /* Which theta gives which recall (probe.h), measured on sample queries (tune.h). */
+typedef struct fgi_calibration_point {
+    double recall, theta; /* both rise from point to point */
+    int32_t lists;        /* how many of its nearest lists a query looks at */
+    int32_t cost;         /* of a share: what a query takes, in rows scanned (tune.h); else 0 */
+} fgi_calibration_point;
+
 typedef struct fgi_calibration {
     int32_t n; /* results a query that it holds for; 0: the index is not tuned */
     int32_t reserved;
     int64_t queries;
     double steepness;
-    struct fgi_calibration_point {
-        double recall, theta; /* all rise */
-        int32_t lists;        /* how many of its nearest lists a query looks at */
-        int32_t reserved;
-    } points[FGI_CALIBRATION_POINTS];
+    fgi_calibration_point points[FGI_CALIBRATION_POINTS];
 } fgi_calibration;
+
+/* The same where a filter leaves one row in some. */
+typedef struct fgi_share {
+    double place; /* above 0: log_4 of the m over n that queries find (probe.h), on average */
+    fgi_calibration_point points[FGI_CALIBRATION_POINTS];
+} fgi_share;
 
 struct fg_ivf {
     fgi_coarse coarse;
@@ -72,6 +80,8 @@ struct fg_ivf {
     int64_t rows, entries; /* distinct rows; with copies */
     int64_t next_id;       /* above every id so far */
     fgi_calibration calibration;
+    int32_t share_count; /* of one row in 4, in 16, in 64, ... */
+    fgi_share shares[FGI_SHARES];
     fgi_container container; /* the mapped file, or zeroed */
 };
 

@@ -48,13 +48,13 @@ static int32_t faced(const adding *a, const fgi_candidates *c, int32_t own)
     return c->lists[c->lists[0] == own];
 }
 
-static fg_status choose_sets(void *user, const fg_view *chunk, int64_t first,
+static fg_status choose_sets(void *user, int64_t first, int64_t rows,
                              const fgi_row_results *results)
 {
     adding *a = user;
     const fgi_params *coarse = &a->ivf->coarse.params;
     const int32_t most = fgi_rule_candidates(&a->ivf->rule, coarse->k);
-    for (int64_t r = 0; r < chunk->rows; r++) {
+    for (int64_t r = 0; r < rows; r++) {
         const fgi_candidates all = fgi_candidates_of(results, r, a->top);
         if (all.count == 0)
             return fgi_fail(FG_NUMERIC,

@@ -46,6 +46,22 @@ static bool replaces_all(const fg_ivf *ivf, const fgi_draft *draft)
     return true;
 }
 
+static void point_at_entries(const fg_ivf *ivf, fgi_list *list)
+{
+    const fgi_entries entries = fgi_list_entries(ivf, list);
+    list->codes = entries.codes;
+    list->ids = entries.ids;
+    list->inverse_norms = entries.inverse_norms;
+    list->sketches = entries.sketches;
+}
+
+fg_status fgi_list_alloc(fgi_ledger *ledger, const fg_ivf *ivf, fgi_list *list)
+{
+    FG_TRY(fgi_alloc(ledger, entry_bytes(ivf, list), 1, &list->entries));
+    point_at_entries(ivf, list);
+    return FG_OK;
+}
+
 /* One block for all if they are all that there is: a large block is read faster (memory.c). Lists that
  * change later get blocks of their own, so that at most one block ever holds entries that are gone. */
 static fg_status alloc_entries(const fg_ivf *ivf, fgi_draft *draft)
@@ -61,15 +77,11 @@ static fg_status alloc_entries(const fg_ivf *ivf, fgi_draft *draft)
         if (next) {
             list->entries = next;
             list->shared = true;
+            point_at_entries(ivf, list);
             next += entry_bytes(ivf, list);
         } else {
-            FG_TRY(fgi_alloc(NULL, entry_bytes(ivf, list), 1, &list->entries));
+            FG_TRY(fgi_list_alloc(NULL, ivf, list));
         }
-        const fgi_entries entries = fgi_list_entries(ivf, list);
-        list->codes = entries.codes;
-        list->ids = entries.ids;
-        list->inverse_norms = entries.inverse_norms;
-        list->sketches = entries.sketches;
     }
     return FG_OK;
 }

@@ -35,6 +35,9 @@ typedef struct fgi_entries {
     unsigned char *sketches; /* NULL where rows have none */
 } fgi_entries;
 
+/* A block of its own for the entries of a list, `count` is set. */
+fg_status fgi_list_alloc(fgi_ledger *ledger, const fg_ivf *ivf, fgi_list *list);
+
 fgi_entries fgi_list_entries(const fg_ivf *ivf, const fgi_list *list);
 
 /* Copies `count` entries of a list into a block, and makes their sketches where that list has none. */

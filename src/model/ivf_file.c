@@ -11,6 +11,7 @@
  *     NEAR  i32[k x FGI_NEAR]: the lists around each list (ivf_cells.h)
  *     CELL  fgi_cell[sets]: where the rows of each set lie (ivf_cells.h)
  *     TUNE  fgi_calibration; only if the index is tuned
+ *     SHAR  fgi_share[]: the same under filters; only if it is tuned, and has rows enough
  *     IDS_  i64[entries]    list after list; in a list by rising set; copies of a segment agree
  *     INVN  f32[entries]    1 / |row|, only for cosine
  *     CODE  entries x d elements
@@ -35,6 +36,7 @@ _Static_assert(sizeof(meta) == 72, "part of the format");
 _Static_assert(sizeof(fgi_cell) == 40 && FGI_NEAR == 64, "part of the format");
 _Static_assert(sizeof(fgi_graph_effort) == 8 && FGI_GRAPH_EFFORTS == 12, "part of the format");
 _Static_assert(sizeof(fgi_calibration) == 24 + 24 * FGI_CALIBRATION_POINTS, "part of the format");
+_Static_assert(sizeof(fgi_share) == 8 + 24 * FGI_CALIBRATION_POINTS, "part of the format");
 
 /* ----------------------------------------------------------------------------------------- save */
 
@@ -83,7 +85,10 @@ static fg_status write_probing(fgi_container_writer *w, const fg_ivf *ivf)
             FG_TRY(fgi_container_write(w, &ivf->cells[set], sizeof *ivf->cells));
     if (ivf->calibration.n == 0) return FG_OK;
     FG_TRY(fgi_container_begin(w, "TUNE"));
-    return fgi_container_write(w, &ivf->calibration, sizeof ivf->calibration);
+    FG_TRY(fgi_container_write(w, &ivf->calibration, sizeof ivf->calibration));
+    if (ivf->share_count == 0) return FG_OK;
+    FG_TRY(fgi_container_begin(w, "SHAR"));
+    return fgi_container_write(w, ivf->shares, ivf->share_count * (int64_t)sizeof *ivf->shares);
 }
 
 static fg_status write_entries(fgi_container_writer *w, const fg_ivf *ivf)
@@ -335,6 +340,25 @@ static fg_status read_cells(const loading *f, fg_ivf *ivf)
     return FG_OK;
 }
 
+/* Of TUNE, or of a share. */
+static fg_status check_points(const loading *f, const fg_ivf *ivf,
+                              const fgi_calibration_point *points, int32_t most_cost)
+{
+    fgi_calibration_point before = {.lists = 1};
+    bool sound = true;
+    for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
+        const fgi_calibration_point p = points[i];
+        FG_TRY(check(f, "TUNE, SHAR: lists", p.lists, before.lists, fgi_ivf_lists(ivf)));
+        FG_TRY(check(f, "TUNE, SHAR: a cost", p.cost, 0, most_cost));
+        sound = sound && p.recall >= before.recall && p.recall <= 1 && p.theta >= before.theta &&
+                isfinite(p.theta);
+        before = p;
+    }
+    if (sound) return FG_OK;
+    return fgi_fail(FG_FORMAT, "%s: recalls and thetas of TUNE and SHAR must be finite and rise",
+                    f->file.path);
+}
+
 static fg_status read_calibration(const loading *f, fg_ivf *ivf)
 {
     if (!fgi_container_has(&f->file, "TUNE")) return FG_OK;
@@ -345,19 +369,37 @@ static fg_status read_calibration(const loading *f, fg_ivf *ivf)
     FG_TRY(check(f, "TUNE: n", c->n, 1, INT32_MAX));
     FG_TRY(check(f, "TUNE: reserved", c->reserved, 0, 0));
     FG_TRY(check(f, "TUNE: queries", c->queries, 1, INT64_MAX));
-    bool sound = isfinite(c->steepness) && c->steepness >= 0;
-    struct fgi_calibration_point before = {.lists = 1};
-    for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
-        const struct fgi_calibration_point p = c->points[i];
-        FG_TRY(check(f, "TUNE: lists", p.lists, before.lists, fgi_ivf_lists(ivf)));
-        FG_TRY(check(f, "TUNE: reserved", p.reserved, 0, 0));
-        sound = sound && p.recall >= before.recall && p.recall <= 1 && p.theta >= before.theta &&
-                isfinite(p.theta);
-        before = p;
+    if (!(isfinite(c->steepness) && c->steepness >= 0))
+        return fgi_fail(FG_FORMAT,
+                        "%s: section TUNE: steepness is %g; it must be finite and 0 or above",
+                        f->file.path, c->steepness);
+    return check_points(f, ivf, c->points, 0);
+}
+
+static fg_status read_shares(const loading *f, fg_ivf *ivf)
+{
+    if (!fgi_container_has(&f->file, "SHAR")) return FG_OK;
+    const int64_t share = sizeof *ivf->shares;
+    const void *data;
+    int64_t bytes;
+    FG_TRY(check(f, "TUNE, which SHAR needs: n", ivf->calibration.n, 1, INT32_MAX));
+    FG_TRY(fgi_container_get(&f->file, "SHAR", -1, true, &data, &bytes));
+    const int64_t count = bytes / share;
+    FG_TRY(check(f, "SHAR: shares", count, 1, FGI_SHARES));
+    FG_TRY(check(f, "SHAR: bytes", bytes, count * share, count * share));
+    memcpy(ivf->shares, data, (size_t)bytes);
+    double place = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const fgi_share *s = &ivf->shares[i];
+        if (!(s->place > place && isfinite(s->place)))
+            return fgi_fail(FG_FORMAT,
+                            "%s: section SHAR: place %d is %g; it must be finite and above %g",
+                            f->file.path, i, s->place, place);
+        place = s->place;
+        FG_TRY(check_points(f, ivf, s->points, INT32_MAX));
     }
-    if (sound) return FG_OK;
-    return fgi_fail(FG_FORMAT, "%s: section TUNE: recalls and thetas must be finite and rise",
-                    f->file.path);
+    ivf->share_count = (int32_t)count;
+    return FG_OK;
 }
 
 /* The sections that a mapped index leaves in the file, unread. */
@@ -432,6 +474,7 @@ static fg_status read_lists(loading *f, fg_ivf *ivf)
     FG_TRY(read_near(f, ivf));
     FG_TRY(read_cells(f, ivf));
     FG_TRY(read_calibration(f, ivf));
+    FG_TRY(read_shares(f, ivf));
     FG_TRY(find_entries(f, fgi_ivf_row_bytes(ivf)));
     FG_TRY(fgi_draft_begin(ivf, &draft));
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) draft.touched[l] = true;

@@ -21,11 +21,6 @@ void fgi_span_keys(const fg_ivf *ivf, const fgi_kernels *kernels, const float *q
     }
 }
 
-static bool allowed(const fgi_allow *allow, int64_t id)
-{
-    return id < allow->count && (allow->bits[id / 64] >> (id % 64) & 1);
-}
-
 /* Leaves the numbers of those that may be found in `index`; returns how many. */
 static int32_t filter(const fgi_allow *allow, const int64_t *ids, const fgi_span *span,
                       int32_t *index)
@@ -34,7 +29,7 @@ static int32_t filter(const fgi_allow *allow, const int64_t *ids, const fgi_span
     for (int32_t i = 0; i < span->count; i++) {
         const int32_t entry = span->index ? span->index[i] : i;
         index[found] = entry; /* overwritten by the next one unless it stays */
-        found += allowed(allow, ids[entry]);
+        found += fgi_allows(allow, ids[entry]);
     }
     return found;
 }

@@ -31,6 +31,12 @@ typedef struct fgi_allow {
     int64_t count;        /* ids from here on may not */
 } fgi_allow;
 
+/* bits: not NULL. */
+static inline bool fgi_allows(const fgi_allow *allow, int64_t id)
+{
+    return id < allow->count && (allow->bits[id / 64] >> (id % 64) & 1);
+}
+
 /* Entries of a list that wait to be scanned together. */
 typedef struct fgi_pending {
     const fgi_list *list;

@@ -8,10 +8,11 @@
  * by side are scanned as one run. Results depend neither on the number of workers nor on the batch. */
 #include "ivf_search.h"
 
+#include "calibration.h"
 #include "fit.h"
 #include "ivf_batch.h"
+#include "ivf_gather.h"
 #include "ivf_group.h"
-#include "tune.h"
 
 #include <stdatomic.h> /* atomic_llong */
 
@@ -20,6 +21,15 @@ enum {
     DEFAULT_STEEPNESS = 4, /* bench/results/study_probing.jsonl */
     FEW_PROBES = 8
 };
+enum {
+    FIRST_ONE_IN = 8, /* rows are scanned by a first round, before everything is */
+    LEAST_ONE_IN = 8  /* rows, where those that may be found are gathered: bounds the memory */
+};
+
+/* What gathering takes, in rows scanned by soft probing: half of what was measured, since one query may well take
+ * twice as long if all others take next to nothing (bench/NOTES.md). */
+#define ROWS_AN_ID      (1 / 24.0)
+#define ROWS_A_GATHERED 3.0
 
 typedef struct worker {
     fgi_queries own;        /* the query, alone */
@@ -46,10 +56,11 @@ typedef struct searching {
     fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
-    int32_t width;              /* of walks to the lists; 0: all are compared */
-    int32_t together;           /* queries that go through the lists as one batch */
-    const fgi_probe_rule *soft; /* NULL: a fixed number of probes */
-    float *zeros;               /* d: the centre of a query that is not centred */
+    int32_t width;            /* of walks to the lists; 0: all are compared */
+    int32_t together;         /* queries that go through the lists as one batch */
+    const fgi_rules *soft;    /* NULL: a fixed number of probes */
+    const fgi_list *gathered; /* all rows that may be found, where they are few; or NULL */
+    float *zeros;             /* d: the centre of a query that is not centred */
     worker *workers;
     atomic_llong bad_query; /* the lowest number of one, or the number of queries */
 } searching;
@@ -176,23 +187,49 @@ static void search_lists(const searching *s, worker *w, int32_t count)
     for (int32_t i = 0; i < count; i++) w->visited[w->order[i].id] = false;
 }
 
-/* The first round, and the choice of the second. */
-static void probe_softly(const searching *s, worker *w, int32_t count)
+/* Rows that a first round may scan, looking for enough that may be found. */
+static int64_t most_first(const searching *s)
+{
+    return s->allow.bits ? s->ivf->rows / FIRST_ONE_IN : INT64_MAX;
+}
+
+/* The first round, and the choice of the second; false if the query had better scan everything. */
+static bool probe_softly(const searching *s, worker *w, int32_t count)
 {
     fgi_probe *probe = &w->probe;
     probe->sqdist = w->keys;
     probe->lists = w->order;
     probe->list_count = count;
     probe->walk = s->width > 0 ? &w->walk : NULL;
-    fgi_probe_open(probe);
-    fgi_probe_scan_first(probe, &w->scan);
-    w->entries += fgi_probe_decide(probe, s->soft, fgi_probe_radius2(&w->scan));
+    if (!fgi_probe_begin(probe, most_first(s), &w->scan)) return false;
+    if (!s->allow.bits) probe->m = fgi_rules_m(s->soft, s->n);
+    const struct fgi_rule_for here = fgi_rules_at(s->soft, probe->m);
+    const int32_t lists = here.lists > probe->opened ? here.lists : probe->opened;
+    if (lists < count) probe->list_count = lists;
+    const fgi_probe_rule rule = {s->soft->steepness, here.theta};
+    w->entries += fgi_probe_decide(probe, &rule, fgi_probe_radius2(&w->scan));
+    return true;
+}
+
+/* What the filter leaves is found faster list by list than cell by cell, where little of it is near. */
+static void search_everything(const searching *s, worker *w, int32_t count)
+{
+    fgi_hits_clear(w->scan.hits, s->n);
+    search_lists(s, w, count);
 }
 
 static void search_softly(const searching *s, worker *w, int32_t count)
 {
-    probe_softly(s, w, count);
-    fgi_probe_scan_second(&w->probe, &w->scan);
+    if (probe_softly(s, w, count))
+        fgi_probe_scan_second(&w->probe, &w->scan);
+    else
+        search_everything(s, w, count);
+}
+
+static void search_gathered(const searching *s, worker *w)
+{
+    fgi_scan_run(&w->scan, s->gathered, 0, s->gathered->count);
+    w->entries += s->gathered->count;
 }
 
 static void search_one(void *user, int64_t number, int32_t index)
@@ -201,12 +238,13 @@ static void search_one(void *user, int64_t number, int32_t index)
     worker *w = &s->workers[index];
     fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, w->query);
     fgi_queries_sketch(&w->own, 0);
-    const int32_t count = rank_lists(s, w, number);
     fgi_hits_clear(w->hits, s->n);
-    if (s->soft)
-        search_softly(s, w, count);
+    if (s->gathered)
+        search_gathered(s, w);
+    else if (s->soft)
+        search_softly(s, w, rank_lists(s, w, number));
     else
-        search_lists(s, w, count);
+        search_lists(s, w, rank_lists(s, w, number));
     fgi_hits_sort(w->hits, s->n);
     write_hits(s, w->hits, number);
 }
@@ -244,8 +282,10 @@ static void search_group(void *user, int64_t number, int32_t index)
         fgi_group_add(&w->group, w->query);
         fgi_scan_ask(&w->scan, &w->group.queries, q);
         w->scan.hits = fgi_group_hits(&w->group, q);
-        probe_softly(s, w, lists);
-        fgi_group_wish(&w->group, q, &w->probe, &w->scan);
+        if (probe_softly(s, w, lists))
+            fgi_group_wish(&w->group, q, &w->probe, &w->scan);
+        else
+            search_everything(s, w, lists);
     }
     fgi_group_scan(&w->group, &w->scan);
     for (int32_t q = 0; q < count; q++) {
@@ -324,7 +364,7 @@ static void sum_stats(const searching *s, int32_t workers, fg_search_stats *out)
     }
 }
 
-/* What a target asks for becomes a theta, and the lists to look at. */
+/* What a target or a theta asks for becomes lists to look at. */
 static fg_status resolve_soft(const fg_ivf *ivf, fg_search_options *o)
 {
     if (o->recall == 0 && o->theta == 0) return FG_OK;
@@ -342,8 +382,11 @@ static fg_status resolve_soft(const fg_ivf *ivf, fg_search_options *o)
         return fgi_fail(FG_UNSUPPORTED, "soft probing needs l2 or cosine; the index compares by "
                                         "inner product");
     o->probes = fgi_ivf_lists(ivf);
-    if (o->recall != 0) FG_TRY(fgi_calibration_find(ivf, o->recall, o->n, &o->theta, &o->probes));
-    o->recall = 0;
+    if (o->recall == 0) return FG_OK;
+    fgi_rules rules;
+    FG_TRY(fgi_calibration_find(ivf, o->recall, &rules));
+    /* how far a query must look under a filter, its first round will tell */
+    if (!o->allow) o->probes = fgi_rules_at(&rules, fgi_rules_m(&rules, o->n)).lists;
     return FG_OK;
 }
 
@@ -365,45 +408,88 @@ fg_status fgi_search_resolve(const fg_ivf *ivf, const fg_search_options *in, fg_
     return FG_OK;
 }
 
+/* What soft probing goes by: a target's rules, or one theta for all. */
+static fg_status find_rules(const fg_ivf *ivf, const fg_search_options *opt, fgi_rules *out)
+{
+    const fgi_calibration *c = &ivf->calibration;
+    if (opt->recall > 0) return fgi_calibration_find(ivf, opt->recall, out);
+    *out = (fgi_rules){.steepness = c->n > 0 ? c->steepness : DEFAULT_STEEPNESS,
+                       .n = opt->n,
+                       .count = 1,
+                       .at = {{.theta = opt->theta, .lists = opt->probes}}};
+    return FG_OK;
+}
+
+/* Few rows that may be found are gathered, and then all compared, where that takes less than looking for them. A matter
+ * of the filter and of the rules alone: what a query finds does not depend on its company. */
+static fg_status gather(fg_context *ctx, searching *s, fgi_list *out)
+{
+    const int64_t rows = s->ivf->rows, could = fgi_allow_count(s->ivf, &s->allow);
+    const double m = (double)s->n * (double)rows / (double)(could > 0 ? could : 1);
+    const double direct = ROWS_AN_ID * (double)rows + ROWS_A_GATHERED * (double)could;
+    const bool hopeless = FGI_FIRST_ROWS * m > (double)most_first(s);
+    if (could > rows / LEAST_ONE_IN) return FG_OK;
+    if (!hopeless && direct > fgi_rules_at(s->soft, fgi_rules_m(s->soft, m)).cost) return FG_OK;
+    FG_TRY(fgi_gather(&ctx->ledger, s->ivf, &s->allow, could, out));
+    s->gathered = out;
+    s->soft = NULL;
+    s->width = 0;
+    s->together = 1;
+    return FG_OK;
+}
+
+static fg_status check_queries(fg_context *ctx, searching *s)
+{
+    const int64_t queries = s->queries->rows;
+    atomic_init(&s->bad_query, queries);
+    fgi_pool_each(ctx->pool, queries, check_query, s);
+    const long long bad = atomic_load(&s->bad_query);
+    if (bad == queries) return FG_OK;
+    return fgi_fail(FG_NUMERIC, "query %lld holds NaN, infinity%s or a value too large for f32",
+                    bad, s->ivf->metric == FG_METRIC_COSINE ? ", only zeros" : "");
+}
+
+static void search_all(fg_context *ctx, searching *s)
+{
+    const int64_t queries = s->queries->rows;
+    if (s->together > 1)
+        fgi_pool_each(ctx->pool, (queries + s->together - 1) / s->together,
+                      s->soft ? search_group : search_together, s);
+    else
+        fgi_pool_each(ctx->pool, queries, search_one, s);
+}
+
 fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *queries,
                          const fg_search_options *opt, const fg_out *ids, const fg_out *scores,
                          fg_search_stats *stats)
 {
-    const fgi_probe_rule soft = {.steepness = ivf->calibration.n > 0 ? ivf->calibration.steepness
-                                                                     : DEFAULT_STEEPNESS,
-                                 .theta = opt->theta};
     const int32_t workers = queries->rows > 1 ? fgi_pool_threads(ctx->pool) : 1;
+    const bool tuned = opt->recall > 0; /* and then for n results, of which the first are as good */
+    const int32_t n = tuned && opt->n < ivf->calibration.n ? ivf->calibration.n : opt->n;
+    fgi_rules soft;
+    FG_TRY(find_rules(ivf, opt, &soft));
     searching s = {.kernels = ctx->kernels,
                    .ivf = ivf,
                    .queries = queries,
                    .ids = ids,
                    .scores = scores,
                    .allow = {opt->allow, opt->allow_bits},
-                   .n = opt->n < ivf->rows ? opt->n : (int32_t)ivf->rows,
+                   .n = n < ivf->rows ? n : (int32_t)ivf->rows,
                    .probes = opt->probes,
                    .posterior = opt->order == FG_PROBE_POSTERIOR,
-                   .soft = opt->theta > 0 ? &soft : NULL};
+                   .soft = tuned || opt->theta > 0 ? &soft : NULL};
+    fgi_list gathered = {0};
     if (s.n < 1) s.n = 1; /* an index without rows */
     if (!s.posterior) s.width = fgi_graph_effort_for(&ivf->graph, &ivf->coarse, s.probes).width;
     s.together = fgi_batch_room(ivf, s.n, queries->rows, workers);
-    atomic_init(&s.bad_query, queries->rows);
-    fg_status status = create_workers(&ctx->ledger, &s, workers);
+    fg_status status = tuned && opt->allow ? gather(ctx, &s, &gathered) : FG_OK;
+    if (status == FG_OK) status = create_workers(&ctx->ledger, &s, workers);
+    if (status == FG_OK) status = check_queries(ctx, &s);
     if (status == FG_OK) {
-        fgi_pool_each(ctx->pool, queries->rows, check_query, &s);
-        const long long bad = atomic_load(&s.bad_query);
-        if (bad < queries->rows)
-            status = fgi_fail(FG_NUMERIC,
-                              "query %lld holds NaN, infinity%s or a value too large for f32", bad,
-                              ivf->metric == FG_METRIC_COSINE ? ", only zeros" : "");
-    }
-    if (status == FG_OK) {
-        if (s.together > 1)
-            fgi_pool_each(ctx->pool, (queries->rows + s.together - 1) / s.together,
-                          s.soft ? search_group : search_together, &s);
-        else
-            fgi_pool_each(ctx->pool, queries->rows, search_one, &s);
+        search_all(ctx, &s);
         if (stats) sum_stats(&s, workers, stats);
     }
     destroy_workers(&s, workers);
+    fgi_free(gathered.entries);
     return status;
 }

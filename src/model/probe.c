@@ -3,14 +3,46 @@
 #include "probe.h"
 
 #include <float.h>  /* FLT_MAX */
-#include <math.h>   /* INFINITY, exp, fmin, isinf, log1p */
+#include <math.h>   /* INFINITY, exp, exp2, fmax, fmin, isinf, log1p, log2 */
 #include <string.h> /* memset */
 
 enum {
     OPEN_ROWS = 128, /* a result wanted */
-    FIRST_ROWS = 5,
+    WIDENING = 2,    /* of the rows that the first round scans, where too few may be found */
+    WIDE_ROWS = 5,   /* a row to scan, that lists hold to choose it from */
     LISTS_A_LOOK = 8 /* that are added before the bound is lowered again */
 };
+
+/* ------------------------------------------------------------------------------------------- rules */
+
+double fgi_rules_m(const fgi_rules *rules, double n)
+{
+    const double place = log2(n / rules->n) / 2;
+    const int32_t last = rules->count - 1, below = place < last ? (int32_t)place : last;
+    if (!(place > 0)) return n;
+    const double from = rules->at[below].place;
+    const double width = below < last ? rules->at[below + 1].place - from : 1;
+    return rules->n * exp2(2 * (from + (place - below) * width));
+}
+
+struct fgi_rule_for fgi_rules_at(const fgi_rules *rules, double m)
+{
+    const double place = log2(m / rules->n) / 2;
+    int32_t i = 0;
+    while (i < rules->count && rules->at[i].place <= place) i++;
+    struct fgi_rule_for here = rules->at[i > 0 ? i - 1 : 0];
+    if (i == rules->count) {
+        here.cost *= exp2(place - here.place);
+        return here;
+    }
+    const struct fgi_rule_for next = rules->at[i];
+    if (place <= here.place) return here;
+    const double part = (place - here.place) / (next.place - here.place);
+    here.theta += part * (next.theta - here.theta);
+    here.cost += part * (next.cost - here.cost);
+    if (next.lists > here.lists) here.lists = next.lists;
+    return here;
+}
 
 /* ------------------------------------------------------------------------------------------- room */
 
@@ -116,27 +148,97 @@ static void count_rows(fgi_probe *probe, int64_t begin, int64_t end)
 
 /* --------------------------------------------------------------------------------------- the rounds */
 
-void fgi_probe_open(fgi_probe *probe)
+/* The first page of what is read of a cell: the scan itself fetches what follows. */
+static void fetch(const fg_ivf *ivf, const fgi_stop *stop)
 {
-    int64_t rows = 0;
-    probe->count = probe->added = probe->first = probe->opened = 0;
-    probe->bound = INFINITY;
-    while (probe->opened < probe->list_count && rows < OPEN_ROWS * (int64_t)probe->n) {
+#ifdef __GNUC__
+    enum { PAGE = 4096, LINE = 64 };
+    const fgi_list *list = &ivf->lists[stop->list];
+    const int64_t row_bytes = list->sketches ? ivf->sketch_bytes : fgi_ivf_row_bytes(ivf);
+    const int64_t bytes = stop->rows * row_bytes < PAGE ? stop->rows * row_bytes : PAGE;
+    const unsigned char *rows =
+        (list->sketches ? list->sketches : list->codes) + stop->begin * row_bytes;
+    for (int64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(rows + b);
+    if (list->inverse_norms && !list->sketches)
+        __builtin_prefetch(list->inverse_norms + stop->begin);
+#else
+    (void)ivf, (void)stop;
+#endif
+}
+
+static void scan_stop(const fgi_probe *probe, const fgi_stop *stop, fgi_scan *scan)
+{
+    fgi_scan_run(scan, &probe->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
+}
+
+/* Opens lists until they hold `wanted` rows, of which they hold `rows` so far; returns how many they do. */
+static int64_t open_lists(fgi_probe *probe, int64_t rows, int64_t wanted)
+{
+    while (probe->opened < probe->list_count && rows < wanted) {
         const int32_t list = (int32_t)probe->lists[probe->opened++].id;
         add_cells(probe, list);
         rows += probe->ivf->lists[list].count;
     }
-    const int64_t most = FIRST_ROWS * (int64_t)probe->n; /* no cell is empty */
-    sort_stops(probe, 0, most);
-    count_rows(probe, 0, most < probe->count ? most : probe->count);
-    probe->nearest = probe->count > 0 ? sqdist_at(probe, 0) : 0;
-    while (probe->first < probe->count && probe->first < most && probe->before[probe->first] < most)
-        probe->first++;
+    return rows;
+}
+
+/* Of the rows scanned so far some could be found: for how many results among all rows n of them stand. */
+static double results_alike(const fgi_probe *probe, int64_t could)
+{
+    return (double)rows_before(probe, probe->first) * probe->n / (double)could;
+}
+
+/* Scans on in order, `most` rows in all, or until there are FGI_FIRST_ROWS for each result that could be found; returns
+ * how many of these there are. */
+static int64_t scan_first(fgi_probe *probe, int64_t most, int64_t could, fgi_scan *scan)
+{
+    const int64_t enough = FGI_FIRST_ROWS * (int64_t)probe->n, before = scan->distances - could;
+    const int64_t last = most < probe->count ? most : probe->count; /* no cell is empty */
+    sort_stops(probe, probe->first, most);
+    count_rows(probe, probe->first, last);
+    if (probe->first == 0 && last > 0) probe->nearest = sqdist_at(probe, 0);
+    while (probe->first < last && could < enough && probe->before[probe->first] < most) {
+        const bool few = could < probe->n;
+        if (probe->first + 1 < last) fetch(probe->ivf, fgi_probe_stop(probe, probe->first + 1));
+        scan_stop(probe, fgi_probe_stop(probe, probe->first++), scan);
+        could = scan->distances - before;
+        if (few && could >= probe->n) probe->m = results_alike(probe, could);
+    }
+    return could;
+}
+
+/* m, from what the first n that could be found told and what all of the first round do. For ids at random both
+ * tell about the same. Where what may be found is a region away from the query, the first of it comes late, and
+ * the rest at once: all of it is about as far as the region, and harder to find than most of m would be. */
+static double settle(double first, double all)
+{
+    const double excess = fmax(first / all, 1);
+    return all * excess * excess * excess;
+}
+
+bool fgi_probe_begin(fgi_probe *probe, int64_t most_rows, fgi_scan *scan)
+{
+    const int64_t enough = FGI_FIRST_ROWS * (int64_t)probe->n;
+    int64_t reach = enough, rows, could;
+    probe->count = probe->added = probe->first = probe->opened = 0;
+    probe->bound = INFINITY;
+    probe->nearest = 0;
+    probe->m = probe->n;
+    rows = open_lists(probe, 0, OPEN_ROWS * (int64_t)probe->n);
+    could = scan_first(probe, reach, 0, scan);
+    while (could < enough && (probe->opened < probe->list_count || probe->first < probe->count)) {
+        if (reach > most_rows / WIDENING) return false;
+        reach *= WIDENING;
+        rows = open_lists(probe, rows, WIDE_ROWS * reach);
+        could = scan_first(probe, reach, could, scan);
+    }
+    if (could > 0) probe->m = settle(probe->m, results_alike(probe, could));
+    return true;
 }
 
 double fgi_probe_effort(const fgi_probe *probe, int64_t at)
 {
-    return log1p((double)probe->before[at] / probe->n);
+    return log1p((double)probe->before[at] / probe->m);
 }
 
 double fgi_probe_margin(const fgi_probe *probe, int64_t at, double r2)
@@ -158,7 +260,7 @@ double fgi_probe_radius2(const fgi_scan *scan)
 /* The first bound is what the effort so far leaves for the margin. */
 static void set_bound(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
 {
-    const double left = rule->theta - log1p((double)rows_before(probe, probe->first) / probe->n);
+    const double left = rule->theta - log1p((double)rows_before(probe, probe->first) / probe->m);
     const double reach = left / rule->steepness * r2; /* of e, beyond e_0 */
     if (!(reach < FLT_MAX)) return;
     fgi_probe_bins *bins = &probe->bins;
@@ -168,7 +270,7 @@ static void set_bound(fgi_probe *probe, const fgi_probe_rule *rule, double r2)
     const double factor = exp(-rule->steepness * bins->width / r2);
     double power = exp(rule->theta);
     for (int32_t b = 0; b < FGI_PROBE_BINS; b++, power *= factor) {
-        const double limit = probe->n * (power - 1);
+        const double limit = probe->m * (power - 1);
         bins->limits[b] = limit < 0x1p62 ? (int64_t)limit : INT64_MAX;
         bins->rows[b] = 0;
     }
@@ -269,37 +371,6 @@ static int64_t last_stop(const fgi_probe *probe, int64_t low, const fgi_probe_ru
             low = middle + 1;
     }
     return low;
-}
-
-/* The first page of what is read of a cell: the scan itself fetches what follows. */
-static void fetch(const fg_ivf *ivf, const fgi_stop *stop)
-{
-#ifdef __GNUC__
-    enum { PAGE = 4096, LINE = 64 };
-    const fgi_list *list = &ivf->lists[stop->list];
-    const int64_t row_bytes = list->sketches ? ivf->sketch_bytes : fgi_ivf_row_bytes(ivf);
-    const int64_t bytes = stop->rows * row_bytes < PAGE ? stop->rows * row_bytes : PAGE;
-    const unsigned char *rows =
-        (list->sketches ? list->sketches : list->codes) + stop->begin * row_bytes;
-    for (int64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(rows + b);
-    if (list->inverse_norms && !list->sketches)
-        __builtin_prefetch(list->inverse_norms + stop->begin);
-#else
-    (void)ivf, (void)stop;
-#endif
-}
-
-static void scan_stop(const fgi_probe *probe, const fgi_stop *stop, fgi_scan *scan)
-{
-    fgi_scan_run(scan, &probe->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
-}
-
-void fgi_probe_scan_first(const fgi_probe *probe, fgi_scan *scan)
-{
-    for (int64_t i = 0; i < probe->first; i++) {
-        if (i + 1 < probe->first) fetch(probe->ivf, fgi_probe_stop(probe, i + 1));
-        scan_stop(probe, fgi_probe_stop(probe, i), scan);
-    }
 }
 
 void fgi_probe_scan_second(const fgi_probe *probe, fgi_scan *scan)

@@ -13,21 +13,28 @@
  * rows scanned, and ROWS_A_CELL for each cell.
  *
  * Later a query looks only at the lists up to a rank, beyond which few true results lay. Those count as not
- * found. */
+ * found.
+ *
+ * The same again under filters at random, each leaving a quarter of what the one before it leaves, with the steepness
+ * that is best without one: what queries take that are like queries for more results (probe.h). */
 #include "tune.h"
 
 #include "ivf_search.h"
 #include "probe.h"
+#include "random.h"
 #include "tune_sample.h"
 
-#include <math.h>   /* ceil, fmax, fmin, sqrt */
+#include <math.h>   /* ceil, fmax, fmin, llround, log2, sqrt */
 #include <string.h> /* memset */
 
 enum { DEFAULT_RESULTS = 10, DEFAULT_SAMPLE = 1000, LEAST_QUERIES = 20 };
 enum { FOLDS = 4, STEPS = 1024, STEEPNESSES = 9 };
+enum { LEAST_ROWS = 128 /* a result, that a filter leaves, to be tuned under */ };
+enum { FILTER_SEED = 0, WORD_BITS = 64 };
 enum { ROWS_A_CELL = 2 /* that are scanned in the time it takes to come to a cell */ };
 enum { LEAST_MISSES = 5 /* what a recall leaves unfound in the sample, to be measurable */ };
-#define STEP_SIZE 0.04
+#define STEP_SIZE  0.04
+#define PLACE_SIZE 0x1p-20
 
 static const double steepnesses[STEEPNESSES] = {0.5, 1, 2, 3, 4, 6, 8, 12, 20};
 
@@ -57,12 +64,14 @@ typedef struct walker {
     int32_t *stop_of; /* of every set: its place among the stops */
     int32_t *rank;    /* of every list */
     fold *folds;      /* FOLDS */
+    int64_t places;   /* sum of log_4 (m / n), in units of PLACE_SIZE */
 } walker;
 
 typedef struct tuning {
     fg_context *ctx;
     const fg_ivf *ivf;
     fgi_sample sample;
+    fgi_allow allow; /* what may be found */
     int32_t n, workers;
     float *zeros;
     walker *walkers;
@@ -110,18 +119,20 @@ static void disown(const tuning *t, walker *w, int64_t query)
 /* The first round of a search, and the order of all that is left; returns r^2. */
 static double look(const tuning *t, walker *w, int64_t query)
 {
+    const int64_t *own = t->sample.own;
+    const bool finds_own = own && (!t->allow.bits || fgi_allows(&t->allow, own[query]));
     fgi_scan scan = {.kernels = t->ctx->kernels,
                      .ivf = t->ivf,
+                     .allow = t->allow,
                      .query = w->query,
                      .hits = w->hits,
-                     .n = t->n + (t->sample.own != NULL)};
+                     .n = t->n + finds_own};
     fgi_hits_clear(w->hits, scan.n);
     w->probe.sqdist = w->sqdist;
     w->probe.lists = w->order;
     w->probe.list_count = fgi_ivf_lists(t->ivf);
-    fgi_probe_open(&w->probe);
+    fgi_probe_begin(&w->probe, INT64_MAX, &scan);
     disown(t, w, query);
-    fgi_probe_scan_first(&w->probe, &scan);
     fgi_probe_widen(&w->probe);
     return fgi_probe_radius2(&scan);
 }
@@ -173,6 +184,7 @@ static void tune_one(void *user, int64_t query, int32_t index)
     const double r2 = look(t, w, query);
     find_results(t, w, query, r2);
     count_cost(w, r2, &w->folds[query % FOLDS]);
+    w->places += llround(log2(w->probe.m / t->n) / 2 / PLACE_SIZE);
 }
 
 /* --------------------------------------------------------------------------- recall and its cost */
@@ -227,6 +239,12 @@ static double reach(const profile *p, double recall)
     return step - (p->recall[step] - recall) / (p->recall[step] - p->recall[step - 1]);
 }
 
+/* In rows scanned. */
+static double cost_at(const profile *p, double position)
+{
+    return value_at(p->entries, position) + ROWS_A_CELL * value_at(p->cells, position);
+}
+
 typedef struct choice {
     int32_t steepness;
     double position;
@@ -240,8 +258,7 @@ static choice cheapest(const tuning *t, part p, int32_t lists, double recall, pr
     for (int32_t s = 0; s < STEEPNESSES; s++) {
         trace(t, p, s, lists, scratch);
         const double position = reach(scratch, recall);
-        const double cost =
-            value_at(scratch->entries, position) + ROWS_A_CELL * value_at(scratch->cells, position);
+        const double cost = cost_at(scratch, position);
         if (cost >= least) continue;
         least = cost;
         best = (choice){s, position};
@@ -280,21 +297,24 @@ static double most_recall(const tuning *t)
     return 1 - (double)LEAST_MISSES / ((double)t->sample.queries.rows * t->n);
 }
 
-static void calibrate(const tuning *t, int32_t steepness, fgi_calibration *out)
+static const double recalls[FGI_CALIBRATION_POINTS] = {
+    0.3,  0.4,  0.5,  0.6,  0.7,  0.75, 0.8,   0.85, 0.875,  0.9,   0.91,   0.92,
+    0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999};
+
+static void calibrate(const tuning *t, int32_t steepness, fgi_calibration_point *out)
 {
-    static const double recalls[FGI_CALIBRATION_POINTS] = {
-        0.3,  0.4,  0.5,  0.6,  0.7,  0.75, 0.8,   0.85, 0.875,  0.9,   0.91,   0.92,
-        0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999};
-    *out = (fgi_calibration){
-        .n = t->n, .queries = t->sample.queries.rows, .steepness = steepnesses[steepness]};
     for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) {
         const double recall = fmin(recalls[i], most_recall(t));
         const int32_t lists = lists_needed(t, recall);
         trace(t, everyone, steepness, lists, t->scratch);
         double theta = theta_of(reach(t->scratch, recall));
-        if (i > 0) theta = fmax(theta, out->points[i - 1].theta); /* more lists need less theta */
-        out->points[i] =
-            (struct fgi_calibration_point){.recall = recall, .theta = theta, .lists = lists};
+        if (i > 0) theta = fmax(theta, out[i - 1].theta); /* more lists need less theta */
+        const double position = theta / STEP_SIZE;
+        const double cost = cost_at(t->scratch, position < STEPS ? position : STEPS);
+        out[i] = (fgi_calibration_point){.recall = recall,
+                                         .theta = theta,
+                                         .lists = lists,
+                                         .cost = (int32_t)fmin(cost, INT32_MAX)};
     }
 }
 
@@ -341,21 +361,31 @@ static void add_fold(fold *to, const fold *from)
         }
 }
 
-static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration *calibration,
-                          fg_tune_report *report)
+/* What a tuning finds out, before it is the index's. */
+typedef struct finding {
+    int32_t steepness; /* its number */
+    fgi_calibration calibration;
+    int32_t share_count;
+    fgi_share shares[FGI_SHARES];
+    fg_tune_report report;
+} finding;
+
+static fg_status conclude(tuning *t, const fg_tune_options *opt, finding *out)
 {
     if (opt->recall > most_recall(t))
         return fgi_fail(FG_ARGUMENT,
                         "recall is %g; %lld sample queries tell nothing above %.5g: take more",
                         opt->recall, (long long)t->sample.queries.rows, most_recall(t));
-    for (int32_t f = 0; f < FOLDS; f++)
-        for (int32_t i = 0; i < t->workers; i++) add_fold(&t->folds[f], &t->walkers[i].folds[f]);
     const int32_t lists = lists_needed(t, opt->recall);
     const choice rule = cheapest(t, everyone, lists, opt->recall, t->scratch);
     const outcome expected = judge(t, opt->recall, lists, t->scratch);
-    calibrate(t, rule.steepness, calibration);
-    *report = (fg_tune_report){
-        .struct_size = sizeof *report,
+    out->steepness = rule.steepness;
+    out->calibration = (fgi_calibration){
+        .n = t->n, .queries = t->sample.queries.rows, .steepness = steepnesses[rule.steepness]};
+    calibrate(t, rule.steepness, out->calibration.points);
+    for (int32_t i = 0; i < FGI_CALIBRATION_POINTS; i++) out->calibration.points[i].cost = 0;
+    out->report = (fg_tune_report){
+        .struct_size = sizeof out->report,
         .queries = t->sample.queries.rows,
         .recall = expected.recall,
         .recall_error = recall_error(t, &rule, lists),
@@ -363,7 +393,7 @@ static fg_status conclude(tuning *t, const fg_tune_options *opt, fgi_calibration
         .steepness = steepnesses[rule.steepness],
         .theta = theta_of(rule.position),
         .lists = lists,
-        .most_recall = calibration->points[FGI_CALIBRATION_POINTS - 1].recall};
+        .most_recall = out->calibration.points[FGI_CALIBRATION_POINTS - 1].recall};
     return FG_OK;
 }
 
@@ -431,18 +461,87 @@ static fg_status resolve(const fg_ivf *ivf, fg_tune_options *o)
                     (long long)ivf->rows);
 }
 
-static fg_status tune_on(tuning *t, const fg_tune_options *opt, fgi_calibration *calibration,
-                         fg_tune_report *report)
+/* Searches for the truth, and tries all rules, under the filter at hand. */
+static fg_status try_rules(tuning *t, fgi_listener *listener)
+{
+    FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &t->allow, listener, &t->sample));
+    memset(t->folds, 0, FOLDS * sizeof *t->folds);
+    for (int32_t i = 0; i < t->workers; i++) {
+        memset(t->walkers[i].folds, 0, FOLDS * sizeof *t->walkers[i].folds);
+        t->walkers[i].places = 0;
+    }
+    fgi_pool_each(t->ctx->pool, t->sample.queries.rows, tune_one, t);
+    for (int32_t f = 0; f < FOLDS; f++)
+        for (int32_t i = 0; i < t->workers; i++) add_fold(&t->folds[f], &t->walkers[i].folds[f]);
+    return FG_OK;
+}
+
+/* How many shares leave enough rows. None where ids are too far apart for a filter of bits. */
+static int32_t shares_to_try(const tuning *t)
+{
+    if (t->ivf->next_id / WORD_BITS > t->ivf->rows) return 0;
+    int32_t count = 0;
+    for (int64_t left = t->ivf->rows / 4; left >= LEAST_ROWS * (int64_t)t->n; left /= 4) count++;
+    return count < FGI_SHARES ? count : FGI_SHARES;
+}
+
+/* Of the ids that are allowed one in four stays so. */
+static void thin(uint64_t *bits, int64_t words, int32_t share)
+{
+    for (int64_t w = 0; w < words; w++) {
+        const uint64_t at = 2 * ((uint64_t)w * FGI_SHARES + (uint64_t)share);
+        bits[w] &= fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, at) &
+                   fgi_random_u64(FILTER_SEED, FGI_STREAM_SHARES, at + 1);
+    }
+}
+
+static double mean_place(const tuning *t)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < t->workers; i++) sum += t->walkers[i].places;
+    return (double)sum * PLACE_SIZE / (double)t->sample.queries.rows;
+}
+
+/* Filters that leave one row in 4, in 16, ... */
+static fg_status tune_shares(tuning *t, int32_t count, fgi_listener *listener, finding *out)
+{
+    const int64_t words = t->ivf->next_id / WORD_BITS + 1;
+    uint64_t *bits;
+    if (count == 0) return FG_OK;
+    FG_TRY(fgi_alloc(&t->ctx->ledger, words, sizeof *bits, &bits));
+    memset(bits, 0xff, (size_t)words * sizeof *bits);
+    t->allow = (fgi_allow){bits, t->ivf->next_id};
+    fg_status s = FG_OK;
+    double place = 0;
+    for (int32_t i = 0; i < count; i++) {
+        fgi_share *share = &out->shares[i];
+        thin(bits, words, i);
+        s = try_rules(t, listener);
+        if (s != FG_OK) break;
+        share->place = mean_place(t);
+        if (!(share->place > place))
+            break; /* queries that find nothing near, whatever the filter */
+        place = share->place;
+        calibrate(t, out->steepness, share->points);
+        out->share_count = i + 1;
+    }
+    fgi_free(bits);
+    return s;
+}
+
+static fg_status tune_on(tuning *t, const fg_tune_options *opt, finding *out)
 {
     if (t->sample.queries.rows < LEAST_QUERIES)
         return fgi_fail(FG_ARGUMENT, "there are %lld sample queries; tuning takes %d at least",
                         (long long)t->sample.queries.rows, LEAST_QUERIES);
     fgi_listener listener = fgi_listener_begin(opt->progress, opt->user);
     listener.now.phase = "tune";
-    FG_TRY(fgi_sample_search(t->ctx, t->ivf, t->n, &listener, &t->sample));
+    const int32_t shares = shares_to_try(t);
+    t->sample.to_search = (1 + shares) * t->sample.queries.rows;
     fg_status s = create(t);
-    if (s == FG_OK) fgi_pool_each(t->ctx->pool, t->sample.queries.rows, tune_one, t);
-    if (s == FG_OK) s = conclude(t, opt, calibration, report);
+    if (s == FG_OK) s = try_rules(t, &listener);
+    if (s == FG_OK) s = conclude(t, opt, out);
+    if (s == FG_OK) s = tune_shares(t, shares, &listener, out);
     destroy(t);
     return s;
 }
@@ -454,38 +553,13 @@ fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
     FG_TRY(resolve(ivf, &o));
     tuning t = {.ctx = ctx, .ivf = ivf, .n = o.n, .workers = fgi_pool_threads(ctx->pool)};
     FG_TRY(fgi_sample_create(ctx, ivf, queries, &o, &t.sample));
-    fgi_calibration calibration;
-    fg_tune_report told;
-    const fg_status s = tune_on(&t, &o, &calibration, &told);
+    finding found = {0};
+    const fg_status s = tune_on(&t, &o, &found);
     fgi_sample_destroy(&t.sample);
     if (s != FG_OK) return s;
-    ivf->calibration = calibration;
-    if (report) *report = told;
-    return FG_OK;
-}
-
-fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, int32_t n, double *theta,
-                               int32_t *lists)
-{
-    const fgi_calibration *c = &ivf->calibration;
-    const double most = c->points[FGI_CALIBRATION_POINTS - 1].recall;
-    if (c->n == 0)
-        return fgi_fail(FG_ARGUMENT,
-                        "recall is %g, but the index is not tuned (fg_ivf_tune, "
-                        "flashgmm tune)",
-                        recall);
-    if (n != c->n)
-        return fgi_fail(FG_ARGUMENT, "n is %d; the index is tuned for %d results a query", n, c->n);
-    if (!(recall > 0 && recall <= most))
-        return fgi_fail(FG_ARGUMENT,
-                        "recall is %g; the index is tuned for targets above 0 and up to %.6g",
-                        recall, most);
-    int32_t i = 0;
-    while (c->points[i].recall < recall) i++;
-    *theta = c->points[i].theta;
-    *lists = c->points[i].lists;
-    if (i == 0) return FG_OK;
-    const double below = c->points[i - 1].recall, width = c->points[i].recall - below;
-    *theta -= (c->points[i].recall - recall) / width * (*theta - c->points[i - 1].theta);
+    ivf->calibration = found.calibration;
+    ivf->share_count = found.share_count;
+    memcpy(ivf->shares, found.shares, sizeof ivf->shares);
+    if (report) *report = found.report;
     return FG_OK;
 }

@@ -13,9 +13,4 @@
 fg_status fgi_ivf_tune(fg_context *ctx, fg_ivf *ivf, const fg_view *queries,
                        const fg_tune_options *opt, fg_tune_report *report);
 
-/* The rule for a recall at n results, and how many lists a query looks at. FG_ARGUMENT: not tuned, for another n,
- * or above what the sample reached. */
-fg_status fgi_calibration_find(const fg_ivf *ivf, double recall, int32_t n, double *theta,
-                               int32_t *lists);
-
 #endif

@@ -115,38 +115,42 @@ static fg_status find_sets(fg_context *ctx, const fg_ivf *ivf, const int64_t *id
     return s;
 }
 
-static fg_status search_blocks(fg_context *ctx, const fg_ivf *ivf, const fgi_sample *sample,
-                               int32_t n, fgi_listener *listener, int64_t *ids)
+static fg_status search_blocks(fg_context *ctx, const fg_ivf *ivf, fgi_sample *sample,
+                               const fg_search_options *every, fgi_listener *listener, int64_t *ids)
 {
-    const fg_search_options every = {.n = n, .probes = fgi_ivf_lists(ivf)};
+    const int32_t n = every->n;
     const int64_t rows = sample->queries.rows;
     for (int64_t first = 0; first < rows; first += BLOCK_QUERIES) {
         const int64_t left = rows - first, count = left < BLOCK_QUERIES ? left : BLOCK_QUERIES;
         const fg_view queries = fgi_view_rows(&sample->queries, first, count);
         const fg_out out = {.data = ids + first * n, .rows = count, .cols = n, .dtype = FG_I64};
-        FG_TRY(fgi_listener_step(listener, first, rows));
-        FG_TRY(fgi_ivf_search(ctx, ivf, &queries, &every, &out, NULL, NULL));
+        FG_TRY(fgi_listener_step(listener, sample->searched + first, sample->to_search));
+        FG_TRY(fgi_ivf_search(ctx, ivf, &queries, every, &out, NULL, NULL));
     }
-    return fgi_listener_step(listener, rows, rows);
+    sample->searched += rows;
+    return fgi_listener_step(listener, sample->searched, sample->to_search);
 }
 
-fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, fgi_listener *listener,
-                            fgi_sample *sample)
+fg_status fgi_sample_search(fg_context *ctx, const fg_ivf *ivf, int32_t n, const fgi_allow *allow,
+                            fgi_listener *listener, fgi_sample *sample)
 {
     const int64_t rows = sample->queries.rows;
     const int32_t got = n + (sample->own != NULL);
+    const fg_search_options every = {
+        .n = got, .probes = fgi_ivf_lists(ivf), .allow = allow->bits, .allow_bits = allow->count};
     int64_t *ids;
     FG_TRY(fgi_alloc(&ctx->ledger, rows, (size_t)got * sizeof *ids, &ids));
-    fg_status s = search_blocks(ctx, ivf, sample, got, listener, ids);
-    if (s == FG_OK)
+    fg_status s = search_blocks(ctx, ivf, sample, &every, listener, ids);
+    if (s == FG_OK && !sample->sets)
         s = fgi_alloc(&ctx->ledger, rows, (size_t)n * sizeof *sample->sets, &sample->sets);
     if (s == FG_OK) {
         drop_own(sample, ids, got, n);
         s = find_sets(ctx, ivf, ids, rows * n, sample->sets);
     }
-    if (s == FG_OK && sample->own)
+    const bool own = sample->own && !sample->own_sets;
+    if (s == FG_OK && own)
         s = fgi_alloc(&ctx->ledger, rows, sizeof *sample->own_sets, &sample->own_sets);
-    if (s == FG_OK && sample->own) s = find_sets(ctx, ivf, sample->own, rows, sample->own_sets);
+    if (s == FG_OK && own) s = find_sets(ctx, ivf, sample->own, rows, sample->own_sets);
     fgi_free(ids);
     return s;
 }

@@ -5,7 +5,7 @@ flashgmm tune hard.fgi --recall 0.95 --sample 200 --seed 3 -o tuned.fgi --json -
 flashgmm info tuned.fgi
 flashgmm search tuned.fgi queries.fvecs --recall 0.95 -o ids.ivecs --json -
 flashgmm search tuned.fgi queries.fvecs --recall 0.95 --probes 3
-flashgmm search tuned.fgi queries.fvecs --recall 0.95 -n 7
+flashgmm search tuned.fgi queries.fvecs --recall 0.95 -n 7 -o seven.ivecs
 flashgmm tune hard.fgi queries.fvecs --recall 0.999
 flashgmm index base.fvecs -k 6 -o plain.fgi --quiet
 flashgmm eval plain.fgi queries.fvecs --compare tuned.fgi --recall 0.8,0.9 --probes 1,2,3,6 --report page.html
