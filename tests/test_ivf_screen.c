@@ -135,7 +135,7 @@ static void screening_changes_nothing(void **state)
         {255, FG_F16, FG_METRIC_COSINE, FG_ASSIGN_HARD},
         {300, FG_BF16, FG_METRIC_L2, FG_ASSIGN_NEAREST},
         {300, FG_F32, FG_METRIC_COSINE, FG_ASSIGN_HARD},
-        {64, FG_U8, FG_METRIC_L2, FG_ASSIGN_HARD},
+        {64, FG_I8, FG_METRIC_L2, FG_ASSIGN_HARD},
     };
     static const char *const isas[] = {"ref", "neon", "avx2", "avx512", "amx"};
     (void)state;
