@@ -127,14 +127,16 @@ static void check_sketches(int32_t count, int32_t d, int32_t gap)
     const int64_t stride = d + gap,
                   room = (d + FGI_SKETCH_GROUP - 1) / FGI_SKETCH_GROUP * FGI_SKETCH_GROUP;
     int16_t *query = at_end(0, room * (int64_t)sizeof *query, 0);
-    signed char *rows = at_end(1, (count - 1) * stride + d, 0);
+    const int64_t read = (d + FGI_SKETCH_READ - 1) / FGI_SKETCH_READ * FGI_SKETCH_READ;
+    const int64_t bytes = (count - 1) * stride + read;
+    signed char *rows = at_end(1, bytes, 0);
     int32_t index[MOST];
     float out[MOST + 1], some[MOST + 1];
     memset(query, 0, (size_t)room * sizeof *query);
     for (int32_t i = 0; i < d; i++)
         query[i] =
             (int16_t)(fgi_random_u64(41, (uint64_t)d, (uint64_t)i) % 3 * 32766 - 32766 + i % 2);
-    for (int64_t i = 0; i < (count - 1) * stride + d; i++)
+    for (int64_t i = 0; i < bytes; i++)
         rows[i] =
             (signed char)((int32_t)(fgi_random_u64(42, (uint64_t)d, (uint64_t)i) % 255) - 127);
     for (int32_t c = 0; c < count; c++) index[c] = (c * 5 + 3) % count;

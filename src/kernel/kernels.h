@@ -190,14 +190,15 @@ typedef struct fgi_blend {
     int64_t stride;
 } fgi_blend;
 
-/* Rows of whole numbers of 8 bits, `stride` bytes from one to the next. */
+/* Rows of whole numbers of 8 bits, `stride` bytes from one to the next; readable, whatever stands there, up to a
+ * multiple of FGI_SKETCH_READ numbers. */
 typedef struct fgi_sketches {
     const char *rows;
     int64_t stride;
     const int32_t *index; /* numbers of rows; NULL: 0, 1, 2, ... */
 } fgi_sketches;
 
-enum { FGI_SKETCH_GROUP = 32 };
+enum { FGI_SKETCH_GROUP = 32, FGI_SKETCH_READ = 16 };
 
 typedef struct fgi_kernels {
     const char *isa;

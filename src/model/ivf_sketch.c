@@ -28,10 +28,12 @@ enum {
 static const double LONGEST = 0x1p62, SLACK = 0x1p-20, TINY = 0x1p-140;
 static const float LEAST_SCALE = 0x1p-60F; /* products of two do not underflow */
 
-/* Behind the codes of a row. error: infinite if the row must always be looked at. */
+/* Behind the codes of a row, which may be read up to a multiple of FGI_SKETCH_READ with it. error: infinite if the row must always be looked at. */
 typedef struct sketch_end {
     float scale, norm, error;
 } sketch_end;
+
+_Static_assert(sizeof(sketch_end) + 4 >= FGI_SKETCH_READ, "codes are read beyond their end");
 
 static double key_error(int32_t d)
 {
