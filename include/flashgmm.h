@@ -569,9 +569,9 @@ typedef struct fg_search_stats {
     int64_t queries;
     int64_t entries;   /* entries of the probed lists, copies counted each time; or rows gathered
                           by a filter */
-    int64_t distances; /* distances computed to rows: each row once a query, but for queries with a
-                          recall that found too little under a filter, and began again with all
-                          lists */
+    int64_t distances; /* distances to rows, computed or ruled out by bounds: each row once a query,
+                          but for queries with a recall that found too little under a filter, and
+                          began again with all lists */
     int64_t centroids; /* distances computed to centroids: to all, or to those seen along the
                           graph */
 } fg_search_stats;
@@ -592,7 +592,7 @@ typedef struct fg_ivf_info {
     int32_t dims, dtype, lists, metric, assign, max_lists, coarse;
     int32_t strict;            /* as in fg_ivf_options */
     double threshold;          /* in force, solved for or given */
-    uint64_t bytes;            /* of codes, ids and tables */
+    uint64_t bytes;            /* of codes, ids and tables, and sketches of rows (docs/search.md) */
     int64_t tuned_queries;     /* that it was tuned on; 0: not tuned */
     int32_t tuned_n, reserved; /* results a query that it was tuned for */
     double tuned_recall;       /* the highest target that it serves */
@@ -679,7 +679,8 @@ FG_API fg_status fg_ivf_save(const fg_ivf *ivf, const char *path);
 FG_API fg_status fg_ivf_export_faiss(const fg_ivf *ivf, const char *path, int32_t probes);
 
 /* Reads an index. mapped non-zero: codes and ids stay in the mapped file (their checksums are then not
- * verified; everything that steers the reading is), and fg_ivf_add copies what it must change. */
+ * verified; everything that steers the reading is), and fg_ivf_add copies what it must change. Rows that stay in
+ * the file have no sketches: searches among them find the same, and take longer. */
 FG_API fg_status fg_ivf_load(const char *path, int32_t mapped, fg_ivf **out);
 
 /* NULL is allowed. */

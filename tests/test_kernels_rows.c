@@ -121,6 +121,49 @@ static void scans_are_sums_over_rows(void **state)
                 check_scan(scan_types[t], count, row_length(i), count % 2);
 }
 
+static void check_sketches(int32_t count, int32_t d, int32_t gap)
+{
+    enum { MOST = 9 };
+    const int64_t stride = d + gap,
+                  room = (d + FGI_SKETCH_GROUP - 1) / FGI_SKETCH_GROUP * FGI_SKETCH_GROUP;
+    int16_t *query = at_end(0, room * (int64_t)sizeof *query, 0);
+    const int64_t read = (d + FGI_SKETCH_READ - 1) / FGI_SKETCH_READ * FGI_SKETCH_READ;
+    const int64_t bytes = (count - 1) * stride + read;
+    signed char *rows = at_end(1, bytes, 0);
+    int32_t index[MOST];
+    float out[MOST + 1], some[MOST + 1];
+    memset(query, 0, (size_t)room * sizeof *query);
+    for (int32_t i = 0; i < d; i++)
+        query[i] =
+            (int16_t)(fgi_random_u64(41, (uint64_t)d, (uint64_t)i) % 3 * 32766 - 32766 + i % 2);
+    for (int64_t i = 0; i < bytes; i++)
+        rows[i] =
+            (signed char)((int32_t)(fgi_random_u64(42, (uint64_t)d, (uint64_t)i) % 255) - 127);
+    for (int32_t c = 0; c < count; c++) index[c] = (c * 5 + 3) % count;
+    fill_canaries(out, MOST + 1);
+    fill_canaries(some, MOST + 1);
+    table->sketch_products(query, &(fgi_sketches){(char *)rows, stride, NULL}, count, d, out);
+    table->sketch_products(query, &(fgi_sketches){(char *)rows, stride, index}, count, d, some);
+    for (int32_t r = 0; r < count; r++) {
+        int64_t sum = 0;
+        for (int32_t i = 0; i < d; i++) sum += query[i] * (int64_t)rows[r * stride + i];
+        assert_same_bits("sketch_products", d, out[r], (float)sum);
+    }
+    for (int32_t c = 0; c < count; c++)
+        assert_same_bits("sketch_products by number", d, some[c], out[index[c]]);
+    assert_canaries(out + count, MOST + 1 - count);
+    assert_canaries(some + count, MOST + 1 - count);
+}
+
+static void products_of_sketches_are_exact(void **state)
+{
+    (void)state;
+    for (int32_t i = 0; i < ROW_LENGTHS; i++)
+        for (int32_t count = 1; row_length(i) <= 512 && count <= 9;
+             count++) /* longer queries have fewer bits */
+            check_sketches(count, row_length(i), count % 3 * 6);
+}
+
 /* A value of the type: often one of its ends. */
 static int32_t byte_value(fg_dtype dtype, uint64_t stream, int32_t i)
 {
@@ -440,6 +483,7 @@ int main(void)
         cmocka_unit_test(blends_are_sums_of_entries),
         cmocka_unit_test(distances_are_sums_of_squares),
         cmocka_unit_test(scans_are_sums_over_rows),
+        cmocka_unit_test(products_of_sketches_are_exact),
         cmocka_unit_test(scans_of_bytes_are_exact),
         cmocka_unit_test(scans_of_bytes_carry_what_is_not_finite),
         cmocka_unit_test(distances_carry_what_is_not_finite),

@@ -190,6 +190,16 @@ typedef struct fgi_blend {
     int64_t stride;
 } fgi_blend;
 
+/* Rows of whole numbers of 8 bits, `stride` bytes from one to the next; readable, whatever stands there, up to a
+ * multiple of FGI_SKETCH_READ numbers. */
+typedef struct fgi_sketches {
+    const char *rows;
+    int64_t stride;
+    const int32_t *index; /* numbers of rows; NULL: 0, 1, 2, ... */
+} fgi_sketches;
+
+enum { FGI_SKETCH_GROUP = 32, FGI_SKETCH_READ = 16 };
+
 typedef struct fgi_kernels {
     const char *isa;
     const fgi_screen *screens; /* the fastest first, the most exact last */
@@ -243,6 +253,11 @@ typedef struct fgi_kernels {
                                      int64_t count, int32_t d, float *FGI_RESTRICT out);
     void (*scan_ip[FGI_DTYPE_COUNT])(const float *query, const void *rows, const int32_t *index,
                                      int64_t count, int32_t d, float *FGI_RESTRICT out);
+
+    /* out[i] = <query, row> in integers, rounded once to f32. The query has zeros behind its d numbers up to a
+     * multiple of FGI_SKETCH_GROUP; sums of |products| must stay below 2^31. */
+    void (*sketch_products)(const int16_t *query, const fgi_sketches *sketches, int64_t count,
+                            int32_t d, float *FGI_RESTRICT out);
 } fgi_kernels;
 
 extern const fgi_kernels fgi_kernels_ref;

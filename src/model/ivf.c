@@ -11,7 +11,11 @@ fg_status fgi_ivf_create(const fgi_params *coarse, fg_dtype dtype, fg_metric met
     ivf->metric = metric;
     ivf->rule = *rule;
     fg_status s = fgi_coarse_create(coarse, &ivf->coarse);
-    if (s == FG_OK) s = fgi_sets_create(&ivf->sets);
+    if (s == FG_OK) {
+        const fgi_sketch_kind kind = fgi_ivf_sketch_kind(ivf);
+        ivf->sketch_bytes = fgi_sketch_bytes(&kind);
+        s = fgi_sets_create(&ivf->sets);
+    }
     if (s == FG_OK) s = fgi_alloc_zero(NULL, coarse->k, sizeof *ivf->lists, &ivf->lists);
     if (s == FG_OK) s = fgi_alloc_zero(NULL, coarse->k, FGI_NEAR * sizeof *ivf->near, &ivf->near);
     if (s != FG_OK)
@@ -56,6 +60,7 @@ uint64_t fgi_ivf_bytes(const fg_ivf *ivf)
     for (int32_t l = 0; l < fgi_ivf_lists(ivf); l++) {
         const fgi_list *list = &ivf->lists[l];
         bytes += (int64_t)sizeof *list;
+        if (list->sketches) bytes += list->count * ivf->sketch_bytes;
         if (!list->segments) continue;
         bytes += (list->segment_count + (int64_t)1) * (int64_t)sizeof *list->segments +
                  fgi_places_bytes(&list->places) +

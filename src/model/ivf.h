@@ -18,6 +18,7 @@
 #include "ivf_cells.h"
 #include "ivf_graph.h"
 #include "ivf_sets.h"
+#include "ivf_sketch.h"
 
 typedef struct fgi_segment {
     int64_t begin;  /* its first entry in the list; it ends where the next begins */
@@ -30,8 +31,10 @@ typedef struct fgi_list {
     const unsigned char *codes; /* count x row_bytes: the rows in their own type */
     const int64_t *ids;         /* count */
     const float *inverse_norms; /* count: 1 / |row|, or NULL unless the metric is cosine */
-    void *entries;              /* where those three begin; NULL: in the mapped file */
-    bool shared; /* entries lie in the index's block; otherwise in one of the list's own */
+    const unsigned char
+        *sketches; /* count, or NULL: of types that have none, and in the mapped file */
+    void *entries; /* where those four begin; NULL: in the mapped file */
+    bool shared;   /* entries lie in the index's block; otherwise in one of the list's own */
     fgi_segment *segments; /* segment_count + 1: the last one only marks the end; NULL: no rows */
     int32_t *others;
     int32_t segment_count;
@@ -66,6 +69,7 @@ struct fg_ivf {
     fgi_graph graph; /* of its centroids, or zeroed */
     fg_metric metric;
     fg_dtype dtype;
+    int64_t sketch_bytes; /* of a row's sketch; 0: rows have none */
     fgi_rule rule;
     fgi_sets sets;
     int32_t *near;       /* lists x FGI_NEAR: the lists around each */
@@ -103,7 +107,12 @@ static inline int64_t fgi_ivf_row_bytes(const fg_ivf *ivf)
     return fgi_ivf_dims(ivf) * (int64_t)fg_dtype_bytes(ivf->dtype);
 }
 
-/* Bytes of codes, ids and tables. */
+static inline fgi_sketch_kind fgi_ivf_sketch_kind(const fg_ivf *ivf)
+{
+    return (fgi_sketch_kind){ivf->metric, ivf->dtype, fgi_ivf_dims(ivf)};
+}
+
+/* Bytes of codes, sketches, ids and tables. */
 uint64_t fgi_ivf_bytes(const fg_ivf *ivf);
 
 /* Calls visit for the entries of every row once, copies left out: `count` rows stored under `set`,

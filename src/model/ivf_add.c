@@ -162,6 +162,7 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
     const fgi_sets *sets = &a->ivf->sets;
     const int64_t row_bytes = fgi_ivf_row_bytes(a->ivf);
     const int32_t set = a->set_of[row];
+    const fgi_sketch_kind kind = fgi_ivf_sketch_kind(a->ivf);
     float norm = 0;
     if (a->ivf->metric == FG_METRIC_COSINE) FG_TRY(inverse_norm(a, codes, row, &norm));
     for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++) {
@@ -170,6 +171,9 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
         memcpy(to.codes + at * row_bytes, codes, (size_t)row_bytes);
         to.ids[at] = a->ids ? a->ids[row] : a->first_id + row;
         if (to.inverse_norms) to.inverse_norms[at] = norm;
+        if (to.sketches)
+            fgi_sketch_rows(&kind, to.codes + at * row_bytes, &norm, 1,
+                            to.sketches + at * a->ivf->sketch_bytes);
     }
     return FG_OK;
 }

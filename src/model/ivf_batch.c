@@ -28,8 +28,7 @@ fg_status fgi_batch_create(fgi_ledger *ledger, const fg_ivf *ivf, int32_t room, 
                            fgi_batch *out)
 {
     fgi_batch b = {.ivf = ivf, .room = room, .n = n, .words = (room + WORD_BITS - 1) / WORD_BITS};
-    const int64_t cells = (int64_t)room * fgi_ivf_dims(ivf);
-    fg_status s = fgi_alloc(ledger, cells, sizeof *b.queries, &b.queries);
+    fg_status s = fgi_queries_create(ledger, room, fgi_ivf_dims(ivf), &b.queries);
     if (s == FG_OK) s = fgi_alloc(ledger, (int64_t)room * n, sizeof *b.hits, &b.hits);
     if (s == FG_OK)
         s = fgi_alloc(ledger, fgi_ivf_lists(ivf) * (int64_t)b.words, sizeof *b.asking, &b.asking);
@@ -42,7 +41,7 @@ fg_status fgi_batch_create(fgi_ledger *ledger, const fg_ivf *ivf, int32_t room, 
 
 void fgi_batch_destroy(fgi_batch *batch)
 {
-    fgi_free(batch->queries);
+    fgi_queries_destroy(&batch->queries);
     fgi_free(batch->hits);
     fgi_free(batch->asking);
     *batch = (fgi_batch){0};
@@ -57,8 +56,10 @@ void fgi_batch_clear(fgi_batch *batch)
 
 void fgi_batch_add(fgi_batch *b, const float *query, const fgi_hit *lists, int32_t count)
 {
-    const int32_t number = b->count++, d = fgi_ivf_dims(b->ivf);
-    memcpy(b->queries + (int64_t)number * d, query, (size_t)d * sizeof *query);
+    const int32_t number = b->count++;
+    memcpy(fgi_queries_vector(&b->queries, number), query,
+           (size_t)fgi_ivf_dims(b->ivf) * sizeof *query);
+    fgi_queries_sketch(&b->queries, number);
     fgi_hits_clear(fgi_batch_hits(b, number), b->n);
     for (int32_t i = 0; i < count; i++)
         b->asking[lists[i].id * b->words + number / WORD_BITS] |= (uint64_t)1
@@ -91,7 +92,7 @@ static void scan_piece(const fgi_batch *b, int32_t query, const piece *p, fgi_sc
 {
     const fgi_segment *segments = p->list->segments;
     int64_t run = p->begin; /* where the run of segments that are due begins */
-    scan->query = b->queries + (int64_t)query * fgi_ivf_dims(b->ivf);
+    fgi_scan_ask(scan, &b->queries, query);
     scan->hits = fgi_batch_hits(b, query);
     for (int32_t i = p->segment; i < p->list->segment_count && segments[i].begin < p->end; i++) {
         if (!scored_elsewhere(b, query, p, &segments[i])) continue;

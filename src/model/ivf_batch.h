@@ -13,7 +13,7 @@ typedef struct fgi_batch {
     const fg_ivf *ivf;
     int32_t room, count; /* queries that there can be, and are */
     int32_t n;           /* results of each */
-    float *queries;      /* room x d */
+    fgi_queries queries; /* room */
     fgi_hit *hits;       /* room heaps of n */
     int32_t words;       /* of a bitmap of queries */
     uint64_t *asking;    /* lists x words: the queries that look into the list */

@@ -21,7 +21,7 @@ fg_status fgi_draft_begin(const fg_ivf *ivf, fgi_draft *out)
     return FG_OK;
 }
 
-/* Codes first, for their alignment; then ids, then norms: see fgi_list_entries. */
+/* Codes first, for their alignment; then ids, norms, sketches: see fgi_list_entries. */
 static int64_t ids_offset(const fg_ivf *ivf, int64_t count)
 {
     const int64_t item = (int64_t)sizeof(int64_t);
@@ -34,7 +34,7 @@ static int64_t entry_bytes(const fg_ivf *ivf, const fgi_list *list)
     enum { LINE = 64 };
     const int64_t norms = ivf->metric == FG_METRIC_COSINE ? list->count : 0;
     const int64_t bytes = ids_offset(ivf, list->count) + list->count * (int64_t)sizeof(int64_t) +
-                          norms * (int64_t)sizeof(float);
+                          norms * (int64_t)sizeof(float) + list->count * ivf->sketch_bytes;
     return (bytes + LINE - 1) / LINE * LINE;
 }
 
@@ -52,6 +52,7 @@ static void point_at_entries(const fg_ivf *ivf, fgi_list *list)
     list->codes = entries.codes;
     list->ids = entries.ids;
     list->inverse_norms = entries.inverse_norms;
+    list->sketches = entries.sketches;
 }
 
 fg_status fgi_list_alloc(fgi_ledger *ledger, const fg_ivf *ivf, fgi_list *list)
@@ -198,7 +199,12 @@ fgi_entries fgi_list_entries(const fg_ivf *ivf, const fgi_list *list)
     unsigned char *block = list->entries;
     fgi_entries e = {.codes = block};
     e.ids = (int64_t *)(void *)(block + ids_offset(ivf, list->count));
-    if (ivf->metric == FG_METRIC_COSINE) e.inverse_norms = (float *)(void *)(e.ids + list->count);
+    unsigned char *next = (unsigned char *)(e.ids + list->count);
+    if (ivf->metric == FG_METRIC_COSINE) {
+        e.inverse_norms = (float *)(void *)next;
+        next += (size_t)list->count * sizeof *e.inverse_norms;
+    }
+    if (ivf->sketch_bytes > 0) e.sketches = next;
     return e;
 }
 
@@ -212,4 +218,13 @@ void fgi_entries_copy(const fg_ivf *ivf, const fgi_entries *to, int64_t at, cons
     if (to->inverse_norms)
         memcpy(to->inverse_norms + at, from->inverse_norms + begin,
                (size_t)count * sizeof *to->inverse_norms);
+    if (!to->sketches) return;
+    const fgi_sketch_kind kind = fgi_ivf_sketch_kind(ivf);
+    const int64_t bytes = ivf->sketch_bytes;
+    if (from->sketches)
+        memcpy(to->sketches + at * bytes, from->sketches + begin * bytes, (size_t)(count * bytes));
+    else
+        fgi_sketch_rows(&kind, to->codes + at * row_bytes,
+                        to->inverse_norms ? to->inverse_norms + at : NULL, count,
+                        to->sketches + at * bytes);
 }

@@ -31,7 +31,8 @@ void fgi_draft_destroy(const fg_ivf *ivf, fgi_draft *draft);
 typedef struct fgi_entries {
     unsigned char *codes;
     int64_t *ids;
-    float *inverse_norms; /* NULL unless cosine */
+    float *inverse_norms;    /* NULL unless cosine */
+    unsigned char *sketches; /* NULL where rows have none */
 } fgi_entries;
 
 /* A block of its own for the entries of a list, `count` is set. */
@@ -39,7 +40,7 @@ fg_status fgi_list_alloc(fgi_ledger *ledger, const fg_ivf *ivf, fgi_list *list);
 
 fgi_entries fgi_list_entries(const fg_ivf *ivf, const fgi_list *list);
 
-/* Copies `count` entries of a list into a block. */
+/* Copies `count` entries of a list into a block, and makes their sketches where that list has none. */
 void fgi_entries_copy(const fg_ivf *ivf, const fgi_entries *to, int64_t at, const fgi_list *from,
                       int64_t begin, int64_t count);
 

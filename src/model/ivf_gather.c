@@ -45,6 +45,8 @@ fg_status fgi_gather(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_allow *all
     fgi_list list = {.count = most};
     FG_TRY(fgi_list_alloc(ledger, ivf, &list));
     gathering g = {.ivf = ivf, .allow = allow, .to = fgi_list_entries(ivf, &list), .most = most};
+    /* a mapped index would have to make them, for a few queries */
+    list.sketches = g.to.sketches = NULL;
     fgi_ivf_each_row(ivf, take, &g);
     list.count = g.count;
     *out = list;

@@ -11,8 +11,7 @@ fg_status fgi_group_create(fgi_ledger *ledger, const fg_ivf *ivf, int32_t room, 
 {
     fgi_group g = {.ivf = ivf, .n = n, .wish_room = stops > MANY_WISHES ? stops : MANY_WISHES};
     const int64_t lists = fgi_ivf_lists(ivf);
-    fg_status s =
-        fgi_alloc(ledger, (int64_t)room * fgi_ivf_dims(ivf), sizeof *g.queries, &g.queries);
+    fg_status s = fgi_queries_create(ledger, room, fgi_ivf_dims(ivf), &g.queries);
     if (s == FG_OK) s = fgi_alloc(ledger, (int64_t)room * n, sizeof *g.hits, &g.hits);
     if (s == FG_OK) s = fgi_alloc(ledger, g.wish_room, sizeof *g.wishes, &g.wishes);
     if (s == FG_OK) s = fgi_alloc(ledger, g.wish_room, sizeof *g.sorted, &g.sorted);
@@ -26,7 +25,7 @@ fg_status fgi_group_create(fgi_ledger *ledger, const fg_ivf *ivf, int32_t room, 
 
 void fgi_group_destroy(fgi_group *group)
 {
-    fgi_free(group->queries);
+    fgi_queries_destroy(&group->queries);
     fgi_free(group->hits);
     fgi_free(group->wishes);
     fgi_free(group->sorted);
@@ -36,8 +35,9 @@ void fgi_group_destroy(fgi_group *group)
 
 int32_t fgi_group_add(fgi_group *group, const float *query)
 {
-    const int64_t d = fgi_ivf_dims(group->ivf);
-    memcpy(group->queries + group->count * d, query, (size_t)d * sizeof *query);
+    memcpy(fgi_queries_vector(&group->queries, group->count), query,
+           (size_t)fgi_ivf_dims(group->ivf) * sizeof *query);
+    fgi_queries_sketch(&group->queries, group->count);
     fgi_hits_clear(fgi_group_hits(group, group->count), group->n);
     return group->count++;
 }
@@ -65,9 +65,8 @@ void fgi_group_scan(fgi_group *g, fgi_scan *scan)
     for (int64_t i = 0; i < g->wish_count; i++) {
         const fgi_wish *wish = &g->wishes[g->sorted[i]];
         const fgi_stop *stop = &wish->stop;
-        const float *query = g->queries + wish->query * (int64_t)fgi_ivf_dims(g->ivf);
-        if (query != scan->query) fgi_scan_pending(scan);
-        scan->query = query;
+        if (fgi_queries_vector(&g->queries, wish->query) != scan->query) fgi_scan_pending(scan);
+        fgi_scan_ask(scan, &g->queries, wish->query);
         scan->hits = fgi_group_hits(g, wish->query);
         fgi_scan_gather(scan, &g->ivf->lists[stop->list], stop->begin, stop->begin + stop->rows);
     }

@@ -14,9 +14,9 @@ typedef struct fgi_wish {
 
 typedef struct fgi_group {
     const fg_ivf *ivf;
-    int32_t count, n; /* queries that there are; results of each */
-    float *queries;   /* room x d */
-    fgi_hit *hits;    /* room heaps of n */
+    int32_t count, n;    /* queries that there are; results of each */
+    fgi_queries queries; /* room */
+    fgi_hit *hits;       /* room heaps of n */
     fgi_wish *wishes;
     int64_t wish_count, wish_room;
     int64_t *ends;   /* of each list's part of `sorted` */

@@ -34,9 +34,44 @@ static int32_t filter(const fgi_allow *allow, const int64_t *ids, const fgi_span
     return found;
 }
 
-static void scan_block(fgi_scan *scan, fgi_span span)
+/* Offers entries to the hits. */
+static void offer(fgi_scan *scan, const fgi_span *span)
 {
     float keys[FGI_SCAN_BLOCK];
+    const int64_t *ids = span->list->ids + span->begin;
+    fgi_span_keys(scan->ivf, scan->kernels, scan->query, span, keys);
+    for (int64_t i = 0; i < span->count; i++)
+        if (keys[i] <= scan->hits[0].key)
+            fgi_hits_push(scan->hits, scan->n,
+                          (fgi_hit){keys[i], ids[span->index ? span->index[i] : i]});
+}
+
+/* The same, but for those that cannot be better: their sketches tell. Few at a time, so that the worst hit is soon
+ * a good one. */
+static void offer_screened(fgi_scan *scan, const fgi_span *span)
+{
+    const fgi_sketch_kind kind = fgi_ivf_sketch_kind(scan->ivf);
+    const int64_t stride = scan->ivf->sketch_bytes;
+    int32_t kept[FGI_SKETCH_BLOCK];
+    for (int64_t at = 0; at < span->count; at += FGI_SKETCH_BLOCK) {
+        const int64_t left = span->count - at, first = span->begin + (span->index ? 0 : at);
+        fgi_span some = {.list = span->list,
+                         .begin = first,
+                         .count = left < FGI_SKETCH_BLOCK ? left : FGI_SKETCH_BLOCK,
+                         .index = span->index ? span->index + at : NULL};
+        const fgi_sketches sketches = {(const char *)span->list->sketches + first * stride, stride,
+                                       some.index};
+        if (scan->hits[0].key < INFINITY) {
+            some.count = fgi_sketch_screen(&kind, scan->kernels, scan->sketch, &sketches,
+                                           (int32_t)some.count, scan->hits[0].key, kept);
+            some.index = kept;
+        }
+        if (some.count > 0) offer(scan, &some);
+    }
+}
+
+static void scan_block(fgi_scan *scan, fgi_span span)
+{
     int32_t index[FGI_SCAN_BLOCK];
     const int64_t *ids = span.list->ids + span.begin;
     if (scan->allow.bits) {
@@ -44,12 +79,11 @@ static void scan_block(fgi_scan *scan, fgi_span span)
         if (found < span.count) span.index = index;
         span.count = found;
     }
-    fgi_span_keys(scan->ivf, scan->kernels, scan->query, &span, keys);
     scan->distances += span.count;
-    for (int64_t i = 0; i < span.count; i++)
-        if (keys[i] <= scan->hits[0].key)
-            fgi_hits_push(scan->hits, scan->n,
-                          (fgi_hit){keys[i], ids[span.index ? span.index[i] : i]});
+    if (scan->sketch && scan->sketch->numbers && span.list->sketches)
+        offer_screened(scan, &span);
+    else
+        offer(scan, &span);
 }
 
 void fgi_scan_run(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t end)

@@ -5,6 +5,7 @@
 #define FGI_IVF_SCAN_H
 #include "ivf.h"
 #include "ivf_hits.h"
+#include "ivf_queries.h"
 
 enum { FGI_SCAN_BLOCK = 256 /* keys computed before they are compared */ };
 
@@ -50,11 +51,19 @@ typedef struct fgi_scan {
     const fg_ivf *ivf;
     fgi_allow allow;
     const float *query;
-    fgi_hit *hits; /* a heap of n */
+    const fgi_query_sketch *sketch; /* of the query; NULL: nothing is screened */
+    fgi_hit *hits;                  /* a heap of n */
     int32_t n;
     int64_t distances; /* raised by those computed */
     fgi_pending pending;
 } fgi_scan;
+
+/* What is scanned from here on is for this query. */
+static inline void fgi_scan_ask(fgi_scan *scan, const fgi_queries *queries, int32_t number)
+{
+    scan->query = fgi_queries_vector(queries, number);
+    scan->sketch = &queries->sketches[number];
+}
 
 /* Offers the allowed ones of the entries begin .. end - 1 to the hits. */
 void fgi_scan_run(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_t end);

@@ -16,7 +16,11 @@
 
 #include <stdatomic.h> /* atomic_llong */
 
-enum { DEFAULT_RESULTS = 10, DEFAULT_STEEPNESS = 4 /* bench/results/study_probing.jsonl */ };
+enum {
+    DEFAULT_RESULTS = 10,
+    DEFAULT_STEEPNESS = 4, /* bench/results/study_probing.jsonl */
+    FEW_PROBES = 8
+};
 enum {
     FIRST_ONE_IN = 8, /* rows are scanned by a first round, before everything is */
     LEAST_ONE_IN = 8  /* rows, where those that may be found are gathered: bounds the memory */
@@ -28,7 +32,8 @@ enum {
 #define ROWS_A_GATHERED 3.0
 
 typedef struct worker {
-    float *query, *centred; /* d each; centred only for the order by posterior */
+    fgi_queries own;        /* the query, alone */
+    float *query, *centred; /* d each: in `own`; only for the order by posterior */
     float *keys;            /* of all lists */
     fgi_hit *order;         /* probes */
     fgi_hit *hits;          /* n */
@@ -92,6 +97,16 @@ static void check_query(void *user, int64_t number, int32_t index)
 
 /* ------------------------------------------------------------------------------------ the lists */
 
+/* The best lists of all, by their keys: sorting more than these would take longer. */
+static void pick_few(const searching *s, worker *w)
+{
+    fgi_hits_clear(w->order, s->probes);
+    for (int32_t l = 0; l < fgi_ivf_lists(s->ivf); l++)
+        if (w->keys[l] <= w->order[0].key)
+            fgi_hits_push(w->order, s->probes, (fgi_hit){w->keys[l], l});
+    fgi_hits_sort(w->order, s->probes);
+}
+
 static void compare_all(const searching *s, worker *w, int64_t number)
 {
     const fgi_coarse *coarse = &s->ivf->coarse;
@@ -103,6 +118,10 @@ static void compare_all(const searching *s, worker *w, int64_t number)
         fgi_coarse_inner(coarse, s->kernels, w->query, w->keys);
     } else {
         fgi_coarse_distance(coarse, s->kernels, w->query, w->keys);
+    }
+    if (s->probes <= FEW_PROBES) {
+        pick_few(s, w);
+        return;
     }
     int64_t count = 0;
     for (int32_t l = 0; l < fgi_ivf_lists(s->ivf); l++) {
@@ -218,6 +237,7 @@ static void search_one(void *user, int64_t number, int32_t index)
     const searching *s = user;
     worker *w = &s->workers[index];
     fgi_query_load(s->ivf, s->kernels, s->queries, number, s->zeros, w->query);
+    fgi_queries_sketch(&w->own, 0);
     fgi_hits_clear(w->hits, s->n);
     if (s->gathered)
         search_gathered(s, w);
@@ -260,7 +280,7 @@ static void search_group(void *user, int64_t number, int32_t index)
         fgi_query_load(s->ivf, s->kernels, s->queries, first + q, s->zeros, w->query);
         const int32_t lists = rank_lists(s, w, first + q);
         fgi_group_add(&w->group, w->query);
-        w->scan.query = w->query;
+        fgi_scan_ask(&w->scan, &w->group.queries, q);
         w->scan.hits = fgi_group_hits(&w->group, q);
         if (probe_softly(s, w, lists))
             fgi_group_wish(&w->group, q, &w->probe, &w->scan);
@@ -280,7 +300,8 @@ static void search_group(void *user, int64_t number, int32_t index)
 static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w)
 {
     const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
-    FG_TRY(fgi_alloc(ledger, d, sizeof *w->query, &w->query));
+    FG_TRY(fgi_queries_create(ledger, 1, d, &w->own));
+    w->query = fgi_queries_vector(&w->own, 0);
     if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
     FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
     FG_TRY(fgi_order_create(ledger, lists, &w->ranks));
@@ -300,19 +321,16 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
                                 fgi_probe_room(s->ivf, s->probes), &w->group));
     if (s->together > 1 && !s->soft)
         FG_TRY(fgi_batch_create(ledger, s->ivf, s->together, s->n, &w->batch));
-    w->scan = (fgi_scan){.kernels = s->kernels,
-                         .ivf = s->ivf,
-                         .allow = s->allow,
-                         .query = w->query,
-                         .hits = w->hits,
-                         .n = s->n};
+    w->scan = (fgi_scan){
+        .kernels = s->kernels, .ivf = s->ivf, .allow = s->allow, .hits = w->hits, .n = s->n};
+    fgi_scan_ask(&w->scan, &w->own, 0);
     return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
 }
 
 static void destroy_workers(searching *s, int32_t count)
 {
     for (int32_t i = 0; s->workers && i < count; i++) {
-        fgi_free(s->workers[i].query);
+        fgi_queries_destroy(&s->workers[i].own);
         fgi_free(s->workers[i].centred);
         fgi_free(s->workers[i].keys);
         fgi_free(s->workers[i].order);

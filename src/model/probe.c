@@ -148,17 +148,19 @@ static void count_rows(fgi_probe *probe, int64_t begin, int64_t end)
 
 /* --------------------------------------------------------------------------------------- the rounds */
 
-/* The first page of a cell's rows: the scan itself fetches what follows. */
+/* The first page of what is read of a cell: the scan itself fetches what follows. */
 static void fetch(const fg_ivf *ivf, const fgi_stop *stop)
 {
 #ifdef __GNUC__
     enum { PAGE = 4096, LINE = 64 };
-    const int64_t row_bytes = fgi_ivf_row_bytes(ivf);
-    const int64_t bytes = stop->rows < PAGE / row_bytes ? stop->rows * row_bytes : PAGE;
     const fgi_list *list = &ivf->lists[stop->list];
-    const unsigned char *rows = list->codes + stop->begin * row_bytes;
+    const int64_t row_bytes = list->sketches ? ivf->sketch_bytes : fgi_ivf_row_bytes(ivf);
+    const int64_t bytes = stop->rows * row_bytes < PAGE ? stop->rows * row_bytes : PAGE;
+    const unsigned char *rows =
+        (list->sketches ? list->sketches : list->codes) + stop->begin * row_bytes;
     for (int64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(rows + b);
-    if (list->inverse_norms) __builtin_prefetch(list->inverse_norms + stop->begin);
+    if (list->inverse_norms && !list->sketches)
+        __builtin_prefetch(list->inverse_norms + stop->begin);
 #else
     (void)ivf, (void)stop;
 #endif

@@ -40,6 +40,9 @@ FGI_LOAD_DTYPES(FGI_X)
 FGI_SCAN_DTYPES(FGI_X)
 #undef FGI_X
 
+void fgi_sketch_products_ref(const int16_t *query, const fgi_sketches *sketches, int64_t count,
+                             int32_t d, float *FGI_RESTRICT out);
+
 extern const fgi_screen fgi_screen_ref;
 int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t row,
                        int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components);

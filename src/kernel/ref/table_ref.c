@@ -24,4 +24,5 @@ const fgi_kernels fgi_kernels_ref = {
     .dense_moments = fgi_dense_moments_ref,
     .scan_l2 = {FGI_SCAN_DTYPES(SCAN_L2)},
     .scan_ip = {FGI_SCAN_DTYPES(SCAN_IP)},
+    .sketch_products = fgi_sketch_products_ref,
 };

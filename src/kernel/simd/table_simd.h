@@ -6,6 +6,7 @@
 #include "load_simd.h"
 #include "select_simd.h"
 #include "rows_simd.h"
+#include "sketch_simd.h"
 #include "distances_simd.h"
 #include "evaluate_simd.h"
 #include "shares_simd.h"
@@ -44,6 +45,7 @@ const fgi_kernels FGI_TABLE = {
                 [FG_BF16] = scan_ip_bf16,
                 [FG_I8] = scan_ip_i8,
                 [FG_U8] = scan_ip_u8},
+    .sketch_products = sketch_products,
 };
 
 #endif
