@@ -86,7 +86,10 @@ static double fma_peak(const char *isa)
         const char *isa;
         double (*loop)(int64_t steps);
         double lanes;
-    } loops[] = {{"amx", fma_avx512, 16}, {"avx512", fma_avx512, 16}, {"avx2", fma_avx2, 8}};
+    } loops[] = {{"amx", fma_avx512, 16},
+                 {"avx512bf16", fma_avx512, 16},
+                 {"avx512", fma_avx512, 16},
+                 {"avx2", fma_avx2, 8}};
     const int64_t steps = 1 << 20;
     volatile double used; /* else the loop would be left out */
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
@@ -446,7 +449,7 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"amx", "avx512", "avx2", "neon", "ref"};
+    static const char *const all[] = {"amx", "avx512bf16", "avx512", "avx2", "neon", "ref"};
     bool json = false, named = false, right = true;
     if (argc == 2 && !strcmp(argv[1], "--peak")) {
         printf("%.1f\n", 1e-9 * fma_peak(fgi_kernels_pick(NULL)->isa));

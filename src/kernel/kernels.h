@@ -247,7 +247,8 @@ typedef struct fgi_kernels {
 
 extern const fgi_kernels fgi_kernels_ref;
 #ifdef FGI_WITH_X86
-extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_amx;
+extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_avx512bf16,
+    fgi_kernels_amx;
 #endif
 #ifdef FGI_WITH_NEON
 extern const fgi_kernels fgi_kernels_neon;
