@@ -161,6 +161,7 @@ typedef struct fgi_screen {
     int32_t panel;      /* components side by side in a packed panel: a multiple of 16 */
     int32_t row_group;  /* rows of the register tile: tiles should be a multiple */
     int32_t most_rows;  /* of a tile: more would not make reading a panel any cheaper */
+    int32_t speed;      /* products in the time of one of f32, about */
     double factor_loss; /* relative error of one product by what was rounded off its factors */
 
     size_t (*panel_bytes)(int32_t depth); /* of a packed panel: a multiple of 64 */

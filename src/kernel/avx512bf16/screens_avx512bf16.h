@@ -14,7 +14,7 @@ void fgi_pairs_scores(const fgi_scores_args *a);
 #define FGI_PAIRS_SCREEN                                                                           \
     {                                                                                              \
         .name = "bf16", .panel = PANEL, .row_group = ROW_GROUP, .most_rows = MOST_ROWS,            \
-        .factor_loss = 0x1p-7 + 0x1p-16, .panel_bytes = fgi_pairs_panel_bytes,                     \
+        .speed = 2, .factor_loss = 0x1p-7 + 0x1p-16, .panel_bytes = fgi_pairs_panel_bytes,         \
         .group_bytes = fgi_pairs_group_bytes, .pack = fgi_pairs_pack,                              \
         .prepare = fgi_pairs_prepare, .scores = fgi_pairs_scores                                   \
     }

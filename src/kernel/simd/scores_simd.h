@@ -21,7 +21,7 @@ static void pack(const float *weight, int32_t depth, int32_t lane, void *panel)
 
 #define F32_SCREEN                                                                                 \
     {                                                                                              \
-        .name = "f32", .panel = PANEL, .row_group = ROW_GROUP, .most_rows = MOST_ROWS,             \
+        .name = "f32", .panel = PANEL, .row_group = ROW_GROUP, .most_rows = MOST_ROWS, .speed = 1, \
         .panel_bytes = panel_bytes, .pack = pack, .scores = score_rows                             \
     }
 
