@@ -434,7 +434,8 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
         const double expected = c->run(c, &fgi_kernels_ref, a);
         prepare(c, kernels, a);
         const double value = c->run(c, kernels, a);
-        const double loss = c->run == run_scores ? 4 * kernels->screens[0].factor_loss : 0;
+        const fgi_screen *screen = kernels->screens;
+        const double loss = c->run == run_scores ? 4 * (screen->factor_loss + screen->raise) : 0;
         if (fabs(value - expected) > (1e-4 + loss) * fabs(expected)) {
             fprintf(stderr, "%s %s %s d=%" PRId32 ": %.9g where the reference has %.9g\n",
                     kernels->isa, c->name, fg_dtype_text(c->dtype), c->d, value, expected);

@@ -24,7 +24,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     set_source_files_properties(${amx_sources} PROPERTIES COMPILE_OPTIONS
         "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512bf16;-mamx-tile;-mamx-bf16")
     set_source_files_properties(${bf16_sources} PROPERTIES COMPILE_OPTIONS
-        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512bf16")
+        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512bf16;-mavx512vnni")
     set_property(SOURCE ${bf16_sources} ${amx_sources} APPEND PROPERTY INCLUDE_DIRECTORIES
                  ${PROJECT_SOURCE_DIR}/src/kernel/avx512)
     list(APPEND FLOOR_SOURCES ${avx2_sources} ${avx512_sources} ${bf16_sources} ${amx_sources})

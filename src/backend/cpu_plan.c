@@ -28,6 +28,7 @@ static const double tiny = 0x1p-120;
 /* What the bounds of all components share. */
 typedef struct bounds {
     double product_error, sum_error;
+    double raise;        /* what the screen adds by itself, for each |x| |w|: about */
     double refine_error; /* of a refined value, for each h |x|^2 and s */
     const double *rms;   /* d: root mean square of the data */
     double rms_all;      /* of the length of rows */
@@ -95,6 +96,8 @@ static void expand_spherical(const fgi_params *p, int32_t j, const bounds *b, ex
     e->margin_slope = (loss * ratio(length, b->rms_all) + b->sum_error * h + refine) / left + tiny;
     e->bias = offset + e->margin;
     e->slope = e->margin_slope - h;
+    e->margin += b->raise * h * length * b->rms_all;
+    e->margin_slope += b->raise * h * ratio(length, b->rms_all);
     e->most_norm2 = fmin(longest_screened(e->bias, h * squares, h + e->margin_slope),
                          longest_screened(0.0, squares, 1.0)); /* distances are not scaled */
 }
@@ -103,6 +106,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
 {
     const double *mean = p->means + (int64_t)j * p->d, error = b->product_error;
     double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
+    double features = 0.0, slopes = 0.0; /* squared lengths of a row and of its weights */
     for (int32_t i = 0; i < p->d; i++) {
         const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
         const double margin =
@@ -111,6 +115,8 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
         products += h * fabs(m) * rms;
         weights += h * (fabs(2.0 * m) + 1.0);
         typical += margin * rms * rms;
+        features += rms * rms * (1.0 + 3.0 * rms * rms); /* as if normal */
+        slopes += h * h * (4.0 * m * m + 1.0);
         steepest = fmax(steepest, h + margin);
         e->weights[i] = (float)(2.0 * h * m);
         e->weights[p->d + i] = (float)(margin - h);
@@ -120,7 +126,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
     e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + weights);
     e->bias = offset + e->margin;
     e->slope = e->margin_slope = tiny;
-    e->margin += typical;
+    e->margin += typical + b->raise * sqrt(features * slopes);
     e->most_norm2 = longest_screened(e->bias, squares, steepest);
 }
 
@@ -162,6 +168,7 @@ static void set_errors(const fgi_cpu_plan *plan, bounds *b)
 {
     b->product_error = fgi_product_error(plan->screen, plan->depth) + 4 * 0x1p-24;
     b->sum_error = (plan->depth + 4 + plan->d + 4) * 0x1p-24;
+    b->raise = plan->screen->raise;
     b->refine_error = 2.0 * fgi_distance_error(plan->d);
 }
 

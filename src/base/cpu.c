@@ -33,9 +33,11 @@ bool fgi_cpu_avx512(void)
 
 bool fgi_cpu_avx512bf16(void)
 {
-    const unsigned bf16_bit = 1u << 5; /* of leaf 7.1, EAX */
+    const unsigned vnni_bit = 1u << 11, bf16_bit = 1u << 5; /* of leaf 7, ECX, and of 7.1, EAX */
     unsigned a, b, c, d;
-    return fgi_cpu_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bf16_bit);
+    if (!fgi_cpu_avx512()) return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(c & vnni_bit)) return false;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bf16_bit);
 }
 #else
 bool fgi_cpu_avx2(void)

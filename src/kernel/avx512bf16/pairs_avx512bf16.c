@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* screens_avx512bf16.c - screening scores as products of pairs of bf16, summed in f32. Knows AVX-512 BF16.
+/* pairs_avx512bf16.c - screening scores as products of pairs of bf16, summed in f32. Knows AVX-512 BF16.
  *
  * A word is two values, the first in the lower half, each rounded to bf16: so a product errs by (2^-7 + 2^-16) |x w|. It
  * is exact in f32, and each is added with one rounding, so that sums err like any in f32. Denormals count as 0.
