@@ -106,7 +106,6 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
 {
     const double *mean = p->means + (int64_t)j * p->d, error = b->product_error;
     double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
-    double features = 0.0, slopes = 0.0; /* squared lengths of a row and of its weights */
     for (int32_t i = 0; i < p->d; i++) {
         const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
         const double margin =
@@ -115,8 +114,6 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
         products += h * fabs(m) * rms;
         weights += h * (fabs(2.0 * m) + 1.0);
         typical += margin * rms * rms;
-        features += rms * rms * (1.0 + 3.0 * rms * rms); /* as if normal */
-        slopes += h * h * (4.0 * m * m + 1.0);
         steepest = fmax(steepest, h + margin);
         e->weights[i] = (float)(2.0 * h * m);
         e->weights[p->d + i] = (float)(margin - h);
@@ -126,7 +123,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
     e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + weights);
     e->bias = offset + e->margin;
     e->slope = e->margin_slope = tiny;
-    e->margin += typical + b->raise * sqrt(features * slopes);
+    e->margin += typical;
     e->most_norm2 = longest_screened(e->bias, squares, steepest);
 }
 
@@ -232,6 +229,8 @@ static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds
                    const fgi_cpu_plan *plan, const spacing *to)
 {
     const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
+    /* values and their squares lie too far apart for bounds by lengths */
+    if (b->raise > 0.0 && p->kind == FGI_DIAGONAL) return false;
     if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
     if (whole <= most_margin) return true;
     const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;
