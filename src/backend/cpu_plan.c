@@ -17,6 +17,9 @@ static const double most_margin = 16.0, most_counted = 32.0;
  * for mixtures while no margin is beyond what is counted. */
 enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
 
+/* Lengths cost a row what some 64 components more would. */
+enum { LEAST_RAISED_K = 192 };
+
 /* Where more means than this would be packed for rows to which most components matter, they do not matter to any. */
 enum { MOST_DENSE_MEANS = 1 << 19 };
 
@@ -229,8 +232,8 @@ static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds
                    const fgi_cpu_plan *plan, const spacing *to)
 {
     const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
-    /* values and their squares lie too far apart for bounds by lengths */
-    if (b->raise > 0.0 && p->kind == FGI_DIAGONAL) return false;
+    /* values and their squares lie too far apart for bounds by lengths, which few components do not pay for either */
+    if (b->raise > 0.0 && (p->kind == FGI_DIAGONAL || p->k < LEAST_RAISED_K)) return false;
     if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
     if (whole <= most_margin) return true;
     const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;
