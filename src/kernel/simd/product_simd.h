@@ -45,31 +45,41 @@ FGI_INLINE vec_f32 linear_part(const score_tile *t, int32_t r, int32_t lane)
     return vec_fma(slope, vec_splat(t->norm2[r]), vec_load(t->bias + lane, LANES, FG_F32));
 }
 
-FGI_INLINE vec_f32 start_of(const score_tile *t, int32_t r, int32_t lane)
+FGI_INLINE void start_sums(const score_tile *t, const int32_t rows, vec_f32 sum[ROW_GROUP][2])
 {
-    if (!t->first) return vec_load(t->scores + (int64_t)r * t->ld_scores + lane, LANES, FG_F32);
-    return FGI_WORD_START(t, r, lane);
+    if (t->first) {
+        FGI_UNROLL
+        for (int32_t r = 0; r < rows; r++) {
+            sum[r][0] = FGI_WORD_START(t, r, 0);
+            sum[r][1] = FGI_WORD_START(t, r, LANES);
+        }
+        return;
+    }
+    FGI_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        const float *scores = t->scores + (int64_t)r * t->ld_scores;
+        sum[r][0] = vec_load(scores, LANES, FG_F32);
+        sum[r][1] = vec_load(scores + LANES, LANES, FG_F32);
+    }
 }
 
-/* Before any score is stored, and half by half: what belongs to lanes alone is then read once. */
+/* Before any score is stored: what belongs to lanes need not be read again after each. */
 FGI_INLINE void end_sums(const score_tile *t, const int32_t rows, vec_f32 sum[ROW_GROUP][2])
 {
     FGI_UNROLL
-    for (int32_t half = 0; half < 2; half++) {
-        FGI_UNROLL
-        for (int32_t r = 0; r < rows; r++)
-            sum[r][half] = FGI_WORD_END(t, r, half * LANES, sum[r][half]);
+    for (int32_t r = 0; r < rows; r++) {
+        sum[r][0] = FGI_WORD_END(t, r, 0, sum[r][0]);
+        sum[r][1] = FGI_WORD_END(t, r, LANES, sum[r][1]);
     }
+    FGI_UNROLL
+    for (int32_t r = 0; r < rows; r++)
+        t->largest[r] = vec_max(sum[r][0], vec_max(sum[r][1], t->largest[r]));
 }
 
 FGI_INLINE void multiply(const score_tile *t, const int32_t rows)
 {
     vec_f32 sum[ROW_GROUP][2];
-    FGI_UNROLL
-    for (int32_t r = 0; r < rows; r++) {
-        sum[r][0] = start_of(t, r, 0);
-        sum[r][1] = start_of(t, r, LANES);
-    }
+    start_sums(t, rows, sum);
     const float *weights = t->weights;
     for (int32_t p = 0; p < t->words; p++, weights += PANEL) {
         const vec_f32 left = vec_load(weights, LANES, FG_F32);
@@ -87,7 +97,6 @@ FGI_INLINE void multiply(const score_tile *t, const int32_t rows)
         float *scores = t->scores + (int64_t)r * t->ld_scores;
         vec_store(scores, LANES, sum[r][0]);
         vec_store(scores + LANES, LANES, sum[r][1]);
-        if (t->largest) t->largest[r] = vec_max(sum[r][0], vec_max(sum[r][1], t->largest[r]));
     }
 }
 
