@@ -86,7 +86,10 @@ static double fma_peak(const char *isa)
         const char *isa;
         double (*loop)(int64_t steps);
         double lanes;
-    } loops[] = {{"amx", fma_avx512, 16}, {"avx512", fma_avx512, 16}, {"avx2", fma_avx2, 8}};
+    } loops[] = {{"amx", fma_avx512, 16},
+                 {"avx512bf16", fma_avx512, 16},
+                 {"avx512", fma_avx512, 16},
+                 {"avx2", fma_avx2, 8}};
     const int64_t steps = 1 << 20;
     volatile double used; /* else the loop would be left out */
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
@@ -431,7 +434,8 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
         const double expected = c->run(c, &fgi_kernels_ref, a);
         prepare(c, kernels, a);
         const double value = c->run(c, kernels, a);
-        const double loss = c->run == run_scores ? 4 * kernels->screens[0].factor_loss : 0;
+        const fgi_screen *screen = kernels->screens;
+        const double loss = c->run == run_scores ? 4 * (screen->factor_loss + screen->raise) : 0;
         if (fabs(value - expected) > (1e-4 + loss) * fabs(expected)) {
             fprintf(stderr, "%s %s %s d=%" PRId32 ": %.9g where the reference has %.9g\n",
                     kernels->isa, c->name, fg_dtype_text(c->dtype), c->d, value, expected);
@@ -446,7 +450,7 @@ static bool bench_table(const fgi_kernels *kernels, const arena *a, bool json)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"amx", "avx512", "avx2", "neon", "ref"};
+    static const char *const all[] = {"amx", "avx512bf16", "avx512", "avx2", "neon", "ref"};
     bool json = false, named = false, right = true;
     if (argc == 2 && !strcmp(argv[1], "--peak")) {
         printf("%.1f\n", 1e-9 * fma_peak(fgi_kernels_pick(NULL)->isa));

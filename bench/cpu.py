@@ -96,7 +96,7 @@ class Case:
         from sklearn.mixture import GaussianMixture
         weights, means, variances = measure.model(self.start(covariance))
         precisions = 1 / variances[:, 0] if covariance == "spherical" else 1 / variances
-        mixture = GaussianMixture(self.k, covariance_type=covariance, max_iter=iterations, tol=0, reg_covar=0,
+        mixture = GaussianMixture(self.k, covariance_type=covariance, max_iter=iterations, tol=0, reg_covar=1e-6,
                                   weights_init=weights, means_init=means, precisions_init=precisions)
         return mixture.fit(self.x)
 

@@ -23,7 +23,7 @@ enum { MOST_LOOKS = 1000 };
 
 /* Centroids from which on Lloyd's passes are faster by bounds: where a product is cheap, more of it must be left out
  * (bench/NOTES.md). */
-enum { LEAST_K = 512, LEAST_COARSE_K = 4096 };
+enum { LEAST_K = 512, LEAST_FAST_K = 4096, FAST = 8 };
 
 /* Counts are written all the time, so that no two workers' may lie in one line of a cache. */
 typedef struct worker {
@@ -212,8 +212,8 @@ static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats, bool *again)
 static void cpu_hold(fgi_backend *backend, const fgi_hold *rows)
 {
     cpu_backend *cpu = (cpu_backend *)backend;
-    const bool coarse = cpu->kernels->screens[0].factor_loss > 0.0;
-    fgi_cpu_bounds_hold(&cpu->bounds, rows, coarse ? LEAST_COARSE_K : LEAST_K);
+    const bool fast = cpu->kernels->screens[0].speed >= FAST;
+    fgi_cpu_bounds_hold(&cpu->bounds, rows, fast ? LEAST_FAST_K : LEAST_K);
 }
 
 static void cpu_release(fgi_backend *backend)

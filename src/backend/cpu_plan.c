@@ -17,6 +17,9 @@ static const double most_margin = 16.0, most_counted = 32.0;
  * for mixtures while no margin is beyond what is counted. */
 enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
 
+/* Lengths cost a row what some 64 components more would. */
+enum { LEAST_RAISED_K = 192 };
+
 /* Where more means than this would be packed for rows to which most components matter, they do not matter to any. */
 enum { MOST_DENSE_MEANS = 1 << 19 };
 
@@ -28,6 +31,7 @@ static const double tiny = 0x1p-120;
 /* What the bounds of all components share. */
 typedef struct bounds {
     double product_error, sum_error;
+    double raise;        /* what the screen adds by itself, for each |x| |w|: about */
     double refine_error; /* of a refined value, for each h |x|^2 and s */
     const double *rms;   /* d: root mean square of the data */
     double rms_all;      /* of the length of rows */
@@ -95,6 +99,8 @@ static void expand_spherical(const fgi_params *p, int32_t j, const bounds *b, ex
     e->margin_slope = (loss * ratio(length, b->rms_all) + b->sum_error * h + refine) / left + tiny;
     e->bias = offset + e->margin;
     e->slope = e->margin_slope - h;
+    e->margin += b->raise * h * length * b->rms_all;
+    e->margin_slope += b->raise * h * ratio(length, b->rms_all);
     e->most_norm2 = fmin(longest_screened(e->bias, h * squares, h + e->margin_slope),
                          longest_screened(0.0, squares, 1.0)); /* distances are not scaled */
 }
@@ -162,6 +168,7 @@ static void set_errors(const fgi_cpu_plan *plan, bounds *b)
 {
     b->product_error = fgi_product_error(plan->screen, plan->depth) + 4 * 0x1p-24;
     b->sum_error = (plan->depth + 4 + plan->d + 4) * 0x1p-24;
+    b->raise = plan->screen->raise;
     b->refine_error = 2.0 * fgi_distance_error(plan->d);
 }
 
@@ -225,6 +232,8 @@ static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds
                    const fgi_cpu_plan *plan, const spacing *to)
 {
     const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
+    /* values and their squares lie too far apart for bounds by lengths, which few components do not pay for either */
+    if (b->raise > 0.0 && (p->kind == FGI_DIAGONAL || p->k < LEAST_RAISED_K)) return false;
     if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
     if (whole <= most_margin) return true;
     const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;

@@ -19,7 +19,7 @@ static void add_masses(const fgi_cpu_shares *s, fgi_stats *stats)
 
 void fgi_cpu_add_shares(const fgi_cpu_job *job, const fgi_cpu_shares *shares, fgi_stats *stats)
 {
-    const fgi_moments_args moments = {
+    fgi_moments_args moments = {
         .pairs = shares->pairs,
         .share = shares->share,
         .x = shares->x,
@@ -31,6 +31,10 @@ void fgi_cpu_add_shares(const fgi_cpu_job *job, const fgi_cpu_shares *shares, fg
         .square = stats->kind == FGI_DIAGONAL ? stats->square : NULL,
     };
     add_masses(shares, stats);
+    if (shares->sorted && fgi_cpu_sorted_pays(shares->sorted, shares->pairs.count)) {
+        moments.pairs = fgi_cpu_sort(shares->sorted, &shares->pairs, shares->share);
+        moments.share = shares->sorted->share;
+    }
     job->kernels->add_moments(&moments);
 }
 

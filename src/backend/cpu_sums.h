@@ -10,6 +10,7 @@ typedef struct fgi_cpu_shares {
     const float *share, *distance; /* pairs.count */
     const float *x;                /* rows of ldx elements */
     int32_t ldx;
+    fgi_cpu_sorted *sorted; /* to sort them in, where that pays; or NULL */
 } fgi_cpu_shares;
 
 /* Masses, squares, shifts, and how many shares are not 0. */

@@ -92,6 +92,8 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.open.threshold);
     if (status == FG_OK) status = block_create(ledger, s.lanes, s.tile_rows, &s.block);
     if (status == FG_OK) status = fgi_cpu_labels_create(ledger, s.tile_rows, &s.labels);
+    if (status == FG_OK && plan->kind != FGI_HARD)
+        status = fgi_cpu_sorted_create(ledger, plan->k, s.block.capacity, &s.sorted);
     if (status == FG_OK) status = fgi_cpu_dense_sums_create(ledger, plan, &s.dense);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
@@ -111,6 +113,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
     fgi_free(s->open.threshold);
     block_destroy(&s->block);
     fgi_cpu_labels_destroy(&s->labels);
+    fgi_cpu_sorted_destroy(&s->sorted);
     fgi_cpu_dense_sums_destroy(&s->dense);
     *s = (fgi_cpu_scratch){0};
 }
@@ -259,7 +262,7 @@ static void add_totals(const fgi_cpu_job *job, totals *t, fgi_stats *stats)
     stats->dropped += t->lacking * job->dropped;
 }
 
-static void add_block(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stats *stats)
+static void add_block(const fgi_cpu_job *job, fgi_cpu_scratch *s, fgi_stats *stats)
 {
     const fgi_cpu_block *b = &s->block;
     const fgi_cpu_shares shares = {
@@ -268,6 +271,7 @@ static void add_block(const fgi_cpu_job *job, const fgi_cpu_scratch *s, fgi_stat
         .distance = b->distance,
         .x = s->x,
         .ldx = s->ldx,
+        .sorted = &s->sorted,
     };
     fgi_cpu_add_shares(job, &shares, stats);
 }

@@ -5,6 +5,7 @@
 #define FGI_CPU_TILE_H
 #include "backend.h"
 #include "cpu_plan.h"
+#include "cpu_sorted.h"
 
 /* Rows of a tile that still need candidates, and how deep to look for them: every component that is left out has a
  * value below the row's threshold. */
@@ -55,6 +56,7 @@ typedef struct fgi_cpu_scratch {
     fgi_cpu_open_rows open;
     fgi_cpu_block block;
     fgi_cpu_labels labels; /* of the tile; centroids */
+    fgi_cpu_sorted sorted; /* the block's shares; mixtures */
     fgi_cpu_dense_sums dense;
     double rank_gap; /* how far below the best the last row's lowest rank lay: a first guess */
 } fgi_cpu_scratch;

@@ -155,13 +155,17 @@ typedef struct fgi_dense_shares_args {
 
 /* One way to multiply rows with weights: layouts of its own for both, and a bound on its error,
  *     product_error(depth) * sum of |x w|  +  (depth + 4) 2^-24 (|bias| + |slope| norm2)
- * where products do not underflow. A row's scores do not depend on the rows beside it. */
+ * where products do not underflow. One that raises its scores adds to them what was rounded off its factors, in the
+ * terms of lengths |x| and |w|: they are then not below what they should be by more than said, but may be far above. A
+ * row's scores do not depend on the rows beside it. */
 typedef struct fgi_screen {
     const char *name;
     int32_t panel;      /* components side by side in a packed panel: a multiple of 16 */
     int32_t row_group;  /* rows of the register tile: tiles should be a multiple */
     int32_t most_rows;  /* of a tile: more would not make reading a panel any cheaper */
+    int32_t speed;      /* products in the time of one of f32, about */
     double factor_loss; /* relative error of one product by what was rounded off its factors */
+    double raise; /* not 0: see above; about how much of |x| |w| is added for one of the two */
 
     size_t (*panel_bytes)(int32_t depth); /* of a packed panel: a multiple of 64 */
 
@@ -262,7 +266,8 @@ typedef struct fgi_kernels {
 
 extern const fgi_kernels fgi_kernels_ref;
 #ifdef FGI_WITH_X86
-extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_amx;
+extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_avx512bf16,
+    fgi_kernels_amx;
 #endif
 #ifdef FGI_WITH_NEON
 extern const fgi_kernels fgi_kernels_neon;

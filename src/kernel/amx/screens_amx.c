@@ -247,15 +247,15 @@ SCREEN(bf16, BF16)
 SCREEN(bf16x3, BF16X3)
 #undef SCREEN
 
-#define SCREEN_ENTRY(screen, loss)                                                                 \
+#define SCREEN_ENTRY(screen, times, loss)                                                          \
     {                                                                                              \
         .name = #screen, .panel = GROUP, .row_group = GROUP, .most_rows = 6 * GROUP,               \
-        .factor_loss = loss, .panel_bytes = panel_bytes_##screen,                                  \
+        .speed = times, .factor_loss = loss, .panel_bytes = panel_bytes_##screen,                  \
         .group_bytes = group_bytes_##screen, .pack = pack_##screen, .prepare = prepare_##screen,   \
         .scores = scores_##screen                                                                  \
     }
 
 const fgi_screen fgi_screens_amx[FGI_AMX_SCREENS] = {
-    SCREEN_ENTRY(bf16, 0x1p-7 + 0x1p-16),
-    SCREEN_ENTRY(bf16x3, 3.1 * 0x1p-16),
+    SCREEN_ENTRY(bf16, 10, 0x1p-7 + 0x1p-16),
+    SCREEN_ENTRY(bf16x3, 3, 3.1 * 0x1p-16),
 };

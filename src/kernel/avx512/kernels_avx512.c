@@ -4,8 +4,10 @@
 
 #include "scores_simd.h"
 
+static const fgi_screen screens[] = {F32_SCREEN};
+
 #define FGI_TABLE        fgi_kernels_avx512
 #define FGI_ISA          "avx512"
-#define FGI_SCREENS      &f32_screen
+#define FGI_SCREENS      screens
 #define FGI_SCREEN_COUNT 1
 #include "table_simd.h"

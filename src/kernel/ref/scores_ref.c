@@ -33,6 +33,7 @@ const fgi_screen fgi_screen_ref = {
     .panel = FGI_REF_PANEL,
     .row_group = 1,
     .most_rows = 48,
+    .speed = 1,
     .panel_bytes = panel_bytes,
     .pack = pack,
     .scores = score_rows,

@@ -68,6 +68,20 @@ FGI_INLINE void add_block(const fgi_moments_args *a, const pair_run *run, int32_
     }
 }
 
+/* Sums of more components than a cache holds lie where pairs happen to want them: those of a pair soon to come are
+ * fetched meanwhile. */
+enum { PAIRS_AHEAD = 4, LINE_ELEMENTS = 8 };
+
+FGI_INLINE void fetch_sums(const fgi_moments_args *a, int32_t pair, bool squares)
+{
+    if (pair >= a->pairs.count) return;
+    const int64_t first = (int64_t)a->pairs.component[pair] * a->d;
+    for (int32_t i = 0; i < a->d; i += LINE_ELEMENTS) {
+        __builtin_prefetch(a->shift + first + i, 1);
+        if (squares) __builtin_prefetch(a->square + first + i, 1);
+    }
+}
+
 FGI_INLINE void add_pairs(const fgi_moments_args *a, bool squares)
 {
     const int32_t block = MOMENT_VECTORS * LANES, whole = a->d / block * block;
@@ -75,6 +89,7 @@ FGI_INLINE void add_pairs(const fgi_moments_args *a, bool squares)
     for (int32_t begin = 0, end; begin < a->pairs.count; begin = end) {
         for (end = begin + 1; end < a->pairs.count && component[end] == component[begin];) end++;
         const int64_t j = component[begin];
+        fetch_sums(a, end - 1 + PAIRS_AHEAD, squares);
         const pair_run run = {
             .begin = begin,
             .end = end,

@@ -1,107 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scores_simd.h - screening scores as a matrix product, over the vocabulary of vec.h.
- *     score[r][j] = bias[j] + slope[j] * norm2[r] + sum over p of x[r][p] * weight[j][p]
- * Packed weights: panel after panel; in a panel, PANEL consecutive lanes for each depth.
- *
- * A register tile is ROW_GROUP rows by one panel of two vectors. Panels are the outer loop, so that a
- * panel's weights stay in the L1 cache for all rows; long depths are cut into equal blocks for the same
- * reason, and the scores buffer carries the sums from block to block. The order of a score's additions
- * depends on the depth alone. */
+/* scores_simd.h - the screen whose words are f32 (product_simd.h), over the vocabulary of vec.h. */
 #ifndef FGI_SCORES_SIMD_H
 #define FGI_SCORES_SIMD_H
-
-/* a block of 256 x 32 lanes of f32 is 32 KiB of the 48 that L1 holds; the rest is for x */
-enum { PANEL = 2 * LANES, DEPTH_BLOCK = 256 };
-
-/* the fewer, the nearer are scores when they are chosen from; 24 rows were no faster (bench/NOTES.md) */
-enum { MOST_ROWS = 48 };
-
-/* Some rows by one panel by one block of depth. The first block starts from bias and slope, the others from
- * the scores so far. */
-typedef struct score_tile {
-    const float *x, *norm2, *weights, *bias, *slope;
-    float *scores;
-    int32_t ldx, depth, ld_scores;
-    bool first;
-    vec_f32 *largest; /* of each row, lane by lane; NULL before the last block */
-} score_tile;
-
-FGI_INLINE vec_f32 start_of(const score_tile *t, int32_t r, int32_t lane)
-{
-    if (!t->first) return vec_load(t->scores + (int64_t)r * t->ld_scores + lane, LANES, FG_F32);
-    const vec_f32 slope = vec_load(t->slope + lane, LANES, FG_F32);
-    return vec_fma(slope, vec_splat(t->norm2[r]), vec_load(t->bias + lane, LANES, FG_F32));
-}
-
-FGI_INLINE void multiply(const score_tile *t, const int32_t rows)
-{
-    vec_f32 sum[ROW_GROUP][2];
-    FGI_UNROLL
-    for (int32_t r = 0; r < rows; r++) {
-        sum[r][0] = start_of(t, r, 0);
-        sum[r][1] = start_of(t, r, LANES);
-    }
-    const float *weights = t->weights;
-    for (int32_t p = 0; p < t->depth; p++, weights += PANEL) {
-        const vec_f32 left = vec_load(weights, LANES, FG_F32);
-        const vec_f32 right = vec_load(weights + LANES, LANES, FG_F32);
-        FGI_UNROLL
-        for (int32_t r = 0; r < rows; r++) {
-            const vec_f32 x = vec_splat(t->x[(int64_t)r * t->ldx + p]);
-            sum[r][0] = vec_fma(x, left, sum[r][0]);
-            sum[r][1] = vec_fma(x, right, sum[r][1]);
-        }
-    }
-    FGI_UNROLL
-    for (int32_t r = 0; r < rows; r++) {
-        float *scores = t->scores + (int64_t)r * t->ld_scores;
-        vec_store(scores, LANES, sum[r][0]);
-        vec_store(scores + LANES, LANES, sum[r][1]);
-        if (t->largest) t->largest[r] = vec_max(sum[r][0], vec_max(sum[r][1], t->largest[r]));
-    }
-}
-
-#define MULTIPLY(count)                                                                            \
-    static void multiply_##count(const score_tile *t)                                              \
-    {                                                                                              \
-        multiply(t, count);                                                                        \
-    }
-#define MULTIPLY_ENTRY(count) [count] = multiply_##count,
-
-FGI_ROW_COUNTS(MULTIPLY)
-static void (*const multiply_rows[])(const score_tile *) = {FGI_ROW_COUNTS(MULTIPLY_ENTRY)};
-#undef MULTIPLY
-#undef MULTIPLY_ENTRY
+#include "product_simd.h"
 
 static void score_rows(const fgi_scores_args *a)
 {
-    const float *x = a->x, *weights = a->packed;
-    const int32_t blocks = (a->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
-    const int32_t block = (a->depth + blocks - 1) / blocks;
-    vec_f32 largest[FGI_MOST_TILE_ROWS];
-    for (int32_t r = 0; r < a->rows; r++) largest[r] = vec_splat(a->row_max[r]);
-    for (int32_t panel = 0; panel < a->panels; panel++) {
-        for (int32_t p = 0; p < a->depth; p += block) {
-            for (int32_t r = 0; r < a->rows; r += ROW_GROUP) {
-                float *scores = a->scores + (int64_t)r * a->ld_scores + panel * PANEL;
-                const score_tile tile = {
-                    .x = x + (int64_t)r * a->ldx + p,
-                    .norm2 = a->norm2 + r,
-                    .weights = weights + ((int64_t)panel * a->depth + p) * PANEL,
-                    .bias = a->bias + panel * PANEL,
-                    .slope = a->slope + panel * PANEL,
-                    .scores = scores,
-                    .ldx = a->ldx,
-                    .depth = a->depth - p < block ? a->depth - p : block,
-                    .ld_scores = a->ld_scores,
-                    .first = p == 0,
-                    .largest = p + block < a->depth ? NULL : largest + r,
-                };
-                multiply_rows[a->rows - r < ROW_GROUP ? a->rows - r : ROW_GROUP](&tile);
-            }
-        }
-    }
-    for (int32_t r = 0; r < a->rows; r++) a->row_max[r] = vec_largest(largest[r]);
+    score_words(a, a->ldx, a->depth);
 }
 
 static size_t panel_bytes(int32_t depth)
@@ -114,14 +19,10 @@ static void pack(const float *weight, int32_t depth, int32_t lane, void *panel)
     for (int32_t p = 0; p < depth; p++) ((float *)panel)[(int64_t)p * PANEL + lane] = weight[p];
 }
 
-static const fgi_screen f32_screen = {
-    .name = "f32",
-    .panel = PANEL,
-    .row_group = ROW_GROUP,
-    .most_rows = MOST_ROWS,
-    .panel_bytes = panel_bytes,
-    .pack = pack,
-    .scores = score_rows,
-};
+#define F32_SCREEN                                                                                 \
+    {                                                                                              \
+        .name = "f32", .panel = PANEL, .row_group = ROW_GROUP, .most_rows = MOST_ROWS, .speed = 1, \
+        .panel_bytes = panel_bytes, .pack = pack, .scores = score_rows                             \
+    }
 
 #endif
