@@ -9,19 +9,12 @@ DATA_FOLDER holds sift-photos_{base,query}.bvecs and glove-100_{base,query}.fvec
 tune on, 3000 to measure) and trains the lists anew. Rows left out are like the sample by construction: where they get what
 was asked for and queries do not, the queries are of another kind. Needs numpy.
 """
-import argparse
-import pathlib
-import sys
-
 import numpy as np
 
-import measure
+import tuned_sets
+from tuned_sets import RESULTS
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-import client
-
-RESULTS, SAMPLE, FRESH, TARGETS = 10, 1500, 3000, (0.8, 0.9, 0.95, 0.99)
-SETS = {"sift": ("sift-photos_{}.bvecs", client.L2, 512), "glove-cosine": ("glove-100_{}.fvecs", client.COSINE, 256)}
+FRESH, TARGETS = 3000, (0.8, 0.9, 0.95, 0.99)
 
 
 def recall_of(ids, truth):
@@ -42,11 +35,8 @@ def ask(library, index, fresh, lists, **case):
 
 
 def measure_set(library, data, name, seed):
-    file, metric, lists = SETS[name]
-    base, queries = (client.read_vecs(data / file.format(x)) for x in ("base", "query"))
     random = np.random.default_rng(seed)
-    queries = np.ascontiguousarray(queries[random.permutation(len(queries))])
-    sample, fresh = queries[:SAMPLE], queries[SAMPLE : SAMPLE + FRESH]
+    base, metric, lists, sample, fresh = tuned_sets.read(data, name, random, FRESH)
     case = {"set": name, "K": lists, "seed": seed}
     index = library.build(base, lists=lists, metric=metric, seed=seed)
     for tuned_on, rows in (("queries", sample), ("rows of the index", None)):
@@ -59,19 +49,4 @@ def measure_set(library, data, name, seed):
     yield from ask(library, index, left_out, lists, **case, tuned_on="rows of the index", measured_on="rows left out")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library")
-    parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("--output", help="JSON lines")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sets", default=",".join(SETS))
-    args = parser.parse_args()
-    library = client.Library(args.library)
-    rows = [row for name in args.sets.split(",") for seed in range(args.seeds)
-            for row in measure_set(library, args.data, name, seed)]
-    if args.output:
-        measure.write_rows(rows, args.output)
-
-
-main()
+tuned_sets.main(__doc__, measure_set, seeds=3)

@@ -8,20 +8,14 @@ it was tuned for; and what that takes.
 DATA_FOLDER holds sift-photos_{base,query}.bvecs and glove-100_{base,query}.fvecs. Tuned on 1500 queries, measured on 2000
 others. Filters: one id in so many, at random; the rows nearest to some row, wherever the query is; the ids of the first tenth of the file. Needs numpy.
 """
-import argparse
-import pathlib
-import sys
 import time
 
 import numpy as np
 
-import measure
+import tuned_sets
+from tuned_sets import RESULTS, client
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-import client
-
-SAMPLE, FRESH, RESULTS, TARGETS = 1500, 2000, 10, (0.9, 0.95, 0.99)
-SETS = {"sift": ("sift-photos_{}.bvecs", client.L2, 512), "glove-cosine": ("glove-100_{}.fvecs", client.COSINE, 256)}
+FRESH, TARGETS = 2000, (0.9, 0.95, 0.99)
 ONE_IN = (1, 2, 4, 10, 30, 100, 300, 1000)
 
 
@@ -56,11 +50,8 @@ def ask(library, index, fresh, lists, n, allow, **case):
 
 
 def measure_set(library, data, name, seed):
-    file, metric, lists = SETS[name]
-    base, queries = (client.read_vecs(data / file.format(x)) for x in ("base", "query"))
     random = np.random.default_rng(seed)
-    queries = np.ascontiguousarray(queries[random.permutation(len(queries))])
-    sample, fresh = queries[:SAMPLE], queries[SAMPLE : SAMPLE + FRESH]
+    base, metric, lists, sample, fresh = tuned_sets.read(data, name, random, FRESH)
     index = library.build(base, lists=lists, metric=metric, seed=seed)
     began = time.time()
     library.tune(index, sample, RESULTS, 0.95)
@@ -72,19 +63,4 @@ def measure_set(library, data, name, seed):
         yield from ask(library, index, fresh, lists, n, None, **case, filter="none")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library")
-    parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("--output", help="JSON lines")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--sets", default=",".join(SETS))
-    args = parser.parse_args()
-    library = client.Library(args.library)
-    rows = [row for name in args.sets.split(",") for seed in range(args.seeds)
-            for row in measure_set(library, args.data, name, seed)]
-    if args.output:
-        measure.write_rows(rows, args.output)
-
-
-main()
+tuned_sets.main(__doc__, measure_set, seeds=1)

@@ -18,6 +18,12 @@ typedef struct fgi_row_request {
     bool exact_rank;  /* give `top` components even where their responsibility is negligible */
 } fgi_row_request;
 
+/* Whether single rows have anything to tell. */
+static inline bool fgi_asks_rows(const fgi_row_request *want)
+{
+    return want->top > 0 || want->log_density;
+}
+
 /* Results of one chunk's rows, in the caller's buffers of chunk_rows rows; what was not asked for is NULL. */
 typedef struct fgi_row_results {
     int32_t *components; /* rows x top; -1 where there are fewer */

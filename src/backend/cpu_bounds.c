@@ -44,8 +44,7 @@ static bool suits(const fgi_cpu_bounds *b, const fgi_pass_spec *spec)
     const fgi_params *p = spec->params;
     if (!b->source || b->source != spec->source || b->refused) return false;
     if (b->rows * ROW_BYTES > most_bytes) return false;
-    if (p->kind != FGI_HARD || !spec->stats || spec->rows.top || spec->rows.log_density)
-        return false;
+    if (p->kind != FGI_HARD || !spec->stats || fgi_asks_rows(&spec->rows)) return false;
     if (p->k < b->least_k || p->d < LEAST_D) return false;
     for (int32_t j = 0; j < p->k; j++)
         if (p->log_weights[j] == -INFINITY) return false; /* dead: no row may keep it */

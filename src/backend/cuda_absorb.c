@@ -123,7 +123,7 @@ static int64_t rows_at_once(const fgi_cuda_strategy *strategy, const fgi_cuda_ta
 {
     const int64_t rows = strategy->chunk_rows(task);
     const int64_t fit = VIEW_BYTES / (rows * fgi_cuda_pitch_bytes(task->dtype, task->d));
-    return fit > 1 && !task->rows.top && !task->rows.log_density ? fit * rows : rows;
+    return fit > 1 && !fgi_asks_rows(&task->rows) ? fit * rows : rows;
 }
 
 int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec)
@@ -260,8 +260,7 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
     FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &raw));
     FG_TRY(fgi_cuda_absorb_rows(cuda, raw, first, view->rows));
     FG_TRY(fgi_cuda_store_used(&cuda->store, cuda->computing));
-    const fgi_row_request *want = &cuda->task.rows;
-    if (!results || (!want->top && !want->log_density)) return FG_OK;
+    if (!results || !fgi_asks_rows(&cuda->task.rows)) return FG_OK;
     return fgi_cuda_answers_send(&cuda->answers, cuda->worker, view->rows, results,
                                  cuda->computing);
 }

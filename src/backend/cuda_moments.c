@@ -16,7 +16,7 @@ typedef struct moments_worker {
 
 static bool moments_serves(const fgi_cuda_task *task)
 {
-    return task->stats && !task->rows.top && !task->rows.log_density && task->k == 1;
+    return task->stats && !fgi_asks_rows(&task->rows) && task->k == 1;
 }
 
 static int64_t moments_chunk_rows(const fgi_cuda_task *task)

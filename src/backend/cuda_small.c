@@ -19,8 +19,8 @@ typedef struct small_worker {
 
 static bool small_serves(const fgi_cuda_task *task)
 {
-    return task->stats && !task->rows.top && !task->rows.log_density &&
-           task->k <= FGI_CUDA_SMALL_K && task->d <= FGI_CUDA_SMALL_D;
+    return task->stats && !fgi_asks_rows(&task->rows) && task->k <= FGI_CUDA_SMALL_K &&
+           task->d <= FGI_CUDA_SMALL_D;
 }
 
 static int64_t small_chunk_rows(const fgi_cuda_task *task)

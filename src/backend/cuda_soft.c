@@ -67,10 +67,10 @@ static int32_t depth_of(const fgi_cuda_task *task)
 
 static bool soft_serves(const fgi_cuda_task *task)
 {
-    return task->capability == FGI_CUDA_HOPPER && task->stats && !task->rows.top &&
-           !task->rows.log_density && task->kind != FGI_HARD && task->stats_kind == task->kind &&
-           task->crowding == CROWDING && depth_of(task) <= FGI_SOFT_MOST_DEPTH &&
-           task->k >= LEAST_COMPONENTS && task->k <= MOST_COMPONENTS;
+    return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
+           task->kind != FGI_HARD && task->stats_kind == task->kind && task->crowding == CROWDING &&
+           depth_of(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
+           task->k <= MOST_COMPONENTS;
 }
 
 /* Blocks of rows in a chunk: so many that the device is busy, unless their planes, if they are not kept, want too much room. */

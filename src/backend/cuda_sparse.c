@@ -84,8 +84,8 @@ static bool reads_plane(const fgi_cuda_task *task)
 
 static bool sparse_serves(const fgi_cuda_task *task)
 {
-    return task->capability == FGI_CUDA_HOPPER && task->stats && !task->rows.top &&
-           !task->rows.log_density && task->crowding < LEVELS &&
+    return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
+           task->crowding < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS;
 }

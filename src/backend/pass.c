@@ -98,11 +98,6 @@ typedef struct absorbed {
     const fgi_row_results *results;
 } absorbed;
 
-static bool asks(const fgi_pass *pass)
-{
-    return pass->rows.top || pass->rows.log_density;
-}
-
 static fg_status hand_over(const stream *s, const absorbed *chunk)
 {
     const fgi_pass *pass = s->pass;
@@ -158,7 +153,7 @@ static fg_status run_once(fg_context *ctx, fg_source *src, const fgi_pass *pass,
     stream through = {.ctx = ctx,
                       .pass = pass,
                       .stop_early = stop_early,
-                      .lags = backend->ops->await && asks(pass)};
+                      .lags = backend->ops->await && fgi_asks_rows(&pass->rows)};
     *again = false;
     if (pass->stats) fgi_stats_clear(pass->stats);
     fg_status s = FG_OK;

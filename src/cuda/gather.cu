@@ -102,11 +102,6 @@ __device__ __forceinline__ void add_survivors(sums &s, const survivor *list, int
     }
 }
 
-__device__ __forceinline__ float largest_of(const float4 &v)
-{
-    return fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w));
-}
-
 /* All components of all rows. responsibilities: the group's, of the tile's first row */
 __device__ __forceinline__ void add_crowd(sums &s, const float *responsibilities, int64_t lanes, int32_t rows,
                                           const float *tile, int64_t pitch, int32_t side, int32_t sides)
@@ -122,7 +117,7 @@ __device__ __forceinline__ void add_crowd(sums &s, const float *responsibilities
             const float4 *from = reinterpret_cast<const float4 *>(responsibilities + r * lanes);
             const float4 low = __ldg(from), high = __ldg(from + 1);
             const float weight[GROUP] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-            if (fmaxf(largest_of(low), largest_of(high)) == 0.0f) continue; /* bad rows hold what is not finite */
+            if (fmaxf(fgi_largest_of(low), fgi_largest_of(high)) == 0.0f) continue; /* bad rows hold what is not finite */
 #pragma unroll
             for (int c = 0; c < GROUP; c++) {
                 const float difference = value - mean[c], weighted = weight[c] * difference;

@@ -28,6 +28,11 @@ struct fgi_largest {
     }
 };
 
+__device__ __forceinline__ float fgi_largest_of(const float4 &v)
+{
+    return fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w));
+}
+
 template <class T, class Op> __device__ __forceinline__ T fgi_warp_reduce(T value, Op op)
 {
 #pragma unroll

@@ -136,11 +136,6 @@ template <int THREADS, class F> __device__ __forceinline__ void each_four(const 
         take(j, *reinterpret_cast<float4 *>(w.scores + j));
 }
 
-__device__ __forceinline__ float largest_of(const float4 &v)
-{
-    return fmaxf(fmaxf(v.x, v.y), fmaxf(v.z, v.w));
-}
-
 __device__ __forceinline__ float4 all_out()
 {
     return make_float4(-CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F, -CUDART_INF_F);
@@ -251,7 +246,7 @@ template <int THREADS> __device__ double find_threshold(job &w, float norm2)
     each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
         /* neither infinite nor NaN */
         sound = sound && v.x < CUDART_INF_F && v.y < CUDART_INF_F && v.z < CUDART_INF_F && v.w < CUDART_INF_F;
-        const float high = largest_of(v);
+        const float high = fgi_largest_of(v);
         if (high > best.value) best = {high, j + (v.x == high ? 0 : v.y == high ? 1 : v.z == high ? 2 : 3)};
     });
     best = fgi_block_reduce<THREADS>(best, fgi_largest());
@@ -347,7 +342,7 @@ template <int THREADS> __device__ int32_t keep_responsibilities(const job &w, pl
     int32_t survivors = 0;
     each_four<THREADS>(w, [&](int32_t j, const float4 &v) {
         float r[4] = {};
-        if (largest_of(v) > -CUDART_INF_F) {
+        if (fgi_largest_of(v) > -CUDART_INF_F) {
             const float difference[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
             for (int e = 0; e < 4; e++) {
@@ -422,7 +417,7 @@ template <int THREADS> __device__ void finish_row(job &w, int32_t r, place best,
         best = take_closer<THREADS>(w, best, &count, &below); /* once; twice if the best was another */
     double sum = 0.0;
     each_four<THREADS>(w, [&](int32_t, const float4 &v) {
-        if (hard || !(largest_of(v) > -CUDART_INF_F)) return;
+        if (hard || !(fgi_largest_of(v) > -CUDART_INF_F)) return;
         sum += (double)exp2f(v.x - best.value) + exp2f(v.y - best.value);
         sum += (double)exp2f(v.z - best.value) + exp2f(v.w - best.value);
     });

@@ -19,6 +19,12 @@ __device__ const double unit = (1.0 + 1.0 / 16) / 2048;
 /* Rows longer than this, in typical lengths, or whose products may be larger than this, are not trusted to f16. */
 __device__ const double most_length = 60.0, most_product = 30000.0;
 
+/* Halves of a row of the plane for its values; diagonal ones have as many for their squares. */
+__device__ __forceinline__ int32_t padded(int32_t d)
+{
+    return (d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+}
+
 /* What |score| and the sum of absolute products are multiplied by in the bound: roundings of the sums of as many steps, and three
  * more. A step of f32 sums is off by 2^-19 at most, a 256th of a rounding to f16. */
 __device__ __forceinline__ double roundings(const fgi_sparse_model &m, int32_t depth)

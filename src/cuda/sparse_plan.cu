@@ -83,7 +83,7 @@ __device__ sphere shape_of(const fgi_cuda_params &p, const fgi_sparse_model &m, 
 __device__ void write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, const float *last, int32_t j, sphere &s)
 {
     const double up = m.scale->up;
-    const int32_t pitch = (m.d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
+    const int32_t pitch = padded(m.d);
     for (int32_t c = threadIdx.x % 32; c < m.ld; c += 32) {
         const float mean = c < m.d ? (float)p.means[(int64_t)j * m.d + c] : 0.0f;
         const double wanted = 2.0 * s.screened * up * mean;

@@ -49,12 +49,6 @@ struct sums {
     bool low;
 };
 
-/* Halves of a row of the plane for the values, and as many for their squares. */
-__device__ __forceinline__ int32_t padded(int32_t d)
-{
-    return (d + FGI_SPARSE_PLANE_PAD - 1) / FGI_SPARSE_PLANE_PAD * FGI_SPARSE_PLANE_PAD;
-}
-
 /* Weights, means and scales of a component; what its dimensions add up to. */
 __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, int32_t j, bool alive)
 {

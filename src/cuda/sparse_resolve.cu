@@ -116,6 +116,13 @@ __device__ __forceinline__ bool put_state(const group &g, int64_t row, uint32_t 
     return changed;
 }
 
+/* The state by component j, whose score stands above the row's reference by so much, in f16. */
+__device__ __forceinline__ uint32_t state_above(const group &g, int64_t row, uint32_t j, uint16_t score)
+{
+    return state_of_score(g.a, j, __ldg(g.a.rows.norm + row), __half2float(__ushort_as_half(score)),
+                          reference_for(g.a, row));
+}
+
 /* Every row has one candidate at most: it says so in its mark. */
 __device__ __forceinline__ void end_single(const group &g, told &out)
 {
@@ -134,9 +141,8 @@ __device__ __forceinline__ void end_single(const group &g, told &out)
     out.survivors = 1;
     if (!g.a.state) return;
     const int64_t row = g.first + lane;
-    const float score = __half2float(__ushort_as_half((unsigned short)m.sum));
     const uint32_t j = m.best >> 16;
-    out.changed = put_state(g, row, j, state_of_score(g.a, j, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row)));
+    out.changed = put_state(g, row, j, state_above(g, row, j, (uint16_t)m.sum));
 }
 
 /* Rows with one candidate among others with several: as if its value were the best, which it is. */
@@ -184,10 +190,7 @@ __device__ __forceinline__ bool keep_state(const group &g, int i, uint32_t e, co
 {
     const int64_t row = g.first + row_of(e);
     const uint32_t j = e >> 16;
-    const float score = __half2float(__ushort_as_half(g.score[i]));
-    return put_state(g, row, j,
-                     m.candidates > 1 ? state_of_value(g.a, j, g.value[i])
-                                      : state_of_score(g.a, j, __ldg(g.a.rows.norm + row), score, reference_for(g.a, row)));
+    return put_state(g, row, j, m.candidates > 1 ? state_of_value(g.a, j, g.value[i]) : state_above(g, row, j, g.score[i]));
 }
 
 /* Softmax, or the best. */

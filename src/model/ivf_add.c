@@ -163,6 +163,7 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
     const int64_t row_bytes = fgi_ivf_row_bytes(a->ivf);
     const int32_t set = a->set_of[row];
     const fgi_sketch_kind kind = fgi_ivf_sketch_kind(a->ivf);
+    const unsigned char *sketch = NULL; /* one for all lists */
     float norm = 0;
     if (a->ivf->metric == FG_METRIC_COSINE) FG_TRY(inverse_norm(a, codes, row, &norm));
     for (int32_t m = sets->begin[set]; m < sets->begin[set + 1]; m++) {
@@ -171,9 +172,14 @@ static fg_status place_row(adding *a, const void *codes, int64_t row)
         memcpy(to.codes + at * row_bytes, codes, (size_t)row_bytes);
         to.ids[at] = a->ids ? a->ids[row] : a->first_id + row;
         if (to.inverse_norms) to.inverse_norms[at] = norm;
-        if (to.sketches)
-            fgi_sketch_rows(&kind, to.codes + at * row_bytes, &norm, 1,
-                            to.sketches + at * a->ivf->sketch_bytes);
+        if (to.sketches) {
+            unsigned char *here = to.sketches + at * a->ivf->sketch_bytes;
+            if (sketch)
+                memcpy(here, sketch, (size_t)a->ivf->sketch_bytes);
+            else
+                fgi_sketch_rows(&kind, codes, &norm, 1, here);
+            sketch = here;
+        }
     }
     return FG_OK;
 }
