@@ -56,6 +56,8 @@ typedef struct fgi_update {
     double least_mass;   /* a component with less is empty */
     const double *floor; /* mixtures: as fgi_variance_floor gives it; unchanged until the end */
     bool to_sphere;      /* centroids are scaled to length 1 */
+    /* centroids that came out empty are revived, by lots of these numbers: turn n has the draw first_draw + n */
+    uint64_t seed, first_draw;
 } fgi_update;
 
 /* What a turn has found about the parameters that it began with. */
@@ -63,6 +65,7 @@ typedef struct fgi_turn {
     double objective, dropped;
     int64_t rows, rows_skipped, first_bad_row; /* as in fgi_stats, like objective and dropped */
     int32_t empty;                             /* components that came out empty */
+    int32_t revived;                           /* centroids that the update has revived */
     bool at_rest;                              /* centroids: none moves by more than its rounding */
     bool again; /* nothing was found: the caller makes a pass, and begins anew */
 } fgi_turn;

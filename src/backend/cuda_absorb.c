@@ -163,6 +163,7 @@ static void carve_all(fgi_cuda_backend *cuda, fgi_cuda_carver *c)
         cuda->slots[i].params.center = cuda->slots[0].params.center; /* one for all */
     }
     cuda->turns.floor = fgi_cuda_carve(c, cuda->task.d, sizeof(double));
+    cuda->turns.masses = fgi_cuda_carve(c, 2 * (int64_t)cuda->task.k, sizeof(double));
     const fgi_cuda_strategy *strategy = cuda->worker->strategy;
     strategy->carve(cuda->worker, &cuda->task, c);
     if (strategy->carve_chunk) strategy->carve_chunk(cuda->worker, c);

@@ -13,7 +13,7 @@ enum { FGI_CUDA_MOST_SLOTS = 6 };
 /* Turns in progress: number t reads and fills slot t % slots, and makes the parameters of the next. */
 typedef struct fgi_cuda_turns {
     fgi_update update;
-    double *floor;          /* on the device */
+    double *floor, *masses; /* on the device; 2 k: what the update needs for revival */
     fgi_cuda_block reports; /* pinned: one a slot, written by the device */
     cudaEvent_t reported[FGI_CUDA_MOST_SLOTS];
     int64_t begun, told; /* turns */

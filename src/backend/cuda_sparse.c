@@ -17,7 +17,7 @@ enum {
     USUAL_DEPTH = 256,
     /* of the product by f16 sums */
     MOST_DEPTH = 2048,
-    MOST_DEPTH_DIAGONAL = 256,
+    MOST_DEPTH_CROWDED = 256, /* or diagonal */
     /* candidates of a stream: where each dimension has a square to be summed there is less room */
     STREAM_CAPACITY = 3072,
     STREAM_CAPACITY_DIAGONAL = 2048,
@@ -90,11 +90,12 @@ static bool sparse_serves(const fgi_cuda_task *task)
            task->k >= LEAST_COMPONENTS;
 }
 
-/* Whether f16 sums would tell too little, so that f32 ones pay. */
+/* Whether f16 sums would tell too little, so that f32 ones pay: as soon as rows are crowded, where chunks of rows are streamed. */
 static bool is_wide(const fgi_cuda_task *task)
 {
     const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD);
-    return depth > (fgi_cuda_is_diagonal(task) ? MOST_DEPTH_DIAGONAL : MOST_DEPTH);
+    const int32_t most = fgi_cuda_is_diagonal(task) || task->crowding > 0 ? MOST_DEPTH_CROWDED : MOST_DEPTH;
+    return depth > most;
 }
 
 /* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */
@@ -151,7 +152,7 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     m->high = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->low = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->spheres = fgi_cuda_carve(c, 2 * k, sizeof *m->spheres);
-    m->drift = fgi_cuda_carve(c, 2, sizeof *m->drift);
+    m->limits = fgi_cuda_carve(c, 1, sizeof *m->limits);
     w->own_means = fgi_cuda_carve(c, k * m->ld, sizeof(float));
 }
 

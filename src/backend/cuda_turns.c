@@ -67,6 +67,10 @@ static fg_status begin_turn(fgi_cuda_backend *cuda)
         .to_sphere = turns->update.to_sphere,
         .least_mass = turns->update.least_mass,
         .floor = turns->floor,
+        .seed = turns->update.seed,
+        .draw = turns->update.first_draw + (uint64_t)turn,
+        .masses = turns->masses,
+        .errors = turns->masses + cuda->task.k,
         .from = from->params,
         .to = to->params,
         .stats = from->stats,
@@ -107,6 +111,7 @@ fg_status fgi_cuda_turns_next(fgi_backend *backend, int64_t most, fgi_turn *out)
     out->rows_skipped = totals->rows_skipped;
     out->first_bad_row = totals->first_bad_row;
     out->empty = report->empty;
+    out->revived = report->revived;
     out->at_rest = report->moved == 0;
     return FG_OK;
 }

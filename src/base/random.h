@@ -6,15 +6,21 @@
 #include <math.h>   /* log, sqrt, cos */
 #include <stdint.h> /* uint64_t */
 
+#ifdef __CUDACC__
+#define FGI_ANYWHERE __host__ __device__
+#else
+#define FGI_ANYWHERE
+#endif
+
 /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection that spreads every bit. */
-static inline uint64_t fgi_random_mix(uint64_t z)
+FGI_ANYWHERE static inline uint64_t fgi_random_mix(uint64_t z)
 {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
 }
 
-static inline uint64_t fgi_random_u64(uint64_t seed, uint64_t stream, uint64_t index)
+FGI_ANYWHERE static inline uint64_t fgi_random_u64(uint64_t seed, uint64_t stream, uint64_t index)
 {
     const uint64_t golden = 0x9e3779b97f4a7c15u;
     uint64_t z = fgi_random_mix(seed + golden);

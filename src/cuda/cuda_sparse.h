@@ -92,9 +92,17 @@ cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if
 
 /* ---------------------------------------------------------------------------------------- model */
 
-/* On the device; formulas: sparse_plan.cu. */
 /* In place of drift. */
 #define FGI_SPARSE_NO_STATES 0xffffffffu
+
+/* What holds for all components; of floats that are not negative, so that integer operations order them. */
+typedef struct fgi_sparse_limits {
+    uint32_t drift;           /* how far the last pass's states have loosened, 2^-16 bits, or no states */
+    float longest;            /* row that is screened */
+    float above, above_slope; /* centroids: a score is above its value by above + above_slope |row|^2 at most */
+} fgi_sparse_limits;
+
+/* On the device; formulas: sparse_plan.cu. */
 
 typedef struct fgi_sparse_model {
     int32_t kind, k, d;
@@ -108,8 +116,7 @@ typedef struct fgi_sparse_model {
     float *means;    /* k x ld, padded with zeros */
     float *scales;   /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
     float4 *spheres; /* 2 k */
-    uint32_t *
-        drift; /* 2: how far the last pass's states have loosened, 2^-16 bits, or no states; bits of the longest row screened */
+    fgi_sparse_limits *limits; /* 1 */
 } fgi_sparse_model;
 
 /* Fills the model. last_means: those of the pass that left the rows' state; NULL, or *stale: none has. */

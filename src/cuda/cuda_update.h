@@ -14,6 +14,7 @@ typedef struct fgi_cuda_report {
     fgi_cuda_totals totals;
     int32_t empty; /* components with less than least_mass */
     int32_t moved; /* centroids that moved by more than rounding */
+    int32_t revived; /* centroids */
 } fgi_cuda_report;
 
 /* Statistics to 0, totals to those of no row. stats may be NULL. */
@@ -24,6 +25,8 @@ typedef struct fgi_cuda_update_args {
     int32_t to_sphere;        /* centroids of length 1 */
     double least_mass;        /* a component with less is empty: it keeps its place, and gets weight 0 if of a mixture */
     const double *floor;      /* mixtures: 1, or d if diagonal */
+    uint64_t seed, draw;      /* centroids: lots of revival */
+    double *masses, *errors;  /* centroids: k each, scratch */
     fgi_cuda_params from, to; /* what the statistics are about; the new ones */
     const double *stats;
     const fgi_cuda_totals *totals;

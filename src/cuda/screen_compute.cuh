@@ -21,11 +21,12 @@ namespace screening
 struct two_rows {
     uint32_t norm[2], minus_reference[2]; /* half2, both halves alike */
     float next_norm[2];                   /* of the next row tile */
-    uint32_t limit;                       /* half2 of -cut */
+    uint32_t limit[2];                    /* what scores have to exceed, both halves alike; FIND: the same for both rows */
     int staged;
     uint32_t place_at;   /* of place 0 */
     uint32_t begin, end; /* of the row tile's blocks in the queue; counted from the start of the pass */
     __half2 top[2];      /* BOUND: largest scores */
+    __half2 best;        /* RISE: of each row, in one half */
 };
 
 __device__ __forceinline__ uint32_t both_halves(__half x)
@@ -93,9 +94,17 @@ __device__ __forceinline__ uint32_t highest(uint32_t a, uint32_t b)
 
 /* ---------------------------------------------------------------------------------------- what was found */
 
+/* Whether a block holds a candidate. */
+template <int GOAL> __device__ __forceinline__ bool is_hit(const uint32_t *v, const two_rows &s)
+{
+    const uint32_t first = highest(v[0], v[2]), second = highest(v[1], v[3]);
+    if (GOAL == RISE) return fgi_any_greater(first, s.limit[0]) | fgi_any_greater(second, s.limit[1]);
+    return fgi_any_greater(highest(first, second), s.limit[0]);
+}
+
 /* Stages blocks FIRST .. LAST - 1 of a tile where they hold a candidate, from place s.staged on, while there are
  * places. Gives the hits as bits. */
-template <int FIRST, int LAST, int CHUNKS>
+template <int GOAL, int FIRST, int LAST, int CHUNKS>
 __device__ __forceinline__ uint32_t stage_blocks(const uint32_t (&acc)[64], const two_rows &s)
 {
     constexpr int place_bytes = layout_for(CHUNKS).workers * 16;
@@ -104,7 +113,7 @@ __device__ __forceinline__ uint32_t stage_blocks(const uint32_t (&acc)[64], cons
 #pragma unroll
     for (int n = FIRST; n < LAST; n++) {
         const uint32_t *v = acc + 4 * n;
-        const bool hit = fgi_any_greater(highest(highest(v[0], v[1]), highest(v[2], v[3])), s.limit);
+        const bool hit = is_hit<GOAL>(v, s);
         fgi_store_16_if(hit & (at < last), at, v[0], v[1], v[2], v[3]);
         fgi_add_if<place_bytes>(hit, at);
         hits |= hit ? 1u << n : 0u;
@@ -157,23 +166,23 @@ template <int CHUNKS> __device__ __forceinline__ void enqueue(const params &p, u
     s.staged = 0;
 }
 
-template <int FROM, int CHUNKS>
+template <int GOAL, int FROM, int CHUNKS>
 __device__ __forceinline__ void stage_in_parts(const params &p, uint8_t *smem_at, const uint32_t (&acc)[64], two_rows &s,
                                                int component_tile)
 {
     if constexpr (FROM < BLOCKS) {
         constexpr int to = FROM + PLACES < BLOCKS ? FROM + PLACES : BLOCKS;
-        tag_blocks<CHUNKS>(smem_at, s, stage_blocks<FROM, to, CHUNKS>(acc, s), component_tile);
+        tag_blocks<CHUNKS>(smem_at, s, stage_blocks<GOAL, FROM, to, CHUNKS>(acc, s), component_tile);
         enqueue<CHUNKS>(p, smem_at, s);
-        stage_in_parts<to, CHUNKS>(p, smem_at, acc, s, component_tile);
+        stage_in_parts<GOAL, to, CHUNKS>(p, smem_at, acc, s, component_tile);
     }
 }
 
-template <int CHUNKS>
+template <int GOAL, int CHUNKS>
 __device__ __forceinline__ void stage_tile(const params &p, uint8_t *smem_at, uint32_t (&acc)[64], two_rows &s,
                                            int component_tile)
 {
-    const uint32_t hits = stage_blocks<0, BLOCKS, CHUNKS>(acc, s);
+    const uint32_t hits = stage_blocks<GOAL, 0, BLOCKS, CHUNKS>(acc, s);
     const int after = s.staged + __popc(hits);
     if (!__any_sync(~0u, after > PLACES)) {
         tag_blocks<CHUNKS>(smem_at, s, hits, component_tile);
@@ -181,17 +190,30 @@ __device__ __forceinline__ void stage_tile(const params &p, uint8_t *smem_at, ui
     } else {                /* again, in parts that cannot run out of places */
         fgi_wgmma_pin(acc); /* else the first attempt would keep its comparisons for this rare one */
         enqueue<CHUNKS>(p, smem_at, s);
-        stage_in_parts<0, CHUNKS>(p, smem_at, acc, s, component_tile);
+        stage_in_parts<GOAL, 0, CHUNKS>(p, smem_at, acc, s, component_tile);
     }
 }
 
-/* Tells the helper where the row tile ends in the queue. */
-template <int CHUNKS>
+/* References of a thread's first row, and 8 further of its second; limits take their place at the end. */
+template <int CHUNKS> __device__ __forceinline__ float *references_at(uint8_t *smem_at, int t)
+{
+    constexpr layout L = layout_for(CHUNKS);
+    const int in_tile = (threadIdx.x >> 5) * 16 + (threadIdx.x & 31) / 4;
+    return reinterpret_cast<float *>(smem_at + L.references) + t % RING * L.tile_rows + in_tile;
+}
+
+/* Tells the helper where the row tile ends in the queue, and what limits have risen to. */
+template <int GOAL, int CHUNKS>
 __device__ __forceinline__ void end_row_tile(const params &p, uint8_t *smem_at, barriers bar, two_rows &s, int t)
 {
     constexpr layout L = layout_for(CHUNKS);
     const int stream = threadIdx.x >> 6;
     enqueue<CHUNKS>(p, smem_at, s);
+    if (GOAL == RISE && (threadIdx.x & 3) == 0) {
+        float *limits = references_at<CHUNKS>(smem_at, t);
+        limits[0] = __low2float(as_half2(s.limit[0]));
+        limits[8] = __low2float(as_half2(s.limit[1]));
+    }
     fgi_mbar_wait(bar.drained(t, stream), (t / LAG & 1) ^ 1); /* row tile t - LAG */
     if ((threadIdx.x & 31) == 0)
         reinterpret_cast<volatile uint32_t *>(smem_at + L.ends)[(threadIdx.x / 32) * LAG + t % LAG] = s.end;
@@ -209,6 +231,30 @@ __device__ __forceinline__ void raise_top(const uint32_t (&acc)[64], two_rows &s
         for (int b = 1; b < 32; b++) high = highest(high, acc[2 * b + r]);
         s.top[r] = __hmax2(s.top[r], as_half2(high));
     }
+}
+
+/* What the scores of a row have to exceed, whose best one so far is `best`, a value of at least best - (margin + error |best|):
+ * another that is as good has a score s >= that - error |s|. Where sums have overflowed all are candidates. */
+__device__ __forceinline__ uint32_t limit_below(const params &p, float best, float norm)
+{
+    const float margin = fmaf(p.a.model.limits->above_slope, norm, p.a.model.limits->above);
+    const float below = fmaf(p.error_per_score, fabsf(best), margin);
+    const float limit = best - below - 1.1f * p.error_per_score * (fabsf(best) + below) - 0.01f;
+    return both_halves(__float2half_rd(best < CUDART_INF_F ? limit : -CUDART_INF_F));
+}
+
+__device__ __forceinline__ void raise_limits(const params &p, const uint32_t (&acc)[64], two_rows &s, const float (&norm)[2])
+{
+    uint32_t high[2] = {acc[0], acc[1]};
+#pragma unroll
+    for (int b = 2; b < 64; b++) high[b & 1] = highest(high[b & 1], acc[b]);
+    __half2 best = __hmax2(__lows2half2(as_half2(high[0]), as_half2(high[1])),
+                           __highs2half2(as_half2(high[0]), as_half2(high[1])));
+    best = __hmax2(best, __shfl_xor_sync(~0u, best, 1));
+    best = __hmax2(best, __shfl_xor_sync(~0u, best, 2));
+    s.best = __hmax2(s.best, best);
+    s.limit[0] = limit_below(p, __low2float(s.best), norm[0]);
+    s.limit[1] = limit_below(p, __high2float(s.best), norm[1]);
 }
 
 /* Scores were lower bounds but for their own share of the error; the reference was 0. Sums that have overflowed are none. */
@@ -294,10 +340,8 @@ __device__ __forceinline__ void look_ahead(const params &p, two_rows &s, int64_t
 
 template <int CHUNKS> __device__ __forceinline__ void take_references(uint8_t *smem_at, barriers bar, two_rows &s, int t)
 {
-    constexpr layout L = layout_for(CHUNKS);
-    const int in_tile = (threadIdx.x >> 5) * 16 + (threadIdx.x & 31) / 4;
     fgi_mbar_wait(bar.begun(t, threadIdx.x >> 6), t / RING & 1);
-    const float *references = reinterpret_cast<const float *>(smem_at + L.references) + t % RING * L.tile_rows + in_tile;
+    const float *references = references_at<CHUNKS>(smem_at, t);
     s.minus_reference[0] = both_halves(__float2half_rn(-references[0]));
     s.minus_reference[1] = both_halves(__float2half_rn(-references[8]));
 }
@@ -314,16 +358,17 @@ template <int GOAL, int CHUNKS> __device__ void compute(const params &p, uint8_t
     uint32_t turn = 0;
     two_rows s = {};
     uint32_t acc[64];
-    s.limit = both_halves(__float2half_rd(-p.a.cut));
+    s.limit[0] = s.limit[1] = both_halves(__float2half_rd(-p.a.cut));
     s.place_at = smem + L.places + thread * 16;
     look_ahead(p, s, row);
     if (!is_deep(CHUNKS) && group == L.groups - 1) fgi_named_arrive(1, 256); /* the first turn is group 0's */
     for (int t = 0; t < p.tiles_each; t++) {
 #pragma unroll
         for (int r = 0; r < 2; r++) s.norm[r] = both_halves(__float2half_rn(s.next_norm[r] * p.norm_scale));
+        const float norm[2] = {s.next_norm[0], s.next_norm[1]};
         look_ahead(p, s, row + (t + 1) * step);
-        if (GOAL == FIND) take_references<CHUNKS>(smem_at, bar, s, t);
-        s.top[0] = s.top[1] = __half2half2(__ushort_as_half(0xfc00)); /* -inf */
+        if (GOAL != BOUND) take_references<CHUNKS>(smem_at, bar, s, t);
+        s.best = s.top[0] = s.top[1] = __half2half2(__ushort_as_half(0xfc00)); /* -inf */
         for (int ct = 0; ct < p.component_tiles; ct++, turn++) {
             const uint32_t terms = turn % TERMS_STAGES;
             const bool last = ct + 1 == p.component_tiles;
@@ -349,15 +394,16 @@ template <int GOAL, int CHUNKS> __device__ void compute(const params &p, uint8_t
             __syncwarp();
             if (lane == 0) fgi_mbar_arrive(bar.terms_empty(terms));
             if (!is_deep(CHUNKS) && last && lane == 0) fgi_mbar_arrive(bar.rows_empty(group));
-            if (GOAL == FIND)
-                stage_tile<CHUNKS>(p, smem_at, acc, s, ct);
-            else
+            if (GOAL == RISE) raise_limits(p, acc, s, norm);
+            if (GOAL == BOUND)
                 raise_top(acc, s);
+            else
+                stage_tile<GOAL, CHUNKS>(p, smem_at, acc, s, ct);
         }
-        if (GOAL == FIND)
-            end_row_tile<CHUNKS>(p, smem_at, bar, s, t);
-        else
+        if (GOAL == BOUND)
             tell_bound(p, s, row + t * step);
+        else
+            end_row_tile<GOAL, CHUNKS>(p, smem_at, bar, s, t);
     }
 }
 

@@ -30,28 +30,37 @@ __device__ __forceinline__ queued take_block(const params &p, int64_t at, bool h
     return {{e.x, e.z, e.y, e.w}, owner >> 2, (tag & 0xffff) * 16 + 2 * (owner & 3)};
 }
 
-/* Bits 4 r + 2 block + column of what exceeds the cut. */
-__device__ __forceinline__ uint32_t exceeding(const queued &q, uint32_t limit)
+/* Bits 4 r + 2 block + column of what exceeds the limits, of which each row has one. */
+__device__ __forceinline__ uint32_t exceeding(const queued &q, const uint32_t (&limits)[2])
 {
     uint32_t bits = 0;
 #pragma unroll
     for (int h = 0; h < 4; h++) {
         const uint32_t above =
-            __hgt2_mask(*reinterpret_cast<const __half2 *>(&q.pair[h]), *reinterpret_cast<const __half2 *>(&limit));
+            __hgt2_mask(*reinterpret_cast<const __half2 *>(&q.pair[h]), *reinterpret_cast<const __half2 *>(&limits[h / 2]));
         bits |= above & (1u << (2 * h) | 1u << (16 + 2 * h + 1));
     }
     return (bits | bits >> 16) & 0xff;
 }
 
-/* What a computing warp queued, entries from .. end - 1, to the stream; local: its first row in the stream. */
+__device__ __forceinline__ uint32_t both_rounded_down(float x)
+{
+    return __half_as_ushort(__float2half_rd(x)) * 0x10001u;
+}
+
+/* What a computing warp queued, entries from .. end - 1, to the stream; local: its first row in the stream; limits: RISE, of its
+ * rows. */
+template <int GOAL>
 __device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t from, uint32_t end, uint32_t local,
-                                      stream &out)
+                                      const volatile float *limits, stream &out)
 {
     const int lane = threadIdx.x & 31;
-    const uint32_t limit = __half_as_ushort(__float2half_rd(-p.a.cut)) * 0x10001u;
+    const uint32_t cut = both_rounded_down(-p.a.cut);
 #pragma unroll 1
     for (uint32_t at = from + lane; at - lane < end; at += 32) {
         const queued q = take_block(p, queue + at % QUEUE, at < end);
+        const uint32_t limit[2] = {GOAL == RISE ? both_rounded_down(limits[q.first_row]) : cut,
+                                   GOAL == RISE ? both_rounded_down(limits[q.first_row + 8]) : cut};
         uint32_t bits = at < end ? exceeding(q, limit) : 0;
 #pragma unroll 1
         while (__any_sync(~0u, bits != 0)) {
@@ -72,7 +81,7 @@ __device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t f
 }
 
 /* What a helper does for a stream. */
-template <int CHUNKS> struct helped {
+template <int GOAL, int CHUNKS> struct helped {
     const params &p;
     barriers bar;
     stream out;
@@ -118,7 +127,8 @@ template <int CHUNKS> struct helped {
 #pragma unroll
         for (int w = 0; w < 2; w++) {
             const uint32_t end = ends[w * LAG + t % LAG];
-            drain(p, queue + w * QUEUE, from[w], end & ~CROWDED, t * HELPED + 16 * w, out);
+            drain<GOAL>(p, queue + w * QUEUE, from[w], end & ~CROWDED, t * HELPED + 16 * w,
+                        references + t % RING * layout_for(CHUNKS).tile_rows + 16 * w, out);
             crowded |= end & CROWDED;
             from[w] = end & ~CROWDED;
             __syncwarp();
@@ -133,10 +143,10 @@ template <int CHUNKS> struct helped {
 };
 
 /* A helper of two streams goes from one to the other: deep rows keep their products busy for long. */
-template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, barriers bar, int helper)
+template <int GOAL, int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, barriers bar, int helper)
 {
     constexpr layout L = layout_for(CHUNKS);
-    helped<CHUNKS> first(p, smem_at, bar, helper);
+    helped<GOAL, CHUNKS> first(p, smem_at, bar, helper);
     if constexpr (L.helpers == L.streams) {
         for (int t = 0; t < AHEAD; t++) first.begin(t);
         for (int t = 0; t < p.tiles_each; t++) {
@@ -145,7 +155,7 @@ template <int CHUNKS> __device__ void help(const params &p, uint8_t *smem_at, ba
         }
     } else {
         static_assert(2 * L.helpers == L.streams);
-        helped<CHUNKS> second(p, smem_at, bar, helper + L.helpers);
+        helped<GOAL, CHUNKS> second(p, smem_at, bar, helper + L.helpers);
         for (int t = 0; t < AHEAD; t++) first.begin(t), second.begin(t);
         for (int t = 0; t < p.tiles_each; t++) {
             first.begin(t + AHEAD), second.begin(t + AHEAD);

@@ -35,8 +35,9 @@ enum {
 };
 
 enum goal {
-    FIND, /* candidates: components whose score exceeds the reference less the cut */
-    BOUND /* a lower bound of each row's best value */
+    FIND,  /* candidates: components whose score exceeds the reference less the cut */
+    BOUND, /* a lower bound of each row's best value */
+    RISE   /* candidates of centroids: the reference is 0, and what scores have to exceed rises as better ones are found */
 };
 
 /* Beside the end of a row tile in the queue: blocks found no room. */
@@ -48,7 +49,7 @@ struct params {
     uint4 *queue;         /* warps x QUEUE */
     uint32_t *queue_tag;  /* warps x QUEUE: lane << 16 | tag */
     int32_t tiles_each, component_tiles, chunks;
-    float norm_scale;
+    float norm_scale, error_per_score;
 };
 
 /* Who works in a block, with how many registers; and shared memory: bytes from an address that is a multiple of 1024. */

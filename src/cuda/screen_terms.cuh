@@ -14,7 +14,7 @@ namespace screening
 enum { PLAN_WARPS = 8, STEP = 16 /* of the product's depth: what is rounded at once */ };
 
 /* 2^-11, which rounds to f16 once, and what no term of a bound covers. */
-__device__ const double unit = (1.0 + 1.0 / 16) / 2048;
+constexpr double unit = (1.0 + 1.0 / 16) / 2048;
 
 /* Rows longer than this, in typical lengths, or whose products may be larger than this, are not trusted to f16. */
 __device__ const double most_length = 60.0, most_product = 30000.0;
@@ -27,7 +27,7 @@ __device__ __forceinline__ int32_t padded(int32_t d)
 
 /* What |score| and the sum of absolute products are multiplied by in the bound: roundings of the sums of as many steps, and three
  * more. A step of f32 sums is off by 2^-19 at most, a 256th of a rounding to f16. */
-__device__ __forceinline__ double roundings(const fgi_sparse_model &m, int32_t depth)
+__host__ __device__ __forceinline__ double roundings(const fgi_sparse_model &m, int32_t depth)
 {
     const double steps = (depth + STEP - 1) / STEP;
     return unit * ((m.wide ? steps / 256 : steps) + 3);
@@ -64,8 +64,22 @@ __device__ __forceinline__ void write_dead(const fgi_sparse_model &m, int32_t j)
 __device__ __forceinline__ void shorten_rows(const fgi_sparse_model &m, double weights)
 {
     const double longest = fmin(most_product / (weights + 1e-6), most_length * sqrt((double)m.d));
-    /* of floats that are not negative, the order of the bits is the order of the values */
-    atomicMin(&m.drift[1], __float_as_uint((float)longest));
+    atomicMin(reinterpret_cast<uint32_t *>(&m.limits->longest), __float_as_uint((float)longest));
+}
+
+/* Scores of a component may be above its values by above + slope |row|^2. */
+__device__ __forceinline__ void allow_scores(const fgi_sparse_model &m, double above, double slope)
+{
+    const double up = 1.0 + 0x1p-20;
+    atomicMax(reinterpret_cast<uint32_t *>(&m.limits->above), __float_as_uint((float)(above * up)));
+    atomicMax(reinterpret_cast<uint32_t *>(&m.limits->above_slope), __float_as_uint((float)(slope * up)));
+}
+
+/* Before components are planned. */
+static inline cudaError_t reset_limits(const fgi_sparse_model *m, cudaStream_t stream)
+{
+    const cudaError_t error = cudaMemsetAsync(m->limits, 0, sizeof *m->limits, stream);
+    return error == cudaSuccess ? cudaMemsetAsync(&m->limits->longest, 0x7f, sizeof m->limits->longest, stream) : error;
 }
 
 } // namespace screening

@@ -129,7 +129,8 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const
     const double bias = s.constant - s.screened * s.mean2, slope = m.kind == FGI_CUDA_HARD ? 0.0 : -s.screened;
     const error low = error_of(m, s, 0.0);
     const error high = error_of(m, s, m.kind == FGI_CUDA_HARD ? 0.0 : FGI_SPARSE_MOST_CUT);
-    write_terms(m.high, j, __float2half_ru((float)((slope + high.slope) / norms)), __float2half_ru((float)(bias + high.at)));
+    const __half high_bias = __float2half_ru((float)(bias + high.at));
+    write_terms(m.high, j, __float2half_ru((float)((slope + high.slope) / norms)), high_bias);
     write_terms(m.low, j, __float2half_rd((float)((slope - low.slope) / norms)),
                 s.h > s.screened ? __float2half(-CUDART_INF_F) : __float2half_rd((float)(bias - low.at)));
     /* how far a score may lie above the value: both errors, and slope and bias as they were rounded */
@@ -137,10 +138,12 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const
                  above_slope = 2.0 * (high.slope + unit * s.screened);
     m.spheres[2 * j] = make_float4((float)(s.h * up * up), (float)s.constant, (float)(s.moved * 1.00001), (float)s.screened);
     m.spheres[2 * j + 1] = make_float4((float)above, (float)above_slope, (float)s.h, 0.0f);
+    /* a bias that f16 cannot hold is rounded by more */
+    allow_scores(m, above + __half2float(high_bias) - (bias + high.at), above_slope);
     if (last)
-        atomicAdd(&m.drift[0], drift_of(p, m, j, s)); /* integers: in any order */
+        atomicAdd(&m.limits->drift, drift_of(p, m, j, s)); /* integers: in any order */
     else
-        m.drift[0] = FGI_SPARSE_NO_STATES;
+        m.limits->drift = FGI_SPARSE_NO_STATES;
     shorten_rows(m, 2.0 * s.screened * sqrt(s.mean2));
 }
 
@@ -151,8 +154,7 @@ extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_
 {
     if (model->kind == FGI_CUDA_DIAGONAL) return fgi_sparse_plan_diagonal(params, model, last_means != NULL, stale, stream);
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
-    cudaError_t error = cudaMemsetAsync(&model->drift[0], 0, sizeof *model->drift, stream);
-    if (error == cudaSuccess) error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
+    const cudaError_t error = screening::reset_limits(model, stream);
     if (error != cudaSuccess) return error;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
     return fgi_follow(screening::plan, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model, last_means,

@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
                   int32_t lanes)
 {
     fgi_follow_here();
-    if (blockIdx.x == 0 && threadIdx.x == 0) m.drift[0] = states && !*stale ? always_far : FGI_SPARSE_NO_STATES;
+    if (blockIdx.x == 0 && threadIdx.x == 0) m.limits->drift = states && !*stale ? always_far : FGI_SPARSE_NO_STATES;
     const int32_t j = blockIdx.x * PLAN_WARPS + threadIdx.x / 32;
     if (j >= lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
@@ -124,7 +124,7 @@ extern "C" cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, c
 {
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
-    const cudaError_t error = cudaMemsetAsync(&model->drift[1], 0x7f, sizeof *model->drift, stream);
+    const cudaError_t error = screening::reset_limits(model, stream);
     if (error != cudaSuccess) return error;
     return fgi_follow(screening::plan_diagonal, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model,
                       states, stale, lanes);

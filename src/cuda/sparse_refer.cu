@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sparse_refer.cu - references from what the last pass has left: the value that a row's best component of then has now, where
- * means have moved too far for distances to tell, or distances never do (diagonal components).
+ * its mean has moved too far for distances to tell, or distances never do (diagonal components).
  *
  * grid     persistent; a warp a group of 32 rows, a quad of its lanes a row
  * bytes    a row from HBM, and a mean from L2
@@ -18,15 +18,18 @@ template <class T>
 __global__ void __launch_bounds__(32 * REFER_WARPS) refer(const __grid_constant__ fgi_sparse_screen_args a)
 {
     fgi_follow_here();
-    if (!is_loose(a) || needs_product(a)) return;
+    if (needs_product(a) || rises(a)) return;
+    const float most = most_sunk(a);
     const int64_t step = (int64_t)gridDim.x * REFER_WARPS * PAIRS;
     const int quad = threadIdx.x % 32 / 4;
     for (int64_t from = ((int64_t)blockIdx.x * REFER_WARPS + threadIdx.x / 32) * PAIRS; from < a.rows.rows; from += step) {
         const int64_t row = min(from + quad, (int64_t)a.rows.rows - 1);
         const float norm = __ldg(a.rows.norm + row);
-        const uint32_t j = is_screened(a, norm) ? a.state[row] >> 16 : 0; /* of other rows no state was left */
-        const float below = below_constant<T>(a, row, j);
-        if (threadIdx.x % 4 == 0 && from + quad < a.rows.rows) a.bound[row] = least_value(a, j, norm, below);
+        kept own = {0, 0.0f, false};
+        if (is_screened(a, norm)) own = read_state(a, a.state[row], most); /* of other rows no state was left */
+        if (!__any_sync(~0u, own.sunk)) continue;
+        const float below = below_constant<T>(a, row, own.j);
+        if (threadIdx.x % 4 == 0 && from + quad < a.rows.rows) a.bound[row] = least_value(a, own.j, norm, below);
     }
 }
 

@@ -78,7 +78,8 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).t
 {
     extern __shared__ uint8_t raw[];
     constexpr layout L = layout_for(CHUNKS);
-    if (GOAL == BOUND && !(is_loose(p.a) && needs_product(p.a))) return;
+    if (GOAL == BOUND && (rises(p.a) || !needs_product(p.a))) return;
+    if (GOAL != BOUND && (GOAL == RISE) != rises(p.a)) return;
     const uint32_t smem = (fgi_shared_address(raw) + 1023) & ~1023u;
     uint8_t *smem_at = raw + (smem - fgi_shared_address(raw));
     const barriers bar = {smem + L.barriers};
@@ -99,7 +100,7 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).t
         const int warp = (int)(threadIdx.x - L.workers) / 32;
         if (threadIdx.x == L.workers) load<CHUNKS>(p, &rows_map, &means_map, smem, bar, fgi_cluster_rank());
         const int helper = __shfl_sync(~0u, warp - 1, 0);
-        if (GOAL == FIND && helper >= 0 && helper < L.helpers) help<CHUNKS>(p, smem_at, bar, helper);
+        if (GOAL != BOUND && helper >= 0 && helper < L.helpers) help<GOAL, CHUNKS>(p, smem_at, bar, helper);
         __syncwarp();
     }
     /* neither block may leave while the other still writes to it */
@@ -127,7 +128,9 @@ template <int GOAL, int CHUNKS> cudaError_t launch(const params &p, const CUtens
 
 template <int CHUNKS> cudaError_t launch_both(const params &p, const CUtensorMap &rows_map, cudaStream_t stream)
 {
-    const cudaError_t e = launch<BOUND, CHUNKS>(p, rows_map, stream);
+    const bool can_rise = CHUNKS != DEEP && p.a.model.kind == FGI_CUDA_HARD;
+    const cudaError_t e =
+        can_rise ? launch<RISE, CHUNKS>(p, rows_map, stream) : launch<BOUND, CHUNKS>(p, rows_map, stream);
     return e == cudaSuccess ? launch<FIND, CHUNKS>(p, rows_map, stream) : e;
 }
 
@@ -188,6 +191,7 @@ extern "C" cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaSt
     p.tiles_each = (a->rows.rows + wave - 1) / wave;
     p.component_tiles = (m->k + TILE - 1) / TILE;
     p.chunks = (a->rows.depth + CHUNK - 1) / CHUNK;
+    p.error_per_score = (float)roundings(*m, a->rows.depth);
     p.norm_scale = (float)exp2(4.0 - ceil(log2((double)m->d)));
     switch (chunks_of(*a)) {
     case WIDE: return launch_both<WIDE>(p, rows_map, stream);

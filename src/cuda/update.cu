@@ -9,6 +9,7 @@
 #include "cuda_update.h"
 #include "flashgmm.h"
 #include "follow.cuh"
+#include "random.h"
 #include "reduce.cuh"
 
 #include <math_constants.h> /* CUDART_INF */
@@ -137,6 +138,61 @@ __global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cu
     if (threadIdx.x == 0) a.states[j] = floored ? FG_COMPONENT_FLOORED : FG_COMPONENT_OK;
 }
 
+/* ------------------------------------------------------------------------------------------ by one block */
+
+struct cluster {
+    double error;
+    int32_t j;
+};
+
+__device__ cluster richest_of(const fgi_cuda_update_args &a)
+{
+    cluster best = {-1.0, a.k};
+    for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS)
+        if (a.errors[j] > best.error) best = {a.errors[j], j};
+    const double error = fgi_block_reduce<SETTLE_THREADS>(best.error, fgi_largest());
+    return {error, fgi_block_reduce<SETTLE_THREADS>(best.error == error ? best.j : a.k, fgi_least())};
+}
+
+/* The cluster's centroid and a twin, half a deviation to either side. */
+__device__ void part_by_lot(const fgi_cuda_update_args &a, const cluster &from, int32_t to)
+{
+    double *mean = a.to.means + (int64_t)from.j * a.d, *twin = a.to.means + (int64_t)to * a.d;
+    const double mass = a.masses[from.j], half = 0.5 * sqrt(from.error / (mass * a.d));
+    const uint64_t lot = (a.draw * (uint64_t)a.k + (uint64_t)to) * (uint64_t)a.d;
+    for (int32_t i = threadIdx.x; i < a.d; i += SETTLE_THREADS) {
+        const double step = fgi_random_u64(a.seed, FGI_STREAM_SPLIT, lot + (uint64_t)i) & 1 ? half : -half;
+        twin[i] = (float)(mean[i] + step);
+        mean[i] = (float)(mean[i] - step);
+    }
+    __syncthreads(); /* all have read the mass */
+    if (threadIdx.x > 0) return;
+    a.masses[from.j] = a.masses[to] = 0.5 * mass;
+    a.errors[from.j] = a.errors[to] = 0.5 * from.error;
+}
+
+/* As fgi_revive_centroids has it, but that the statistics stay what they are. */
+__device__ int32_t revive(const fgi_cuda_update_args &a)
+{
+    const int32_t cols = a.stats_kind == FGI_CUDA_DIAGONAL ? a.d : 1;
+    const double *square = a.stats + a.k + (int64_t)a.k * a.d;
+    for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS) {
+        a.masses[j] = a.stats[j];
+        a.errors[j] = 0.0;
+        for (int32_t i = 0; i < cols; i++) a.errors[j] += square[(int64_t)j * cols + i];
+    }
+    int32_t revived = 0;
+    for (int32_t j = 0; j < a.k; j++) {
+        if (a.stats[j] > 0.0) continue;
+        __syncthreads();
+        const cluster from = richest_of(a);
+        if (!(from.error > 0.0) || a.masses[from.j] < 2.0) break; /* as many centroids as distinct rows */
+        part_by_lot(a, from, j);
+        revived++;
+    }
+    return revived;
+}
+
 /* Weights sum to 1 over the living. */
 __global__ void __launch_bounds__(SETTLE_THREADS) settle(const __grid_constant__ fgi_cuda_update_args a)
 {
@@ -156,7 +212,8 @@ __global__ void __launch_bounds__(SETTLE_THREADS) settle(const __grid_constant__
         a.to.log_weights[j] = a.kind == FGI_CUDA_HARD      ? a.from.log_weights[j]
                               : a.stats[j] >= a.least_mass ? log(a.stats[j] / mass)
                                                            : -CUDART_INF;
-    if (threadIdx.x == 0) *a.report = {*a.totals, empty, moved};
+    const int32_t revived = a.kind == FGI_CUDA_HARD && empty > 0 ? revive(a) : 0;
+    if (threadIdx.x == 0) *a.report = {*a.totals, empty, moved, revived};
 }
 
 enum { CLEAR_THREADS = 256, MOST_CLEAR_BLOCKS = 1024 };

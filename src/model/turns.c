@@ -27,6 +27,8 @@ fg_status fgi_turns_begin(fgi_turns *t)
         .least_mass = least_mass(t),
         .floor = t->plan.floor,
         .to_sphere = t->plan.rule == FGI_TO_SPHERE,
+        .seed = t->plan.seed,
+        .first_draw = (uint64_t)t->count + 1,
     };
     t->ahead = false;
     if (!ops->turns_begin || t->plan.shared_variance) return FG_OK;
@@ -106,8 +108,8 @@ static int32_t revive(fgi_turns *t)
 fg_status fgi_turns_update(fgi_turns *t, bool may_revive, int32_t *revived)
 {
     const bool ahead = t->ahead, try_revival = may_revive && t->now.empty > 0;
-    *revived = 0;
-    if (ahead && !try_revival) return FG_OK; /* the backend has made the same update */
+    *revived = ahead ? t->now.revived : 0;
+    if (ahead && (is_hard(t) || !try_revival)) return FG_OK; /* the backend has made the same update */
     if (ahead) FG_TRY(fetch(t, t->stats));
     update(t);
     if (try_revival) *revived = revive(t);
