@@ -158,15 +158,16 @@ static void test_bad_rows(void **state)
 
 static void fit_centroids(fg_context *ctx, fg_source *src, fg_kmeans_options o, fitted *out)
 {
-    float centroids[K * D];
-    const fg_out to = out_of(centroids, K, D, FG_F32);
+    if (o.k == 0) o.k = K;
+    float *centroids = malloc(sizeof(float) * (size_t)o.k * D);
+    const fg_out to = out_of(centroids, o.k, D, FG_F32);
     *out = (fitted){.report = {.struct_size = sizeof out->report,
                                .history = out->history,
                                .history_capacity = HISTORY}};
     o.struct_size = sizeof o;
-    o.k = K;
     o.tol = -1;
     expect_ok(fg_kmeans_fit(ctx, src, &o, &to, &out->report));
+    free(centroids);
 }
 
 /* Until centroids are at rest, which both find after the same pass. */
@@ -188,6 +189,31 @@ static void test_centroids(void **state)
     }
 }
 
+/* The last third of the centroids begins where no row is: the device revives them itself, ahead of the host. */
+static void test_empty_centroids(void **state)
+{
+    (void)state;
+    need_gpu();
+    static const int32_t counts[] = {K, 150, 700};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const int32_t k = counts[i];
+        float *from = malloc(sizeof(float) * (size_t)k * D);
+        memcpy(from, x, sizeof(float) * (size_t)k * D);
+        for (int32_t c = (k - k / 3) * D; c < k * D; c++) from[c] = 1e4f;
+        const fg_view start = view_of(from, k, D, FG_F32);
+        const fg_kmeans_options how = {
+            .k = k, .max_iter = 6, .init = FG_INIT_GIVEN, .start = &start, .seed = 5};
+        fg_source *src = source_of(x, N, D, FG_F32);
+        fitted on_cpu, on_gpu;
+        fit_centroids(cpu, src, how, &on_cpu);
+        fit_centroids(gpu, src, how, &on_gpu);
+        assert_true(on_cpu.report.revived >= k / 3);
+        expect_alike(&on_cpu, &on_gpu);
+        fg_source_destroy(src);
+        free(from);
+    }
+}
+
 int main(void)
 {
     const bool device = fg_device_count() > 1;
@@ -198,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_few_distinct_rows),
         cmocka_unit_test(test_bad_rows),
         cmocka_unit_test(test_centroids),
+        cmocka_unit_test(test_empty_centroids),
     };
     const int failed =
         cmocka_run_group_tests_name("backend_fit", tests, open_contexts, close_contexts);

@@ -8,6 +8,8 @@ enum {
     /* One row in so many left to the dense strategy is crowded: where the soft one takes over, where lists of candidates can
      * only grow longer, and where the soft one itself is of little use. */
     MANY_LEFT = 64,
+    LEFT_TO_WIDEN =
+        512, /* where sums can be made wider, which takes less than one pass in eight that is made again */
     MOST_LEFT = 16,
     MOST_LEFT_SOFTLY = 2,
     /* Of what a task expects, one row in 2^10 to begin with: absorbing none takes as long as absorbing some 10,000. Left rows
@@ -70,9 +72,10 @@ static bool is_crowded(const fgi_cuda_task *task, const fgi_cuda_totals *totals)
     next.crowding++;
     if (totals->lost == 0 && task->source_rows == 0)
         return false; /* the next pass is about other rows */
-    const int64_t most = fgi_cuda_soft.serves(task)    ? MOST_LEFT_SOFTLY
-                         : fgi_cuda_soft.serves(&next) ? MANY_LEFT
-                                                       : MOST_LEFT;
+    const int64_t most = fgi_cuda_soft.serves(task)     ? MOST_LEFT_SOFTLY
+                         : fgi_cuda_soft.serves(&next)  ? MANY_LEFT
+                         : fgi_cuda_sparse_widens(task) ? LEFT_TO_WIDEN
+                                                        : MOST_LEFT;
     return totals->left * most > rows_of(totals);
 }
 

@@ -14,10 +14,8 @@
 
 enum {
     LEAST_COMPONENTS = 96, /* below, most of a tile would be padding */
-    USUAL_DEPTH = 256,
-    /* of the product by f16 sums */
-    MOST_DEPTH = 2048,
-    MOST_DEPTH_CROWDED = 256, /* or diagonal */
+    USUAL_DEPTH = 256,     /* the same of others */
+    MOST_DEPTH = 2048,     /* of the product by f16 sums, of spherical components */
     /* candidates of a stream: where each dimension has a square to be summed there is less room */
     STREAM_CAPACITY = 3072,
     STREAM_CAPACITY_DIAGONAL = 2048,
@@ -82,20 +80,42 @@ static bool reads_plane(const fgi_cuda_task *task)
     return is_fast(task) && !fgi_cuda_is_diagonal(task);
 }
 
+/* Whether f16 sums would tell too little however few candidates there are, so that f32 ones pay; of centroids one product will
+ * do with these (sparse_plan.cu). */
+static bool begins_wide(const fgi_cuda_task *task)
+{
+    const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD);
+    return depth > (task->kind == FGI_SPHERICAL ? MOST_DEPTH : USUAL_DEPTH);
+}
+
+/* Whether rows are so long that the first thing to do where they are crowded is to take f32 sums. */
+static bool widens(const fgi_cuda_task *task)
+{
+    return !begins_wide(task) && fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) > USUAL_DEPTH;
+}
+
+static bool is_wide(const fgi_cuda_task *task)
+{
+    return begins_wide(task) || (widens(task) && task->crowding > 0);
+}
+
+/* Of groups_at. */
+static int32_t level_of(const fgi_cuda_task *task)
+{
+    return widens(task) && task->crowding > 0 ? task->crowding - 1 : task->crowding;
+}
+
 static bool sparse_serves(const fgi_cuda_task *task)
 {
     return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
-           task->crowding < LEVELS &&
+           level_of(task) < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS;
 }
 
-/* Whether f16 sums would tell too little, so that f32 ones pay: as soon as rows are crowded, where chunks of rows are streamed. */
-static bool is_wide(const fgi_cuda_task *task)
+bool fgi_cuda_sparse_widens(const fgi_cuda_task *task)
 {
-    const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD);
-    const int32_t most = fgi_cuda_is_diagonal(task) || task->crowding > 0 ? MOST_DEPTH_CROWDED : MOST_DEPTH;
-    return depth > most;
+    return sparse_serves(task) && widens(task) && task->crowding == 0;
 }
 
 /* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */
@@ -109,7 +129,7 @@ static int64_t most_spilled(const fgi_cuda_task *task)
 static int32_t groups_for(const fgi_cuda_task *task)
 {
     const int32_t depth = fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD),
-                  groups = groups_at[task->crowding];
+                  groups = groups_at[level_of(task)];
     const int32_t fewer = depth > USUAL_DEPTH ? groups * USUAL_DEPTH / depth : groups;
     return fewer > 1 ? fewer : 1;
 }
@@ -282,9 +302,9 @@ static cudaError_t plan(sparse_worker *w, const fgi_sparse_rows *rows, cudaStrea
         known->latest = -1; /* until all rows have been seen */
     }
     const cudaError_t e = fgi_sparse_measure(rows, &w->plane.memory, stream);
-    return e == cudaSuccess
-               ? fgi_sparse_plan(&w->slot->params, &w->model, last, w->plane.memory.stale, stream)
-               : e;
+    return e == cudaSuccess ? fgi_sparse_plan(&w->slot->params, &w->model, last, known->found,
+                                              w->plane.memory.stale, stream)
+                            : e;
 }
 
 /* Rows and their plane; the first chunk also brings the plan. */
@@ -335,7 +355,6 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     a->cut = hard ? 0.0f : (float)(log2((double)w->task.k) - log2_dropped(&w->task));
     a->first = chunk->first;
     a->state = w->known.rows ? w->known.state + chunk->first : NULL;
-    a->found = w->known.found;
     a->told = w->spill.told;
     w->order.in = a->streams;
     w->order.rows = chunk->rows;

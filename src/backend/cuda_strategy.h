@@ -103,6 +103,9 @@ extern const fgi_cuda_strategy fgi_cuda_one_component, fgi_cuda_small_models, fg
 /* Rows that the dense strategy takes at once. */
 int32_t fgi_cuda_dense_piece(const fgi_cuda_task *task);
 
+/* Whether the sparse strategy answers the first crowding of such rows by wider sums. */
+bool fgi_cuda_sparse_widens(const fgi_cuda_task *task);
+
 /* All there are, the best first; the last one serves every task. */
 enum { FGI_CUDA_STRATEGIES = 5 };
 extern const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES];

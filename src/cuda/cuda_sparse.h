@@ -95,11 +95,19 @@ cudaError_t fgi_sparse_plane(const fgi_sparse_rows *rows, const int32_t *only_if
 /* In place of drift. */
 #define FGI_SPARSE_NO_STATES 0xffffffffu
 
-/* What holds for all components; of floats that are not negative, so that integer operations order them. */
+/* Where references come from: what the last pass has left, and for rows where that tells too little, a new look at the component
+ * that it names; or screening with lower bounds first; or there are none: of centroids, scores begin at 0 then, and tell
+ * themselves what others have to exceed. */
+typedef enum fgi_sparse_course { FGI_SPARSE_BY_STATES, FGI_SPARSE_BY_PRODUCT, FGI_SPARSE_RISING } fgi_sparse_course;
+
+/* What holds for all components; floats are not negative, so that integer operations order them. */
 typedef struct fgi_sparse_limits {
     uint32_t drift;           /* how far the last pass's states have loosened, 2^-16 bits, or no states */
     float longest;            /* row that is screened */
     float above, above_slope; /* centroids: a score is above its value by above + above_slope |row|^2 at most */
+    int32_t course;           /* fgi_sparse_course */
+    float fall;               /* log2 units by which any state tells less than it did in the last pass, at most */
+    float most_sunk;          /* by which one may; infinite: all may */
 } fgi_sparse_limits;
 
 /* On the device; formulas: sparse_plan.cu. */
@@ -113,15 +121,20 @@ typedef struct fgi_sparse_model {
     /* for upper and for lower bounds: k rows of halves, as far apart as rows of the plane, and terms of 4 bytes a lane, k
      * padded to FGI_SPARSE_LANES */
     void *weights, *low_weights, *high, *low;
-    float *means;    /* k x ld, padded with zeros */
-    float *scales;   /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
-    float4 *spheres; /* 2 k */
+    float *means;              /* k x ld, padded with zeros */
+    float *scales;             /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
+    float4 *spheres;           /* 2 k */
     fgi_sparse_limits *limits; /* 1 */
 } fgi_sparse_model;
 
-/* Fills the model. last_means: those of the pass that left the rows' state; NULL, or *stale: none has. */
+/* What a pass has found of its rows, on average. */
+typedef struct fgi_sparse_found {
+    float candidates, changed, left; /* changed: whose best component was another before, or 1: not known; left: over */
+} fgi_sparse_found;
+
+/* Fills the model. last_means: those of the pass that left the rows' state, and what it has found; NULL, or *stale: none has. */
 cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
-                            const int32_t *stale, cudaStream_t stream);
+                            const fgi_sparse_found *found, const int32_t *stale, cudaStream_t stream);
 /* Of diagonal components; states tell only which is a row's. */
 cudaError_t fgi_sparse_plan_diagonal(const fgi_cuda_params *params, const fgi_sparse_model *model, bool states,
                                      const int32_t *stale, cudaStream_t stream);
@@ -156,11 +169,6 @@ typedef struct fgi_sparse_told {
     int64_t first_bad_row;
 } fgi_sparse_told;
 
-/* What a pass has found of its rows, on average. */
-typedef struct fgi_sparse_found {
-    float candidates, changed, left; /* changed: whose best component was another before; left: over */
-} fgi_sparse_found;
-
 typedef struct fgi_sparse_screen_args {
     fgi_sparse_model model;
     fgi_sparse_rows rows;
@@ -168,10 +176,9 @@ typedef struct fgi_sparse_screen_args {
     float cut;       /* log2 units below the best value that still count; 0 for centroids */
     int64_t first;   /* number of the first row */
     uint32_t *state; /* rows: component << 16 | distance from its mean, never too small, in f16; NULL: none is kept */
-    const fgi_sparse_found *found; /* 1: in the pass that left the state; with it or NULL */
-    float *bound;                  /* rows: scratch */
-    float *value;                  /* streams x capacity: scratch */
-    uint32_t *left;                /* of each 32 rows: a bit for each that is left over */
+    float *bound;    /* rows: scratch */
+    float *value;    /* streams x capacity: scratch */
+    uint32_t *left;  /* of each 32 rows: a bit for each that is left over */
     fgi_sparse_told *told;
     void *scratch; /* fgi_sparse_scratch_bytes() */
     int32_t grid;  /* fgi_sparse_grid() */

@@ -12,8 +12,8 @@ extern "C" {
 /* Of a pass and the update after it. */
 typedef struct fgi_cuda_report {
     fgi_cuda_totals totals;
-    int32_t empty; /* components with less than least_mass */
-    int32_t moved; /* centroids that moved by more than rounding */
+    int32_t empty;   /* components with less than least_mass */
+    int32_t moved;   /* centroids that moved by more than rounding */
     int32_t revived; /* centroids */
 } fgi_cuda_report;
 

@@ -26,7 +26,7 @@ struct two_rows {
     uint32_t place_at;   /* of place 0 */
     uint32_t begin, end; /* of the row tile's blocks in the queue; counted from the start of the pass */
     __half2 top[2];      /* BOUND: largest scores */
-    __half2 best;        /* RISE: of each row, in one half */
+    __half2 best;        /* RISE: the largest score of each row, as far as limits know, in one half */
 };
 
 __device__ __forceinline__ uint32_t both_halves(__half x)
@@ -98,8 +98,8 @@ __device__ __forceinline__ uint32_t highest(uint32_t a, uint32_t b)
 template <int GOAL> __device__ __forceinline__ bool is_hit(const uint32_t *v, const two_rows &s)
 {
     const uint32_t first = highest(v[0], v[2]), second = highest(v[1], v[3]);
-    if (GOAL == RISE) return fgi_any_greater(first, s.limit[0]) | fgi_any_greater(second, s.limit[1]);
-    return fgi_any_greater(highest(first, second), s.limit[0]);
+    if (GOAL == FIND) return fgi_any_greater(highest(first, second), s.limit[0]);
+    return fgi_any_greater(first, s.limit[0]) | fgi_any_greater(second, s.limit[1]);
 }
 
 /* Stages blocks FIRST .. LAST - 1 of a tile where they hold a candidate, from place s.staged on, while there are
@@ -178,8 +178,9 @@ __device__ __forceinline__ void stage_in_parts(const params &p, uint8_t *smem_at
     }
 }
 
+/* Tells whether the warp had anything to stage. */
 template <int GOAL, int CHUNKS>
-__device__ __forceinline__ void stage_tile(const params &p, uint8_t *smem_at, uint32_t (&acc)[64], two_rows &s,
+__device__ __forceinline__ bool stage_tile(const params &p, uint8_t *smem_at, uint32_t (&acc)[64], two_rows &s,
                                            int component_tile)
 {
     const uint32_t hits = stage_blocks<GOAL, 0, BLOCKS, CHUNKS>(acc, s);
@@ -192,6 +193,7 @@ __device__ __forceinline__ void stage_tile(const params &p, uint8_t *smem_at, ui
         enqueue<CHUNKS>(p, smem_at, s);
         stage_in_parts<GOAL, 0, CHUNKS>(p, smem_at, acc, s, component_tile);
     }
+    return __any_sync(~0u, hits != 0);
 }
 
 /* References of a thread's first row, and 8 further of its second; limits take their place at the end. */
@@ -248,8 +250,8 @@ __device__ __forceinline__ void raise_limits(const params &p, const uint32_t (&a
     uint32_t high[2] = {acc[0], acc[1]};
 #pragma unroll
     for (int b = 2; b < 64; b++) high[b & 1] = highest(high[b & 1], acc[b]);
-    __half2 best = __hmax2(__lows2half2(as_half2(high[0]), as_half2(high[1])),
-                           __highs2half2(as_half2(high[0]), as_half2(high[1])));
+    const __half2 first = as_half2(high[0]), second = as_half2(high[1]);
+    __half2 best = __hmax2(__lows2half2(first, second), __highs2half2(first, second));
     best = __hmax2(best, __shfl_xor_sync(~0u, best, 1));
     best = __hmax2(best, __shfl_xor_sync(~0u, best, 2));
     s.best = __hmax2(s.best, best);
@@ -394,11 +396,13 @@ template <int GOAL, int CHUNKS> __device__ void compute(const params &p, uint8_t
             __syncwarp();
             if (lane == 0) fgi_mbar_arrive(bar.terms_empty(terms));
             if (!is_deep(CHUNKS) && last && lane == 0) fgi_mbar_arrive(bar.rows_empty(group));
-            if (GOAL == RISE) raise_limits(p, acc, s, norm);
-            if (GOAL == BOUND)
+            if constexpr (GOAL == BOUND) {
                 raise_top(acc, s);
-            else
-                stage_tile<GOAL, CHUNKS>(p, smem_at, acc, s, ct);
+            } else {
+                if (GOAL == RISE && ct < STEEP) raise_limits(p, acc, s, norm);
+                const bool found = stage_tile<GOAL, CHUNKS>(p, smem_at, acc, s, ct);
+                if (GOAL == RISE && ct >= STEEP && found) raise_limits(p, acc, s, norm); /* else no score was better */
+            }
         }
         if (GOAL == BOUND)
             tell_bound(p, s, row + t * step);

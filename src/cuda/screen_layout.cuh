@@ -30,6 +30,8 @@ enum {
     LAG = 4,                   /* row tiles that a helper may be behind */
     AHEAD = 6,                 /* row tiles that references are ahead of what is drained: LAG, and two for good measure */
     RING = 8,                  /* of references */
+    STEEP =
+        4, /* component tiles whose scores raise limits before they are compared: later ones seldom do, and when they have been */
     MOST_GROUPS = 3,
     MOST_STREAMS = 2 * MOST_GROUPS
 };

@@ -19,8 +19,6 @@
 namespace screening
 {
 
-enum { MOST_RISING = 128 /* halves */ };
-
 __device__ __forceinline__ bool is_hard(const fgi_sparse_screen_args &a)
 {
     return a.model.kind == FGI_CUDA_HARD;
@@ -29,36 +27,12 @@ __device__ __forceinline__ bool is_hard(const fgi_sparse_screen_args &a)
 /* Whether the last pass has left states. */
 __device__ __forceinline__ bool knows_states(const fgi_sparse_screen_args &a)
 {
-    return a.state && __ldg(&a.model.limits->drift) != FGI_SPARSE_NO_STATES;
+    return __ldg(&a.model.limits->drift) != FGI_SPARSE_NO_STATES;
 }
 
-/* Log2 units by which a row's state may tell less of it than it did in the last pass: beyond, there are more candidates than a
- * new look at its component costs. Where rows had hardly a second one in the last pass, there may be more. */
-__device__ __forceinline__ float most_sunk(const fgi_sparse_screen_args &a)
+__device__ __forceinline__ int32_t course_of(const fgi_sparse_screen_args &a)
 {
-    const float usual = 1.0f, most = 32.0f, alone = 1.05f;
-    return __ldg(&a.found->candidates) > alone ? usual : most;
-}
-
-/* Whether those of many rows do, or none was left. */
-__device__ __forceinline__ bool is_loose(const fgi_sparse_screen_args &a)
-{
-    return !knows_states(a) || (float)__ldg(&a.model.limits->drift) * 0x1p-16f > most_sunk(a);
-}
-
-/* Whether components in states are of no use either: of many rows they will not be the best, or are not known. */
-__device__ __forceinline__ bool needs_product(const fgi_sparse_screen_args &a)
-{
-    const float most_changed = 1.0f / 16, most_left = 1.0f / 1024;
-    if (!knows_states(a)) return true;
-    return is_loose(a) && (__ldg(&a.found->changed) > most_changed || __ldg(&a.found->left) > most_left);
-}
-
-/* Whether there are no references: of centroids, scores begin at 0 then, and tell themselves what others have to exceed. Not where
- * f16 sums are so long that too many scores come close before the best one is met. */
-__device__ __forceinline__ bool rises(const fgi_sparse_screen_args &a)
-{
-    return is_hard(a) && is_loose(a) && (a.model.wide || a.rows.depth <= MOST_RISING);
+    return __ldg(&a.model.limits->course);
 }
 
 /* Whether screening can say anything about a row of this norm. */
@@ -87,20 +61,22 @@ __device__ __forceinline__ float least_value(const fgi_sparse_screen_args &a, ui
     return constant - below - 1e-6f * (fabsf(constant) + below);
 }
 
-/* Of a state: its component, how far the row is from it now at most, and whether that is worth less than `most` log2 units
- * ago. Of diagonal components, which no distance bounds, it is nothing worth. */
+/* Of a state: its component, how far the row is from it now at most, and whether that tells too little: by so much less than
+ * in the last pass that there are more candidates than a new look at the component costs; of diagonal ones, nothing. */
 struct kept {
     uint32_t j;
     float distance;
     bool sunk;
 };
 
-__device__ __forceinline__ kept read_state(const fgi_sparse_screen_args &a, uint32_t state, float most)
+__device__ __forceinline__ kept read_state(const fgi_sparse_screen_args &a, uint32_t state)
 {
     const uint32_t j = state >> 16;
     const float moved = __ldg(a.model.spheres + 2 * j).z, h = __ldg(a.model.spheres + 2 * j + 1).z;
     const float before = __half2float(__ushort_as_half((unsigned short)state));
-    const bool sunk = a.model.kind == FGI_CUDA_DIAGONAL || !(h * moved * (2.0f * before + moved) <= most);
+    const float most = __ldg(&a.model.limits->most_sunk);
+    const bool sunk =
+        a.model.kind == FGI_CUDA_DIAGONAL || (most < CUDART_INF_F && !(h * moved * (2.0f * before + moved) <= most));
     return {j, before + moved, sunk};
 }
 
@@ -110,10 +86,10 @@ __device__ __forceinline__ float reference_for(const fgi_sparse_screen_args &a, 
     if (row >= a.rows.rows) return CUDART_INF_F; /* no candidates */
     const float norm = __ldg(a.rows.norm + row);
     if (!is_screened(a, norm)) return CUDART_INF_F;
-    if (rises(a)) return 0.0f;
-    const bool by_product = needs_product(a);
+    const int32_t course = course_of(a);
+    if (course == FGI_SPARSE_RISING) return 0.0f;
     kept own = {0, 0.0f, true};
-    if (!by_product) own = read_state(a, a.state[row], most_sunk(a));
+    if (course == FGI_SPARSE_BY_STATES) own = read_state(a, a.state[row]);
     const float h = __ldg(a.model.spheres + 2 * own.j + 1).z;
     const float value = own.sunk ? a.bound[row] : least_value(a, own.j, norm, h * own.distance * own.distance);
     return __half2float(__float2half_rd(value - 0.01f));

@@ -67,12 +67,17 @@ __device__ __forceinline__ void shorten_rows(const fgi_sparse_model &m, double w
     atomicMin(reinterpret_cast<uint32_t *>(&m.limits->longest), __float_as_uint((float)longest));
 }
 
+/* To no less than this, which is not negative. */
+__device__ __forceinline__ void raise(float *limit, double least)
+{
+    atomicMax(reinterpret_cast<uint32_t *>(limit), __float_as_uint((float)(least * (1.0 + 0x1p-20))));
+}
+
 /* Scores of a component may be above its values by above + slope |row|^2. */
 __device__ __forceinline__ void allow_scores(const fgi_sparse_model &m, double above, double slope)
 {
-    const double up = 1.0 + 0x1p-20;
-    atomicMax(reinterpret_cast<uint32_t *>(&m.limits->above), __float_as_uint((float)(above * up)));
-    atomicMax(reinterpret_cast<uint32_t *>(&m.limits->above_slope), __float_as_uint((float)(slope * up)));
+    raise(&m.limits->above, above);
+    raise(&m.limits->above_slope, slope);
 }
 
 /* Before components are planned. */

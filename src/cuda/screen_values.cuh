@@ -11,6 +11,26 @@ namespace screening
 
 enum { PAIRS = 8 /* evaluated at once by a warp */ };
 
+/* Position of the n-th set bit, n = 0 .. PAIRS - 1; 32 where there are fewer. */
+__device__ __forceinline__ int nth_bit(uint32_t bits, int n)
+{
+    int at = 32;
+#pragma unroll
+    for (int i = 0; i < PAIRS; i++) {
+        if (i == n && bits) at = __ffs(bits) - 1;
+        bits &= bits - 1;
+    }
+    return at;
+}
+
+/* Less its first PAIRS set bits. */
+__device__ __forceinline__ uint32_t without_first(uint32_t bits)
+{
+#pragma unroll
+    for (int i = 0; i < PAIRS; i++) bits &= bits - 1;
+    return bits;
+}
+
 /* A lane's share of the squared distance of a row from a mean; its quad has the rest. */
 template <class T> __device__ __forceinline__ float quad_squares(const fgi_sparse_screen_args &a, int64_t row, uint32_t j)
 {

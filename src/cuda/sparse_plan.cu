@@ -30,6 +30,8 @@ namespace screening
 
 __device__ const double most_drift = 1000.0;
 
+enum { MOST_RISING = 128 /* halves of a row */ };
+
 /* Of h (d + |m|^2). */
 __device__ __forceinline__ double most_term(int32_t d)
 {
@@ -140,23 +142,55 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const
     m.spheres[2 * j + 1] = make_float4((float)above, (float)above_slope, (float)s.h, 0.0f);
     /* a bias that f16 cannot hold is rounded by more */
     allow_scores(m, above + __half2float(high_bias) - (bias + high.at), above_slope);
-    if (last)
+    if (last) {
         atomicAdd(&m.limits->drift, drift_of(p, m, j, s)); /* integers: in any order */
-    else
+        const double furthest = most_length * sqrt((double)m.d) + sqrt(s.mean2);
+        raise(&m.limits->fall, s.h * s.moved * (2.0 * furthest + s.moved));
+    } else {
         m.limits->drift = FGI_SPARSE_NO_STATES;
+    }
     shorten_rows(m, 2.0 * s.screened * sqrt(s.mean2));
+}
+
+/* Of the pass to come, by one thread. */
+__global__ void choose_course(const __grid_constant__ fgi_sparse_model m, const fgi_sparse_found *found)
+{
+    const float usual = 1.0f, most = 32.0f, alone = 1.05f, few_changed = 1.0f / 4096, none_known = 1.0f;
+    const float most_changed = 1.0f / 16, most_left = 1.0f / 1024;
+    fgi_follow_here();
+    fgi_sparse_limits *to = m.limits;
+    const bool known = to->drift != FGI_SPARSE_NO_STATES;
+    /* rows of clusters well apart get no more candidates for some bits less */
+    const bool apart =
+        known && found->candidates <= alone && (found->changed <= few_changed || found->changed == none_known);
+    const float may = apart ? most : usual;
+    to->most_sunk = to->fall <= may ? CUDART_INF_F : may;
+    /* of many rows states tell too little; their components are of no use either where many have changed or are not known */
+    const bool loose = !known || (float)to->drift * 0x1p-16f > to->most_sunk;
+    const bool unknown = !known || found->changed > most_changed || found->left > most_left;
+    /* f16 sums of long rows are off by so much that too many scores come close before the best one is met */
+    const bool can_rise = m.kind == FGI_CUDA_HARD && (m.wide || padded(m.d) <= MOST_RISING);
+    to->course = loose && can_rise ? FGI_SPARSE_RISING : loose && unknown ? FGI_SPARSE_BY_PRODUCT : FGI_SPARSE_BY_STATES;
 }
 
 } // namespace screening
 
-extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
-                                       const int32_t *stale, cudaStream_t stream)
+static cudaError_t plan_spheres(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
+                                const int32_t *stale, cudaStream_t stream)
 {
-    if (model->kind == FGI_CUDA_DIAGONAL) return fgi_sparse_plan_diagonal(params, model, last_means != NULL, stale, stream);
     const int32_t lanes = (model->k + FGI_SPARSE_LANES - 1) / FGI_SPARSE_LANES * FGI_SPARSE_LANES;
     const cudaError_t error = screening::reset_limits(model, stream);
     if (error != cudaSuccess) return error;
     const int32_t blocks = (lanes + screening::PLAN_WARPS - 1) / screening::PLAN_WARPS;
     return fgi_follow(screening::plan, (unsigned)blocks, 32 * screening::PLAN_WARPS, 0, stream, *params, *model, last_means,
                       stale, lanes);
+}
+
+extern "C" cudaError_t fgi_sparse_plan(const fgi_cuda_params *params, const fgi_sparse_model *model, const float *last_means,
+                                       const fgi_sparse_found *found, const int32_t *stale, cudaStream_t stream)
+{
+    const cudaError_t e = model->kind == FGI_CUDA_DIAGONAL
+                              ? fgi_sparse_plan_diagonal(params, model, last_means != NULL, stale, stream)
+                              : plan_spheres(params, model, last_means, stale, stream);
+    return e == cudaSuccess ? fgi_follow(screening::choose_course, 1, 1, 0, stream, *model, found) : e;
 }

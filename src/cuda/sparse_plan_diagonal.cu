@@ -95,7 +95,10 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
                   int32_t lanes)
 {
     fgi_follow_here();
-    if (blockIdx.x == 0 && threadIdx.x == 0) m.limits->drift = states && !*stale ? always_far : FGI_SPARSE_NO_STATES;
+    if (blockIdx.x == 0 && threadIdx.x == 0) {
+        m.limits->drift = states && !*stale ? always_far : FGI_SPARSE_NO_STATES;
+        m.limits->fall = CUDART_INF_F;
+    }
     const int32_t j = blockIdx.x * PLAN_WARPS + threadIdx.x / 32;
     if (j >= lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;

@@ -2,8 +2,8 @@
 /* sparse_refer.cu - references from what the last pass has left: the value that a row's best component of then has now, where
  * its mean has moved too far for distances to tell, or distances never do (diagonal components).
  *
- * grid     persistent; a warp a group of 32 rows, a quad of its lanes a row
- * bytes    a row from HBM, and a mean from L2
+ * grid     persistent; a warp a group of 32 rows, a quad of its lanes a row that is looked at
+ * bytes    4 a row; of those looked at the row from HBM, and a mean from L2
  * bound    HBM */
 #include "follow.cuh"
 #include "screen_rows.cuh"
@@ -12,24 +12,29 @@
 namespace screening
 {
 
-enum { REFER_WARPS = 8, REFER_BLOCKS = 4 /* a multiprocessor */ };
+enum { REFER_WARPS = 8, REFER_BLOCKS = 8 /* a multiprocessor */ };
 
 template <class T>
 __global__ void __launch_bounds__(32 * REFER_WARPS) refer(const __grid_constant__ fgi_sparse_screen_args a)
 {
     fgi_follow_here();
-    if (needs_product(a) || rises(a)) return;
-    const float most = most_sunk(a);
-    const int64_t step = (int64_t)gridDim.x * REFER_WARPS * PAIRS;
-    const int quad = threadIdx.x % 32 / 4;
-    for (int64_t from = ((int64_t)blockIdx.x * REFER_WARPS + threadIdx.x / 32) * PAIRS; from < a.rows.rows; from += step) {
-        const int64_t row = min(from + quad, (int64_t)a.rows.rows - 1);
-        const float norm = __ldg(a.rows.norm + row);
-        kept own = {0, 0.0f, false};
-        if (is_screened(a, norm)) own = read_state(a, a.state[row], most); /* of other rows no state was left */
-        if (!__any_sync(~0u, own.sunk)) continue;
-        const float below = below_constant<T>(a, row, own.j);
-        if (threadIdx.x % 4 == 0 && from + quad < a.rows.rows) a.bound[row] = least_value(a, own.j, norm, below);
+    if (course_of(a) != FGI_SPARSE_BY_STATES || isinf(__ldg(&a.model.limits->most_sunk))) return;
+    const int lane = threadIdx.x % 32;
+    const int64_t step = (int64_t)gridDim.x * REFER_WARPS * 32;
+    for (int64_t from = ((int64_t)blockIdx.x * REFER_WARPS + threadIdx.x / 32) * 32; from < a.rows.rows; from += step) {
+        const int64_t own = min(from + lane, (int64_t)a.rows.rows - 1);
+        const float norm = __ldg(a.rows.norm + own);
+        kept state = {0, 0.0f, false};
+        if (is_screened(a, norm)) state = read_state(a, a.state[own]); /* of other rows no state was left */
+        uint32_t left = __ballot_sync(~0u, state.sunk && from + lane < a.rows.rows);
+        while (left) { /* eight at a time: quad n takes the n-th that is left */
+            const int nth = nth_bit(left, lane >> 2), source = nth < 32 ? nth : __ffs(left) - 1;
+            const uint32_t j = __shfl_sync(~0u, state.j, source);
+            const float source_norm = __shfl_sync(~0u, norm, source);
+            const float below = below_constant<T>(a, from + source, j);
+            if ((lane & 3) == 0 && nth < 32) a.bound[from + source] = least_value(a, j, source_norm, below);
+            left = without_first(left);
+        }
     }
 }
 

@@ -74,18 +74,6 @@ __device__ __forceinline__ float value_of(const fgi_sparse_screen_args &a, uint3
     return (is_hard(a) ? 0.0f : __ldg(a.model.spheres + 2 * j).y) - below;
 }
 
-/* Position of the n-th set bit, n = 0 .. 7, in all threads; 32 where there are fewer. */
-__device__ __forceinline__ int nth_bit(uint32_t bits, int n)
-{
-    int at = 32;
-#pragma unroll
-    for (int i = 0; i < PAIRS; i++) {
-        if (i == n && bits) at = __ffs(bits) - 1;
-        bits &= bits - 1;
-    }
-    return at;
-}
-
 /* What the values of the candidates of rows that have several are below their constants. */
 template <class T> __device__ __forceinline__ void find_values(const group &g)
 {
@@ -100,7 +88,7 @@ template <class T> __device__ __forceinline__ void find_values(const group &g)
             const uint32_t pair = __shfl_sync(~0u, e, source);
             const float below = below_constant<T>(g.a, g.first + row_of(pair), pair >> 16);
             if ((lane & 3) == 0 && nth < 32) g.value[from + source] = below;
-            for (int i = 0; i < PAIRS && left; i++) left &= left - 1;
+            left = without_first(left);
         }
     }
     __syncwarp();

@@ -78,8 +78,9 @@ __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(layout_for(CHUNKS).t
 {
     extern __shared__ uint8_t raw[];
     constexpr layout L = layout_for(CHUNKS);
-    if (GOAL == BOUND && (rises(p.a) || !needs_product(p.a))) return;
-    if (GOAL != BOUND && (GOAL == RISE) != rises(p.a)) return;
+    const int32_t course = course_of(p.a);
+    if (GOAL == BOUND && course != FGI_SPARSE_BY_PRODUCT) return;
+    if (GOAL != BOUND && (GOAL == RISE) != (course == FGI_SPARSE_RISING)) return;
     const uint32_t smem = (fgi_shared_address(raw) + 1023) & ~1023u;
     uint8_t *smem_at = raw + (smem - fgi_shared_address(raw));
     const barriers bar = {smem + L.barriers};
@@ -129,8 +130,7 @@ template <int GOAL, int CHUNKS> cudaError_t launch(const params &p, const CUtens
 template <int CHUNKS> cudaError_t launch_both(const params &p, const CUtensorMap &rows_map, cudaStream_t stream)
 {
     const bool can_rise = CHUNKS != DEEP && p.a.model.kind == FGI_CUDA_HARD;
-    const cudaError_t e =
-        can_rise ? launch<RISE, CHUNKS>(p, rows_map, stream) : launch<BOUND, CHUNKS>(p, rows_map, stream);
+    const cudaError_t e = can_rise ? launch<RISE, CHUNKS>(p, rows_map, stream) : launch<BOUND, CHUNKS>(p, rows_map, stream);
     return e == cudaSuccess ? launch<FIND, CHUNKS>(p, rows_map, stream) : e;
 }
 

@@ -7,7 +7,7 @@
  *          next partial sum raises at least one of the two. A row is read by a power of two of lanes, 16 bytes each;
  *          several rows side by side, whose sums are added in a fixed order
  * ring     rows come through shared memory, DEPTH steps ahead, by asynchronous copies of the lane that reads them
- * merge    partial sums of a component are added in order, in f64
+ * merge    partial sums of a component are added in f64, a few slices of them side by side: a component may have most rows
  * bytes    a row a survivor, gathered; bound: memory. 10M rows x 128 halves: 0.8 ms, 3.4 TB/s (bench/NOTES.md) */
 #include "cuda_sparse.h"
 #include "elements.cuh"
@@ -17,7 +17,10 @@
 namespace
 {
 
-enum { WARPS = 8, DEPTH = 8, MOST_SHARE = 1024 /* survivors that are summed in f32 */, MERGE_THREADS = 160 };
+enum { WARPS = 8, DEPTH = 8, MOST_SHARE = 1024 /* survivors that are summed in f32 */ };
+
+/* Of a block that merges: columns, and threads for each, which take every so many-th piece. */
+enum { MERGE_COLUMNS = 160, MERGE_SLICES = 2 };
 
 /* Blocks that a multiprocessor holds: units of bytes have 16 sums to keep, and diagonal statistics twice as many. */
 template <class T, bool DIAGONAL> constexpr int blocks_each = sizeof(T) == 1 ? 2 : DIAGONAL ? 3 : 4;
@@ -192,31 +195,43 @@ __global__ void __launch_bounds__(32 * WARPS, blocks_each<T, DIAGONAL>)
     }
 }
 
-/* One block a component. */
-__global__ void __launch_bounds__(MERGE_THREADS)
+/* What is told of a component: diagonal squares have a column each. */
+__host__ __device__ __forceinline__ int32_t columns_for(const fgi_sparse_sums_args &a, int32_t tail)
+{
+    return tail + (a.diagonal ? 1 : 2);
+}
+
+/* A block has some columns of a component. */
+__global__ void __launch_bounds__(MERGE_COLUMNS *MERGE_SLICES)
     merge_pieces(const __grid_constant__ fgi_sparse_sums_args a, int32_t parts, uint32_t warps)
 {
+    __shared__ double sums[MERGE_SLICES][MERGE_COLUMNS];
     fgi_follow_here();
     const int j = blockIdx.x, d = a.rows.d, width = width_for(d, a.diagonal, parts), tail = width - 2 * parts;
     const uint32_t from = a.start[j], to = a.start[j + 1];
     if (from == to) return;
+    const int in = threadIdx.x % MERGE_COLUMNS, slice = threadIdx.x / MERGE_COLUMNS, c = blockIdx.y * MERGE_COLUMNS + in;
     const uint32_t share = share_for(a.start[a.model.k], warps), first = from / share, last = (to - 1) / share;
-    for (int c = threadIdx.x; c < tail + (a.diagonal ? 1 : 2); c += MERGE_THREADS) {
-        double sum = 0.0;
-        for (uint32_t w = first; w <= last; w++) {
-            const float *p = a.partial + (int64_t)(j + w) * width;
-            if (c <= tail)
-                sum += p[c]; /* place `tail`: the mass, which every part tells alike */
-            else
-                for (int part = 0; part < parts; part++) sum += p[tail + 1 + 2 * part];
-        }
-        if (c < d)
-            a.shift[(int64_t)j * d + c] += sum;
-        else if (c < tail)
-            a.square[(int64_t)j * d + c - d] += sum;
-        else
-            (c == tail ? a.mass : a.square)[j] += sum;
+    const float *pieces = a.partial + (int64_t)j * width;
+    double sum = 0.0;
+    if (c <= tail) { /* place `tail`: the mass, which every part tells alike */
+#pragma unroll 8
+        for (uint32_t w = first + slice; w <= last; w += MERGE_SLICES) sum += pieces[(int64_t)w * width + c];
+    } else if (c == tail + 1) {
+        for (uint32_t w = first + slice; w <= last; w += MERGE_SLICES)
+            for (int part = 0; part < parts; part++) sum += pieces[(int64_t)w * width + tail + 1 + 2 * part];
     }
+    sums[slice][in] = sum;
+    __syncthreads();
+    if (slice > 0 || c >= columns_for(a, tail)) return;
+#pragma unroll
+    for (int i = 1; i < MERGE_SLICES; i++) sum += sums[i][in];
+    if (c < d)
+        a.shift[(int64_t)j * d + c] += sum;
+    else if (c < tail)
+        a.square[(int64_t)j * d + c - d] += sum;
+    else
+        (c == tail ? a.mass : a.square)[j] += sum;
 }
 
 template <class T, bool DIAGONAL> cudaError_t launch(const fgi_sparse_sums_args *a, cudaStream_t stream)
@@ -225,7 +240,9 @@ template <class T, bool DIAGONAL> cudaError_t launch(const fgi_sparse_sums_args 
     const int32_t blocks = a->multiprocessors * blocks_each<T, DIAGONAL>;
     const cudaError_t e = fgi_follow(sum_pieces<T, DIAGONAL>, dim3(blocks, s.parts), 32 * WARPS, 0, stream, *a, s.lanes);
     if (e != cudaSuccess) return e;
-    return fgi_follow(merge_pieces, (unsigned)a->model.k, MERGE_THREADS, 0, stream, *a, s.parts, (uint32_t)blocks * WARPS);
+    const int32_t columns = columns_for(*a, width_for(a->rows.d, DIAGONAL, 0));
+    const dim3 grid((unsigned)a->model.k, (unsigned)((columns + MERGE_COLUMNS - 1) / MERGE_COLUMNS));
+    return fgi_follow(merge_pieces, grid, MERGE_COLUMNS * MERGE_SLICES, 0, stream, *a, s.parts, (uint32_t)blocks * WARPS);
 }
 
 } // namespace

@@ -174,6 +174,7 @@ __device__ void part_by_lot(const fgi_cuda_update_args &a, const cluster &from, 
 /* As fgi_revive_centroids has it, but that the statistics stay what they are. */
 __device__ int32_t revive(const fgi_cuda_update_args &a)
 {
+    __shared__ uint32_t empties[SETTLE_THREADS / 32];
     const int32_t cols = a.stats_kind == FGI_CUDA_DIAGONAL ? a.d : 1;
     const double *square = a.stats + a.k + (int64_t)a.k * a.d;
     for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS) {
@@ -182,13 +183,20 @@ __device__ int32_t revive(const fgi_cuda_update_args &a)
         for (int32_t i = 0; i < cols; i++) a.errors[j] += square[(int64_t)j * cols + i];
     }
     int32_t revived = 0;
-    for (int32_t j = 0; j < a.k; j++) {
-        if (a.stats[j] > 0.0) continue;
-        __syncthreads();
-        const cluster from = richest_of(a);
-        if (!(from.error > 0.0) || a.masses[from.j] < 2.0) break; /* as many centroids as distinct rows */
-        part_by_lot(a, from, j);
-        revived++;
+    for (int32_t first = 0; first < a.k; first += SETTLE_THREADS) {
+        const int32_t own = first + threadIdx.x;
+        const bool empty = own < a.k && a.stats[own] == 0.0;
+        const uint32_t bits = __ballot_sync(FGI_ALL_LANES, empty);
+        if (threadIdx.x % 32 == 0) empties[threadIdx.x / 32] = bits;
+        if (__syncthreads_count(empty) == 0) continue;
+        for (int32_t w = 0; w < SETTLE_THREADS / 32; w++)
+            for (uint32_t left = empties[w]; left; left &= left - 1, revived++) {
+                const cluster from = richest_of(a);
+                if (!(from.error > 0.0) || a.masses[from.j] < 2.0) return revived; /* as many centroids as distinct rows */
+                part_by_lot(a, from, first + 32 * w + __ffs(left) - 1);
+                __syncthreads();
+            }
+        __syncthreads(); /* the next ones are written */
     }
     return revived;
 }

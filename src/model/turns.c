@@ -109,7 +109,8 @@ fg_status fgi_turns_update(fgi_turns *t, bool may_revive, int32_t *revived)
 {
     const bool ahead = t->ahead, try_revival = may_revive && t->now.empty > 0;
     *revived = ahead ? t->now.revived : 0;
-    if (ahead && (is_hard(t) || !try_revival)) return FG_OK; /* the backend has made the same update */
+    if (ahead && (is_hard(t) || !try_revival))
+        return FG_OK; /* the backend has made the same update */
     if (ahead) FG_TRY(fetch(t, t->stats));
     update(t);
     if (try_revival) *revived = revive(t);
