@@ -348,6 +348,20 @@ template <int CHUNKS> __device__ __forceinline__ void take_references(uint8_t *s
     s.minus_reference[1] = both_halves(__float2half_rn(-references[8]));
 }
 
+template <int GOAL, int CHUNKS>
+__device__ __forceinline__ void take_scores(const params &p, uint8_t *smem_at, uint32_t (&acc)[64], two_rows &s,
+                                            const float (&norm)[2], int component_tile)
+{
+    if constexpr (GOAL == BOUND) {
+        raise_top(acc, s);
+    } else {
+        const bool steep = component_tile < STEEP;
+        if (GOAL == RISE && steep) raise_limits(p, acc, s, norm);
+        const bool found = stage_tile<GOAL, CHUNKS>(p, smem_at, acc, s, component_tile);
+        if (GOAL == RISE && !steep && found) raise_limits(p, acc, s, norm); /* else no score was better */
+    }
+}
+
 template <int GOAL, int CHUNKS> __device__ void compute(const params &p, uint8_t *smem_at, uint32_t smem, barriers bar)
 {
     constexpr layout L = layout_for(CHUNKS);
@@ -396,13 +410,7 @@ template <int GOAL, int CHUNKS> __device__ void compute(const params &p, uint8_t
             __syncwarp();
             if (lane == 0) fgi_mbar_arrive(bar.terms_empty(terms));
             if (!is_deep(CHUNKS) && last && lane == 0) fgi_mbar_arrive(bar.rows_empty(group));
-            if constexpr (GOAL == BOUND) {
-                raise_top(acc, s);
-            } else {
-                if (GOAL == RISE && ct < STEEP) raise_limits(p, acc, s, norm);
-                const bool found = stage_tile<GOAL, CHUNKS>(p, smem_at, acc, s, ct);
-                if (GOAL == RISE && ct >= STEEP && found) raise_limits(p, acc, s, norm); /* else no score was better */
-            }
+            take_scores<GOAL, CHUNKS>(p, smem_at, acc, s, norm, ct);
         }
         if (GOAL == BOUND)
             tell_bound(p, s, row + t * step);
