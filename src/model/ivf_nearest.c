@@ -91,39 +91,28 @@ fg_status fgi_nearest_create(fgi_ledger *ledger, const fgi_coarse *coarse, const
 {
     const fgi_cpu_plan *plan = &packed->plan;
     const fgi_screen *screen = plan->screen;
-    fgi_nearest n = {.coarse = coarse, .packed = packed, .wanted = wanted};
-    n.lanes = plan->panels * screen->panel;
-    n.ld_scores = n.lanes + SCORE_PAD;
-    n.rows = alone ? 1 : tile_rows(screen, n.lanes);
-    const int64_t rows = n.rows, selected = n.lanes + (int64_t)FGI_SELECT_SLACK;
+    *out = (fgi_nearest){.coarse = coarse, .packed = packed, .wanted = wanted};
+    out->lanes = plan->panels * screen->panel;
+    out->ld_scores = out->lanes + SCORE_PAD;
+    out->rows = alone ? 1 : tile_rows(screen, out->lanes);
+    const int64_t rows = out->rows, selected = out->lanes + (int64_t)FGI_SELECT_SLACK;
     const int64_t groups = (rows + screen->row_group - 1) / screen->row_group;
-    fg_status s = fgi_alloc(ledger, rows * plan->d, sizeof *n.x, &n.x);
-    if (s == FG_OK && screen->prepare)
-        s = fgi_alloc(ledger, groups, screen->group_bytes(plan->depth), &n.prepared);
-    if (s == FG_OK) s = fgi_alloc(ledger, rows, sizeof *n.norm2, &n.norm2);
-    if (s == FG_OK) s = fgi_alloc(ledger, rows, sizeof *n.largest, &n.largest);
-    if (s == FG_OK) s = fgi_alloc(ledger, rows * n.ld_scores, sizeof *n.scores, &n.scores);
-    if (s == FG_OK) s = fgi_alloc(ledger, selected, sizeof *n.row, &n.row);
-    if (s == FG_OK) s = fgi_alloc(ledger, selected, sizeof *n.number, &n.number);
-    if (s == FG_OK) s = fgi_alloc(ledger, n.lanes, sizeof *n.key, &n.key);
-    if (s == FG_OK) s = fgi_order_create(ledger, n.lanes, &n.order);
-    if (s == FG_OK)
-        *out = n;
-    else
-        fgi_nearest_destroy(&n);
-    return s;
+    const size_t group_bytes = screen->prepare ? screen->group_bytes(plan->depth) : 1;
+    const fgi_part parts[] = {{&out->scores, rows * out->ld_scores, sizeof *out->scores},
+                              {&out->x, rows * plan->d, sizeof *out->x},
+                              {&out->prepared, screen->prepare ? groups : 0, group_bytes},
+                              {&out->norm2, rows, sizeof *out->norm2},
+                              {&out->largest, rows, sizeof *out->largest},
+                              {&out->row, selected, sizeof *out->row},
+                              {&out->number, selected, sizeof *out->number},
+                              {&out->key, out->lanes, sizeof *out->key}};
+    FG_TRY(fgi_alloc_parts(ledger, parts, 8));
+    return fgi_order_create(ledger, out->lanes, &out->order);
 }
 
 void fgi_nearest_destroy(fgi_nearest *n)
 {
-    fgi_free(n->x);
-    fgi_free(n->prepared);
-    fgi_free(n->norm2);
-    fgi_free(n->largest);
     fgi_free(n->scores);
-    fgi_free(n->row);
-    fgi_free(n->number);
-    fgi_free(n->key);
     fgi_order_destroy(&n->order);
     *n = (fgi_nearest){0};
 }

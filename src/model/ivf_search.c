@@ -15,6 +15,7 @@
 #include "ivf_group.h"
 
 #include <stdatomic.h> /* atomic_llong */
+#include <string.h>    /* memset */
 
 enum {
     DEFAULT_RESULTS = 10,
@@ -32,13 +33,14 @@ enum {
 #define ROWS_A_GATHERED 3.0
 
 typedef struct worker {
-    fgi_queries own;        /* the query, alone */
-    float *query, *centred; /* d each: in `own`; only for the order by posterior */
-    float *keys;            /* of all lists */
-    fgi_hit *order;         /* probes */
-    fgi_hit *hits;          /* n */
-    bool *visited;          /* lists */
-    fgi_order ranks;        /* lists */
+    fgi_queries own; /* the query, alone */
+    float *query;    /* d: in `own` */
+    float *keys;     /* of all lists */
+    float *centred;  /* d: only for the order by posterior */
+    fgi_hit *order;  /* probes */
+    fgi_hit *hits;   /* n */
+    bool *visited;   /* lists */
+    fgi_order ranks; /* lists */
     int64_t entries;
     int64_t centroids; /* compared with */
     fgi_scan scan;
@@ -331,11 +333,14 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
     FG_TRY(fgi_queries_create(ledger, 1, d, &w->own));
     w->query = fgi_queries_vector(&w->own, 0);
-    if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
-    FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
+    const fgi_part parts[] = {{&w->keys, lists, sizeof *w->keys},
+                              {&w->centred, s->posterior ? d : 0, sizeof *w->centred},
+                              {&w->order, s->probes, sizeof *w->order},
+                              {&w->hits, s->n, sizeof *w->hits},
+                              {&w->visited, lists, sizeof *w->visited}};
+    FG_TRY(fgi_alloc_parts(ledger, parts, 5));
+    memset(w->visited, 0, (size_t)lists * sizeof *w->visited);
     FG_TRY(fgi_order_create(ledger, lists, &w->ranks));
-    FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
-    FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
     if (s->soft) FG_TRY(fgi_probe_create(ledger, s->ivf, s->kernels, s->n, s->probes, &w->probe));
     if (s->screened)
         FG_TRY(fgi_nearest_create(ledger, &s->ivf->coarse, &s->ivf->packed, s->probes,
@@ -356,18 +361,14 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     w->scan = (fgi_scan){
         .kernels = s->kernels, .ivf = s->ivf, .allow = s->allow, .hits = w->hits, .n = s->n};
     fgi_scan_ask(&w->scan, &w->own, 0);
-    return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
+    return FG_OK;
 }
 
 static void destroy_workers(searching *s, int32_t count)
 {
     for (int32_t i = 0; s->workers && i < count; i++) {
         fgi_queries_destroy(&s->workers[i].own);
-        fgi_free(s->workers[i].centred);
         fgi_free(s->workers[i].keys);
-        fgi_free(s->workers[i].order);
-        fgi_free(s->workers[i].hits);
-        fgi_free(s->workers[i].visited);
         fgi_order_destroy(&s->workers[i].ranks);
         fgi_batch_destroy(&s->workers[i].batch);
         fgi_group_destroy(&s->workers[i].group);
