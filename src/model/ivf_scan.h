@@ -44,9 +44,9 @@ static inline bool fgi_allows(const fgi_allow *allow, int64_t id)
 typedef struct fgi_pending {
     const fgi_list *list;
     int64_t begin; /* of the first one */
-    int32_t index[FGI_SCAN_BLOCK +
-                  FGI_SCAN_FILL]; /* from there on; what is behind count is of no use */
     int32_t count;
+    /* from there on; what is behind `count` is of no use */
+    int32_t index[FGI_SCAN_BLOCK + FGI_SCAN_FILL];
 } fgi_pending;
 
 /* The state of one query's scan. */
