@@ -572,8 +572,8 @@ typedef struct fg_search_stats {
     int64_t distances; /* distances to rows, computed or ruled out by bounds: each row once a query,
                           but for queries with a recall that found too little under a filter, and
                           began again with all lists */
-    int64_t centroids; /* distances computed to centroids: to all, or to those seen along the
-                          graph */
+    int64_t centroids; /* distances to centroids, computed or ruled out by bounds: to all, or to
+                          those seen along the graph */
 } fg_search_stats;
 
 /* The n best rows of every query: ids (queries x n, i64) and scores (queries x n, f32, may be NULL), best

@@ -126,6 +126,27 @@ static void too_much_memory_is_refused(void **state)
     fgi_free(block);
 }
 
+static void parts_share_a_block(void **state)
+{
+    (void)state;
+    fgi_ledger ledger = {0};
+    char *a, *c;
+    double *b;
+    const fgi_part parts[] = {{&a, 65, 1}, {&b, 3, sizeof *b}, {&c, 0, 7}};
+    expect_ok(fgi_alloc_parts(&ledger, parts, 3));
+    assert_int_equal((uintptr_t)a % 64, 0);
+    assert_ptr_equal(b, a + 128);
+    assert_ptr_equal(c, b + 8);
+    assert_int_equal(ledger.now_bytes, 192);
+    fgi_free(a);
+    assert_int_equal(ledger.now_bytes, 0);
+    const fgi_part large[] = {{&a, INT64_MAX, 8}, {&b, INT64_MAX / 8, sizeof *b}, {&c, 1, 1}};
+    expect_failure(fgi_alloc_parts(NULL, large, 3), FG_MEMORY, "64 bytes", NULL);
+    assert_null(a);
+    assert_null(b);
+    assert_null(c);
+}
+
 /* ---- threads */
 
 enum { ITEMS = 1000 };
@@ -311,6 +332,7 @@ int main(void)
         cmocka_unit_test(the_machine_is_consistent),
         cmocka_unit_test(memory_is_aligned_and_counted),
         cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(parts_share_a_block),
         cmocka_unit_test(every_item_and_worker_runs_once),
         cmocka_unit_test(a_pool_that_cannot_start_leaves_nothing),
         cmocka_unit_test(random_numbers_never_change),

@@ -68,6 +68,30 @@ static void company_changes_nothing(void **state)
             check_rule((fg_metric)(assign % 3), (fg_assign)assign, threads);
 }
 
+/* Few of many lists, of which most are ruled out by scores: also under an instruction set that is not the best. */
+static void company_changes_nothing_where_lists_are_many(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {NULL, "ref"};
+    case_data rows = case_make(ROWS, FG_F32, 0), queries = case_make(130, FG_F32, 1);
+    for (int32_t i = 0; i < 2; i++) {
+        const fg_context_options how = {.struct_size = sizeof how, .threads = 2, .isa = sets[i]};
+        fg_context *ctx;
+        expect_ok(fg_context_create(&how, &ctx));
+        for (fg_metric metric = FG_METRIC_L2; metric <= FG_METRIC_COSINE; metric++) {
+            fg_ivf_options options = case_options(metric, FG_ASSIGN_NEAREST);
+            options.lists = 70;
+            fg_ivf *ivf = case_build(ctx, &rows.view, &options);
+            for (int32_t probes = 1; probes <= 16; probes *= 2)
+                expect_same_alone(ctx, ivf, &queries, probes, NULL);
+            fg_ivf_destroy(ivf);
+        }
+        fg_context_destroy(ctx);
+    }
+    case_free(&rows);
+    case_free(&queries);
+}
+
 /* More queries than one batch holds. */
 static void long_batches_are_cut(void **state)
 {
@@ -87,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(company_changes_nothing),
+        cmocka_unit_test(company_changes_nothing_where_lists_are_many),
         cmocka_unit_test(long_batches_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

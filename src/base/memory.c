@@ -69,6 +69,31 @@ fg_status fgi_alloc_zero(fgi_ledger *ledger, int64_t count, size_t item_bytes, v
     return FG_OK;
 }
 
+/* Lines of ALIGNMENT bytes that a part takes; too many are refused when they are asked for. */
+static int64_t lines_of(const fgi_part *part)
+{
+    FGI_ASSERT(part->count >= 0);
+    const uint64_t most = (uint64_t)INT64_MAX / 64 / part->item_bytes; /* of up to 64 parts */
+    if ((uint64_t)part->count > most) return INT64_MAX / 64;
+    return (int64_t)(((size_t)part->count * part->item_bytes + ALIGNMENT - 1) / ALIGNMENT);
+}
+
+fg_status fgi_alloc_parts(fgi_ledger *ledger, const fgi_part *parts, int32_t count)
+{
+    char *block;
+    int64_t lines = 0;
+    for (int32_t i = 0; i < count; i++) {
+        *(void **)parts[i].out = NULL;
+        lines += lines_of(&parts[i]);
+    }
+    FG_TRY(fgi_alloc(ledger, lines, ALIGNMENT, &block));
+    for (int32_t i = 0; i < count; i++) {
+        *(void **)parts[i].out = block;
+        block += lines_of(&parts[i]) * ALIGNMENT;
+    }
+    return FG_OK;
+}
+
 fg_status fgi_grow(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *block)
 {
     void **old = block;

@@ -16,6 +16,17 @@ typedef struct fgi_ledger {
 fg_status fgi_alloc(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *out);
 fg_status fgi_alloc_zero(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *out);
 
+/* Arrays that live and die together. */
+typedef struct fgi_part {
+    void *out;
+    int64_t count;
+    size_t item_bytes;
+} fgi_part;
+
+/* One block for all of them, 64 at most, each 64-byte aligned: to be freed as the first. Cheaper than many where a call takes
+ * microseconds. All are NULL on failure. */
+fg_status fgi_alloc_parts(fgi_ledger *ledger, const fgi_part *parts, int32_t count);
+
 /* Enlarges *block to count items, keeping its content; on failure *block is as it was. *block may be NULL. */
 fg_status fgi_grow(fgi_ledger *ledger, int64_t count, size_t item_bytes, void *block);
 

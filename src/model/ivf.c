@@ -11,6 +11,8 @@ fg_status fgi_ivf_create(const fgi_params *coarse, fg_dtype dtype, fg_metric met
     ivf->metric = metric;
     ivf->rule = *rule;
     fg_status s = fgi_coarse_create(coarse, &ivf->coarse);
+    if (s == FG_OK && metric != FG_METRIC_IP) /* the nearest are asked for */
+        s = fgi_packed_create(&ivf->coarse, fgi_kernels_pick(NULL), &ivf->packed);
     if (s == FG_OK) {
         const fgi_sketch_kind kind = fgi_ivf_sketch_kind(ivf);
         ivf->sketch_bytes = fgi_sketch_bytes(&kind);
@@ -43,6 +45,7 @@ void fgi_ivf_destroy(fg_ivf *ivf)
     fgi_free(ivf->near);
     fgi_free(ivf->cells);
     fgi_sets_destroy(&ivf->sets);
+    fgi_packed_destroy(&ivf->packed);
     fgi_coarse_destroy(&ivf->coarse);
     fgi_graph_destroy(&ivf->graph);
     fgi_container_close(&ivf->container);
@@ -53,7 +56,8 @@ uint64_t fgi_ivf_bytes(const fg_ivf *ivf)
 {
     const int64_t norm_bytes = ivf->metric == FG_METRIC_COSINE ? (int64_t)sizeof(float) : 0;
     int64_t bytes = (int64_t)sizeof *ivf + fgi_coarse_bytes(&ivf->coarse) +
-                    fgi_graph_bytes(&ivf->graph) + fgi_sets_bytes(&ivf->sets) +
+                    fgi_packed_bytes(&ivf->packed) + fgi_graph_bytes(&ivf->graph) +
+                    fgi_sets_bytes(&ivf->sets) +
                     ivf->entries * (fgi_ivf_row_bytes(ivf) + (int64_t)sizeof(int64_t) + norm_bytes);
     bytes += ivf->sets.count * (int64_t)sizeof *ivf->cells;
     bytes += fgi_ivf_lists(ivf) * (int64_t)sizeof *ivf->near * FGI_NEAR;

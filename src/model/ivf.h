@@ -17,6 +17,7 @@
 #include "container.h"
 #include "ivf_cells.h"
 #include "ivf_graph.h"
+#include "ivf_nearest.h"
 #include "ivf_sets.h"
 #include "ivf_sketch.h"
 
@@ -66,7 +67,8 @@ typedef struct fgi_share {
 
 struct fg_ivf {
     fgi_coarse coarse;
-    fgi_graph graph; /* of its centroids, or zeroed */
+    fgi_packed packed; /* its centroids, or zeroed */
+    fgi_graph graph;   /* of its centroids, or zeroed */
     fg_metric metric;
     fg_dtype dtype;
     int64_t sketch_bytes; /* of a row's sketch; 0: rows have none */

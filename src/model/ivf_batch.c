@@ -54,16 +54,19 @@ void fgi_batch_clear(fgi_batch *batch)
            (size_t)fgi_ivf_lists(batch->ivf) * (size_t)batch->words * sizeof *batch->asking);
 }
 
-void fgi_batch_add(fgi_batch *b, const float *query, const fgi_hit *lists, int32_t count)
+void fgi_batch_add(fgi_batch *b, const float *query)
 {
     const int32_t number = b->count++;
     memcpy(fgi_queries_vector(&b->queries, number), query,
            (size_t)fgi_ivf_dims(b->ivf) * sizeof *query);
     fgi_queries_sketch(&b->queries, number);
     fgi_hits_clear(fgi_batch_hits(b, number), b->n);
+}
+
+void fgi_batch_ask(fgi_batch *b, int32_t query, const fgi_hit *lists, int32_t count)
+{
     for (int32_t i = 0; i < count; i++)
-        b->asking[lists[i].id * b->words + number / WORD_BITS] |= (uint64_t)1
-                                                                  << (number % WORD_BITS);
+        b->asking[lists[i].id * b->words + query / WORD_BITS] |= (uint64_t)1 << (query % WORD_BITS);
 }
 
 static bool asks(const fgi_batch *b, int32_t query, int32_t list)
@@ -105,10 +108,14 @@ static void scan_piece(const fgi_batch *b, int32_t query, const piece *p, fgi_sc
 /* The numbers of the queries that look into a list; returns how many. */
 static int32_t who_asks(const fgi_batch *b, int32_t list, int32_t *queries)
 {
+    const uint64_t *words = b->asking + (int64_t)list * b->words;
     int32_t count = 0;
-    for (int32_t q = 0; q < b->count; q++) {
-        queries[count] = q; /* overwritten by the next one unless it stays */
-        count += asks(b, q, list);
+    for (int32_t w = 0; w < b->words; w++) {
+        if (words[w] == 0) continue; /* few queries look into a list */
+        for (int32_t q = w * WORD_BITS; q < (w + 1) * WORD_BITS && q < b->count; q++) {
+            queries[count] = q; /* overwritten by the next one unless it stays */
+            count += asks(b, q, list);
+        }
     }
     return count;
 }

@@ -29,8 +29,11 @@ void fgi_batch_destroy(fgi_batch *batch); /* also of a zeroed one */
 /* Forgets all queries. */
 void fgi_batch_clear(fgi_batch *batch);
 
-/* One more query (d), with the lists that it looks into. */
-void fgi_batch_add(fgi_batch *batch, const float *query, const fgi_hit *lists, int32_t count);
+/* One more query (d). */
+void fgi_batch_add(fgi_batch *batch, const float *query);
+
+/* The lists that it looks into. */
+void fgi_batch_ask(fgi_batch *batch, int32_t query, const fgi_hit *lists, int32_t count);
 
 /* Fills the heaps of all queries; of `scan`, query and hits are set, the rest is as in a scan of one.
  * Returns the entries of the lists, counted for each query. */

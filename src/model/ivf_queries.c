@@ -2,27 +2,19 @@
 /* ivf_queries.c - vectors, numbers and sketches side by side. Knows no list. */
 #include "ivf_queries.h"
 
-#include <string.h> /* memcpy */
-
 fg_status fgi_queries_create(fgi_ledger *ledger, int32_t room, int32_t d, fgi_queries *out)
 {
-    fgi_queries q = {.d = d};
-    fg_status s = fgi_alloc(ledger, (int64_t)room * d, sizeof *q.vectors, &q.vectors);
-    if (s == FG_OK)
-        s = fgi_alloc(ledger, room * fgi_query_sketch_room(d), sizeof *q.numbers, &q.numbers);
-    if (s == FG_OK) s = fgi_alloc(ledger, room, sizeof *q.sketches, &q.sketches);
-    if (s == FG_OK)
-        *out = q;
-    else
-        fgi_queries_destroy(&q);
-    return s;
+    const int64_t numbers = room * fgi_query_sketch_room(d);
+    const fgi_part parts[] = {{&out->vectors, (int64_t)room * d, sizeof *out->vectors},
+                              {&out->numbers, numbers, sizeof *out->numbers},
+                              {&out->sketches, room, sizeof *out->sketches}};
+    out->d = d;
+    return fgi_alloc_parts(ledger, parts, 3);
 }
 
 void fgi_queries_destroy(fgi_queries *queries)
 {
     fgi_free(queries->vectors);
-    fgi_free(queries->numbers);
-    fgi_free(queries->sketches);
     *queries = (fgi_queries){0};
 }
 

@@ -108,7 +108,7 @@ void fgi_scan_gather(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_
     fgi_pending *p = &scan->pending;
     if (list != p->list) fgi_scan_pending(scan);
     for (int64_t some; begin < end; begin += some) {
-        const bool out_of_reach = begin - p->begin > INT32_MAX - FGI_SCAN_BLOCK;
+        const bool out_of_reach = begin - p->begin > INT32_MAX - (FGI_SCAN_BLOCK + FGI_SCAN_FILL);
         if (p->count == FGI_SCAN_BLOCK || out_of_reach) fgi_scan_pending(scan);
         if (p->count == 0) {
             p->list = list;
@@ -116,7 +116,8 @@ void fgi_scan_gather(fgi_scan *scan, const fgi_list *list, int64_t begin, int64_
         }
         const int32_t room = FGI_SCAN_BLOCK - p->count, first = (int32_t)(begin - p->begin);
         some = end - begin < room ? end - begin : room;
-        for (int32_t i = 0; i < some; i++) p->index[p->count + i] = first + i;
+        for (int32_t i = 0; i < some; i += FGI_SCAN_FILL) /* runs are short, and of any length */
+            for (int32_t j = i; j < i + FGI_SCAN_FILL; j++) p->index[p->count + j] = first + j;
         p->count += (int32_t)some;
     }
 }

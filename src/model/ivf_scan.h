@@ -7,7 +7,10 @@
 #include "ivf_hits.h"
 #include "ivf_queries.h"
 
-enum { FGI_SCAN_BLOCK = 256 /* keys computed before they are compared */ };
+enum {
+    FGI_SCAN_BLOCK = 256, /* keys computed before they are compared */
+    FGI_SCAN_FILL = 8     /* numbers of entries that are written at a time */
+};
 
 /* Keys of entries of a list: the lower, the better. The query's centre is 0. */
 typedef struct fgi_span {
@@ -40,9 +43,10 @@ static inline bool fgi_allows(const fgi_allow *allow, int64_t id)
 /* Entries of a list that wait to be scanned together. */
 typedef struct fgi_pending {
     const fgi_list *list;
-    int64_t begin;                 /* of the first one */
-    int32_t index[FGI_SCAN_BLOCK]; /* from there on */
+    int64_t begin; /* of the first one */
     int32_t count;
+    /* from there on; what is behind `count` is of no use */
+    int32_t index[FGI_SCAN_BLOCK + FGI_SCAN_FILL];
 } fgi_pending;
 
 /* The state of one query's scan. */

@@ -15,6 +15,7 @@
 #include "ivf_group.h"
 
 #include <stdatomic.h> /* atomic_llong */
+#include <string.h>    /* memset */
 
 enum {
     DEFAULT_RESULTS = 10,
@@ -32,20 +33,22 @@ enum {
 #define ROWS_A_GATHERED 3.0
 
 typedef struct worker {
-    fgi_queries own;        /* the query, alone */
-    float *query, *centred; /* d each: in `own`; only for the order by posterior */
-    float *keys;            /* of all lists */
-    fgi_hit *order;         /* probes */
-    fgi_hit *hits;          /* n */
-    bool *visited;          /* lists */
-    fgi_order ranks;        /* lists */
+    fgi_queries own; /* the query, alone */
+    float *query;    /* d: in `own` */
+    float *keys;     /* of all lists */
+    float *centred;  /* d: only for the order by posterior */
+    fgi_hit *order;  /* probes */
+    fgi_hit *hits;   /* n */
+    bool *visited;   /* lists */
+    fgi_order ranks; /* lists */
     int64_t entries;
     int64_t centroids; /* compared with */
     fgi_scan scan;
-    fgi_walk walk;   /* only where centroids have a graph, and it pays */
-    fgi_probe probe; /* only for soft probing */
-    fgi_batch batch; /* only where several queries go together */
-    fgi_group group; /* the same, for soft probing */
+    fgi_nearest nearest; /* only where centroids are screened */
+    fgi_walk walk;       /* only where centroids have a graph, and it pays */
+    fgi_probe probe;     /* only for soft probing */
+    fgi_batch batch;     /* only where several queries go together */
+    fgi_group group;     /* the same, for soft probing */
 } worker;
 
 typedef struct searching {
@@ -56,6 +59,7 @@ typedef struct searching {
     fgi_allow allow;
     int32_t n, probes; /* n: results that there can be */
     bool posterior;
+    bool screened;            /* most centroids are ruled out by scores */
     int32_t width;            /* of walks to the lists; 0: all are compared */
     int32_t together;         /* queries that go through the lists as one batch */
     const fgi_rules *soft;    /* NULL: a fixed number of probes */
@@ -107,17 +111,16 @@ static void pick_few(const searching *s, worker *w)
     fgi_hits_sort(w->order, s->probes);
 }
 
-static void compare_all(const searching *s, worker *w, int64_t number)
+static void compare_all(const searching *s, worker *w, int64_t number, const float *query)
 {
     const fgi_coarse *coarse = &s->ivf->coarse;
-    w->centroids += fgi_ivf_lists(s->ivf);
     if (s->posterior) {
         fgi_query_load(s->ivf, s->kernels, s->queries, number, coarse->params.center, w->centred);
         fgi_coarse_posterior(coarse, s->kernels, w->centred, w->keys);
     } else if (s->ivf->metric == FG_METRIC_IP) {
-        fgi_coarse_inner(coarse, s->kernels, w->query, w->keys);
+        fgi_coarse_inner(coarse, s->kernels, query, w->keys);
     } else {
-        fgi_coarse_distance(coarse, s->kernels, w->query, w->keys);
+        fgi_coarse_distance(coarse, s->kernels, query, w->keys);
     }
     if (s->probes <= FEW_PROBES) {
         pick_few(s, w);
@@ -135,16 +138,25 @@ static void compare_all(const searching *s, worker *w, int64_t number)
                                 : (fgi_hit){INFINITY, INT64_MAX};
 }
 
-/* Puts the lists to visit into order, best first; returns how many. */
-static int32_t rank_lists(const searching *s, worker *w, int64_t number)
+static int32_t count_lists(const searching *s, const worker *w)
 {
-    if (s->width > 0)
-        fgi_walk_run(&w->walk, s->width, s->probes, w->order);
-    else
-        compare_all(s, w, number);
     int32_t count = 0;
     while (count < s->probes && !fgi_hit_empty(w->order[count])) count++;
     return count;
+}
+
+/* Puts the lists to visit into order, best first; returns how many. The query is the worker's. */
+static int32_t rank_lists(const searching *s, worker *w, int64_t number)
+{
+    if (s->width > 0) {
+        fgi_walk_run(&w->walk, s->width, s->probes, w->order);
+        return count_lists(s, w);
+    }
+    w->centroids += fgi_ivf_lists(s->ivf);
+    if (s->screened) fgi_nearest_screen(&w->nearest, w->query, 1);
+    if (!s->screened || !fgi_nearest_find(&w->nearest, 0, w->query, w->order))
+        compare_all(s, w, number, w->query);
+    return count_lists(s, w);
 }
 
 static bool scored_elsewhere(const worker *w, const fgi_list *list, const fgi_segment *segment)
@@ -249,6 +261,24 @@ static void search_one(void *user, int64_t number, int32_t index)
     write_hits(s, w->hits, number);
 }
 
+/* The lists of a batch's queries, some queries at a time. */
+static void ask_screened(const searching *s, worker *w, int64_t first)
+{
+    fgi_batch *batch = &w->batch;
+    for (int32_t begin = 0; begin < batch->count; begin += w->nearest.rows) {
+        const int32_t left = batch->count - begin;
+        const int32_t some = left < w->nearest.rows ? left : w->nearest.rows;
+        fgi_nearest_screen(&w->nearest, fgi_queries_vector(&batch->queries, begin), some);
+        for (int32_t i = 0; i < some; i++) {
+            const float *query = fgi_queries_vector(&batch->queries, begin + i);
+            if (!fgi_nearest_find(&w->nearest, i, query, w->order))
+                compare_all(s, w, first + begin + i, query);
+            fgi_batch_ask(batch, begin + i, w->order, count_lists(s, w));
+        }
+    }
+    w->centroids += batch->count * (int64_t)fgi_ivf_lists(s->ivf);
+}
+
 static void search_together(void *user, int64_t number, int32_t index)
 {
     const searching *s = user;
@@ -258,9 +288,10 @@ static void search_together(void *user, int64_t number, int32_t index)
     fgi_batch_clear(&w->batch);
     for (int32_t q = 0; q < count; q++) {
         fgi_query_load(s->ivf, s->kernels, s->queries, first + q, s->zeros, w->query);
-        const int32_t lists = rank_lists(s, w, first + q);
-        fgi_batch_add(&w->batch, w->query, w->order, lists);
+        fgi_batch_add(&w->batch, w->query);
+        if (!s->screened) fgi_batch_ask(&w->batch, q, w->order, rank_lists(s, w, first + q));
     }
+    if (s->screened) ask_screened(s, w, first);
     w->entries += fgi_batch_scan(&w->batch, &w->scan);
     for (int32_t q = 0; q < count; q++) {
         fgi_hit *hits = fgi_batch_hits(&w->batch, q);
@@ -302,12 +333,18 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     const int32_t d = fgi_ivf_dims(s->ivf), lists = fgi_ivf_lists(s->ivf);
     FG_TRY(fgi_queries_create(ledger, 1, d, &w->own));
     w->query = fgi_queries_vector(&w->own, 0);
-    if (s->posterior) FG_TRY(fgi_alloc(ledger, d, sizeof *w->centred, &w->centred));
-    FG_TRY(fgi_alloc(ledger, lists, sizeof *w->keys, &w->keys));
+    const fgi_part parts[] = {{&w->keys, lists, sizeof *w->keys},
+                              {&w->centred, s->posterior ? d : 0, sizeof *w->centred},
+                              {&w->order, s->probes, sizeof *w->order},
+                              {&w->hits, s->n, sizeof *w->hits},
+                              {&w->visited, lists, sizeof *w->visited}};
+    FG_TRY(fgi_alloc_parts(ledger, parts, 5));
+    memset(w->visited, 0, (size_t)lists * sizeof *w->visited);
     FG_TRY(fgi_order_create(ledger, lists, &w->ranks));
-    FG_TRY(fgi_alloc(ledger, s->probes, sizeof *w->order, &w->order));
-    FG_TRY(fgi_alloc(ledger, s->n, sizeof *w->hits, &w->hits));
     if (s->soft) FG_TRY(fgi_probe_create(ledger, s->ivf, s->kernels, s->n, s->probes, &w->probe));
+    if (s->screened)
+        FG_TRY(fgi_nearest_create(ledger, &s->ivf->coarse, &s->ivf->packed, s->probes,
+                                  s->together == 1, &w->nearest));
     if (s->width > 0) {
         FG_TRY(fgi_walk_create(ledger, lists, s->width, &w->walk));
         w->walk.graph = &s->ivf->graph;
@@ -324,22 +361,19 @@ static fg_status create_worker(fgi_ledger *ledger, const searching *s, worker *w
     w->scan = (fgi_scan){
         .kernels = s->kernels, .ivf = s->ivf, .allow = s->allow, .hits = w->hits, .n = s->n};
     fgi_scan_ask(&w->scan, &w->own, 0);
-    return fgi_alloc_zero(ledger, lists, sizeof *w->visited, &w->visited);
+    return FG_OK;
 }
 
 static void destroy_workers(searching *s, int32_t count)
 {
     for (int32_t i = 0; s->workers && i < count; i++) {
         fgi_queries_destroy(&s->workers[i].own);
-        fgi_free(s->workers[i].centred);
         fgi_free(s->workers[i].keys);
-        fgi_free(s->workers[i].order);
-        fgi_free(s->workers[i].hits);
-        fgi_free(s->workers[i].visited);
         fgi_order_destroy(&s->workers[i].ranks);
         fgi_batch_destroy(&s->workers[i].batch);
         fgi_group_destroy(&s->workers[i].group);
         fgi_walk_destroy(&s->workers[i].walk);
+        fgi_nearest_destroy(&s->workers[i].nearest);
         fgi_probe_destroy(&s->workers[i].probe);
     }
     fgi_free(s->workers);
@@ -482,6 +516,8 @@ fg_status fgi_ivf_search(fg_context *ctx, const fg_ivf *ivf, const fg_view *quer
     if (s.n < 1) s.n = 1; /* an index without rows */
     if (!s.posterior) s.width = fgi_graph_effort_for(&ivf->graph, &ivf->coarse, s.probes).width;
     s.together = fgi_batch_room(ivf, s.n, queries->rows, workers);
+    s.screened = !s.posterior && !s.soft && s.width == 0 &&
+                 fgi_nearest_pays(&ivf->packed, s.kernels, s.probes, s.together == 1);
     fg_status status = tuned && opt->allow ? gather(ctx, &s, &gathered) : FG_OK;
     if (status == FG_OK) status = create_workers(&ctx->ledger, &s, workers);
     if (status == FG_OK) status = check_queries(ctx, &s);

@@ -12,24 +12,16 @@ enum { MOST_PILES = 1 << 14, FEW = 24 /* pairs, that insertion sorts */ };
 
 fg_status fgi_order_create(fgi_ledger *ledger, int64_t room, fgi_order *out)
 {
-    fgi_order o = {0};
-    fg_status s = fgi_alloc(ledger, room, sizeof *o.pairs, &o.pairs);
-    if (s == FG_OK) s = fgi_alloc(ledger, room, sizeof *o.spare, &o.spare);
-    if (s == FG_OK)
-        s = fgi_alloc(ledger, (2 * room < MOST_PILES ? 2 * room : MOST_PILES) + 2, sizeof *o.ends,
-                      &o.ends);
-    if (s == FG_OK)
-        *out = o;
-    else
-        fgi_order_destroy(&o);
-    return s;
+    const int64_t ends = (2 * room < MOST_PILES ? 2 * room : MOST_PILES) + 2;
+    const fgi_part parts[] = {{&out->pairs, room, sizeof *out->pairs},
+                              {&out->spare, room, sizeof *out->spare},
+                              {&out->ends, ends, sizeof *out->ends}};
+    return fgi_alloc_parts(ledger, parts, 3);
 }
 
 void fgi_order_destroy(fgi_order *order)
 {
     fgi_free(order->pairs);
-    fgi_free(order->spare);
-    fgi_free(order->ends);
     *order = (fgi_order){0};
 }
 

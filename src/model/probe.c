@@ -55,32 +55,21 @@ int64_t fgi_probe_room(const fg_ivf *ivf, int32_t lists)
 fg_status fgi_probe_create(fgi_ledger *ledger, const fg_ivf *ivf, const fgi_kernels *kernels,
                            int32_t n, int32_t lists, fgi_probe *out)
 {
-    fgi_probe p = {.kernels = kernels, .ivf = ivf, .n = n};
     const int64_t all = fgi_probe_room(ivf, lists), most = ivf->most_places;
     const int64_t selected = most + FGI_SELECT_SLACK;
-    fg_status s = fgi_alloc(ledger, all, sizeof *p.stops, &p.stops);
-    if (s == FG_OK) s = fgi_alloc(ledger, all, sizeof *p.chosen, &p.chosen);
-    if (s == FG_OK) s = fgi_order_create(ledger, all, &p.order);
-    if (s == FG_OK) s = fgi_alloc(ledger, all, sizeof *p.before, &p.before);
-    if (s == FG_OK) s = fgi_alloc(ledger, most, sizeof *p.key, &p.key);
-    if (s == FG_OK) s = fgi_alloc(ledger, selected, sizeof *p.row, &p.row);
-    if (s == FG_OK) s = fgi_alloc(ledger, selected, sizeof *p.index, &p.index);
-    if (s == FG_OK)
-        *out = p;
-    else
-        fgi_probe_destroy(&p);
-    return s;
+    *out = (fgi_probe){.kernels = kernels, .ivf = ivf, .n = n};
+    const fgi_part parts[] = {
+        {&out->stops, all, sizeof *out->stops},   {&out->chosen, all, sizeof *out->chosen},
+        {&out->before, all, sizeof *out->before}, {&out->key, most, sizeof *out->key},
+        {&out->row, selected, sizeof *out->row},  {&out->index, selected, sizeof *out->index}};
+    FG_TRY(fgi_alloc_parts(ledger, parts, 6));
+    return fgi_order_create(ledger, all, &out->order);
 }
 
 void fgi_probe_destroy(fgi_probe *probe)
 {
     fgi_free(probe->stops);
-    fgi_free(probe->chosen);
     fgi_order_destroy(&probe->order);
-    fgi_free(probe->before);
-    fgi_free(probe->key);
-    fgi_free(probe->row);
-    fgi_free(probe->index);
     *probe = (fgi_probe){0};
 }
 
