@@ -5,9 +5,9 @@
  * The state is a component and a bound on the distance from its mean, so that
  *     |x - mean_new| <= |x - mean_old| + |mean_new - mean_old|
  * bounds the value that this component has now, without a look at the row. Any component is right, the best is the most useful.
- * Where means have moved far, or components are diagonal, whose values no distance bounds, the component's value is computed anew
+ * Where its mean has moved far, or components are diagonal, whose values no distance bounds, the component's value is computed anew
  * (sparse_refer.cu). Where no pass has left a state, or the last one left many rows over, of which it learned nothing, references
- * come from screening with lower bounds. */
+ * come from screening with lower bounds; centroids do without (fgi_sparse_course, chosen in sparse_plan.cu). */
 #ifndef FGI_SCREEN_ROWS_CUH
 #define FGI_SCREEN_ROWS_CUH
 #include "cuda_sparse.h"

@@ -9,6 +9,8 @@
  * stages   4 of 32 KB for the means, 1 for the rows, which come from L2: prefetched a row tile ahead
  * deep     beyond 128 halves chunks of rows stream through 3 stages of 56 KB beside those of means, again for every 256
  *          components, and nobody takes turns
+ * rising   centroids without references: what scores have to exceed rises with the best one so far; a computing warp raises it
+ *          tile by tile, a helping one drops what no longer exceeds it at the end
  * wide     the same with f32 sums: two computing warpgroups of 208 registers, two helping warps, 4 stages of 48 KB
  * bytes    2 d a row from HBM; k d / 192 a row from L2, deep ones k d / 128 more
  * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 3.9 ms, 670 TFLOP/s; of depth 768: 774 TFLOP/s (bench/NOTES.md) */
