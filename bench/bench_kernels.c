@@ -109,7 +109,8 @@ static double fma_peak(const char *isa, int32_t threads)
     if (fgi_pool_create(NULL, threads, &pool) != FG_OK) return 0;
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
         if (strcmp(isa, loops[i].isa) != 0) continue;
-        peak_task task = {.loop = loops[i].loop, .steps = 1 << 20};
+        /* long enough for the system to give every thread a core of its own */
+        peak_task task = {.loop = loops[i].loop, .steps = 1 << 22};
         const double flops = 2 * CHAINS * loops[i].lanes * (double)task.steps * threads;
         for (int run = 0; run < 4 * RUNS; run++) {
             const double start = fgi_seconds();
