@@ -16,18 +16,18 @@ endforeach()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     file(GLOB avx2_sources CONFIGURE_DEPENDS src/kernel/avx2/*.c)
     file(GLOB avx512_sources CONFIGURE_DEPENDS src/kernel/avx512/*.c)
-    file(GLOB bf16_sources CONFIGURE_DEPENDS src/kernel/avx512bf16/*.c)
+    file(GLOB vnni_sources CONFIGURE_DEPENDS src/kernel/avx512vnni/*.c)
     file(GLOB amx_sources CONFIGURE_DEPENDS src/kernel/amx/*.c)
     set_source_files_properties(${avx2_sources} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
     set_source_files_properties(${avx512_sources} PROPERTIES COMPILE_OPTIONS
         "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c")
     set_source_files_properties(${amx_sources} PROPERTIES COMPILE_OPTIONS
         "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512bf16;-mamx-tile;-mamx-bf16")
-    set_source_files_properties(${bf16_sources} PROPERTIES COMPILE_OPTIONS
-        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512bf16;-mavx512vnni")
-    set_property(SOURCE ${bf16_sources} ${amx_sources} APPEND PROPERTY INCLUDE_DIRECTORIES
+    set_source_files_properties(${vnni_sources} PROPERTIES COMPILE_OPTIONS
+        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512vnni")
+    set_property(SOURCE ${vnni_sources} ${amx_sources} APPEND PROPERTY INCLUDE_DIRECTORIES
                  ${PROJECT_SOURCE_DIR}/src/kernel/avx512)
-    list(APPEND FLOOR_SOURCES ${avx2_sources} ${avx512_sources} ${bf16_sources} ${amx_sources})
+    list(APPEND FLOOR_SOURCES ${avx2_sources} ${avx512_sources} ${vnni_sources} ${amx_sources})
     target_compile_definitions(flashgmm_floors INTERFACE FGI_WITH_X86)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
     file(GLOB neon_sources CONFIGURE_DEPENDS src/kernel/neon/*.c)

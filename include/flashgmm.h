@@ -169,7 +169,7 @@ typedef struct fg_context_options {
     int32_t threads;   /* 0: one per usable core (affinity respected), but 1 if made inside a
                           parallel region of OpenMP, whose threads have the cores; at most 1024 */
     int32_t precision; /* fg_precision */
-    const char *isa;   /* "amx", "avx512bf16", "avx512", "avx2", "neon" or "ref"; NULL: the
+    const char *isa;   /* "amx", "avx512vnni", "avx512", "avx2", "neon" or "ref"; NULL: the
                           environment's FG_ISA, else the best. Whoever asks for one asks for the CPU:
                           AUTO then looks for no device */
 } fg_context_options;

@@ -150,7 +150,7 @@ static inline void make_regions(void)
 /* Goes on to the next table that this CPU can run. */
 static inline bool next_table(void)
 {
-    static const char *const isas[] = {"ref", "neon", "avx2", "avx512", "avx512bf16", "amx"};
+    static const char *const isas[] = {"ref", "neon", "avx2", "avx512", "avx512vnni", "amx"};
     static size_t next;
     for (table = NULL; !table && next < sizeof isas / sizeof *isas; next++)
         table = fgi_kernels_pick(isas[next]);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h> /* malloc */
 
-const char *const every_isa[] = {"ref", "neon", "avx2", "avx512", "avx512bf16", "amx", NULL};
+const char *const every_isa[] = {"ref", "neon", "avx2", "avx512", "avx512vnni", "amx", NULL};
 const fg_covariance both_kinds[2] = {FG_COV_DIAG, FG_COV_SPHERICAL};
 
 fg_context *context_of(const char *isa, int32_t threads)

@@ -7,7 +7,7 @@
 
 #include "oracle.h"
 
-/* A context with these kernels ("ref", "avx2", "avx512", "avx512bf16", "amx"; NULL: the best); NULL if this CPU cannot run them. */
+/* A context with these kernels ("ref", "avx2", "avx512", "avx512vnni", "amx"; NULL: the best); NULL if this CPU cannot run them. */
 fg_context *context_of(const char *isa, int32_t threads);
 
 /* Every set of kernels there is, best last; up to a NULL. */

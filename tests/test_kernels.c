@@ -224,10 +224,13 @@ static score_data *score_setup(int32_t rows, int32_t depth, int32_t panels, int3
     return &s;
 }
 
-/* By how much a product of bytes may be off: each factor by half of the largest / 127. Bounds have a thousandth more. */
+/* By how much a product of whole numbers may be off: each factor by half of its step. Bytes have steps of the largest / 127;
+ * words are promised as if the largest were all of the length. Bounds have a thousandth more, and words a little for
+ * roundings of f32. */
 static double most_rounded(const float *x, const float *weight, int32_t depth)
 {
-    double largest[2] = {0, 0}, squares[2] = {0, 0};
+    const bool bytes = strcmp(screen->name, "i8") == 0;
+    double largest[2] = {0, 0}, squares[2] = {0, 0}, off[2];
     for (int32_t p = 0; p < depth; p++) {
         const double factor[] = {x[p], weight[p]};
         for (int f = 0; f < 2; f++) {
@@ -235,8 +238,11 @@ static double most_rounded(const float *x, const float *weight, int32_t depth)
             squares[f] += factor[f] * factor[f];
         }
     }
-    const double most = 1.01 * sqrt(depth) / 254, off[] = {most * largest[0], most * largest[1]};
-    return off[0] * sqrt(squares[1]) + (sqrt(squares[0]) + off[0]) * off[1];
+    for (int f = 0; f < 2; f++)
+        off[f] = bytes ? 1.01 * sqrt(depth) * largest[f] / 254
+                       : 1.03 * sqrt(depth) * sqrt(squares[f]) / 65400;
+    const double bound = off[0] * sqrt(squares[1]) + (sqrt(squares[0]) + off[0]) * off[1];
+    return bytes ? bound : bound + 0x1p-20 * sqrt(squares[0] * squares[1]);
 }
 
 static void check_score(const score_data *s, int32_t r, int32_t j)
@@ -330,6 +336,38 @@ static void scores_keep_their_bound_at_worst(void **state)
             prepare_rows(s, 0);
             screen->scores(&s->args);
             for (int32_t j = 0; j < screen->panel; j++) check_score(s, ROWS - 1, j);
+        }
+    }
+}
+
+/* Factors whose steps would underflow, or whose products are as large as their lengths let them be. */
+static void raised_scores_are_never_below(void **state)
+{
+    (void)state;
+    enum { ROWS = 2, DEPTH = 300 };
+    static const float scales[] = {0x1p-104f, 0x1p-50f, 0x1p-30f, 1, 0x1p30f};
+    enum { SCALES = sizeof scales / sizeof *scales };
+    for (int32_t i = 0; i < SCALES * SCALES * table->screen_count; i++) {
+        screen = &table->screens[i / (SCALES * SCALES)];
+        const float of_x = scales[i % SCALES], of_weights = scales[i / SCALES % SCALES];
+        score_data *s = score_setup(ROWS, DEPTH, 1, 0);
+        for (int32_t p = 0; p < ROWS * DEPTH; p++) s->x[p] = of_x * (p < DEPTH ? 1 : s->x[p]);
+        for (int32_t p = 0; p < screen->panel * DEPTH; p++)
+            s->weights[p] = of_weights * (p < DEPTH ? 1 : s->weights[p]);
+        for (int32_t j = 0; j < screen->panel; j++) s->bias[j] = s->slope[j] = 0;
+        pack_weights(s, screen->panel, DEPTH);
+        prepare_rows(s, 0);
+        screen->scores(&s->args);
+        for (int32_t at = 0; at < ROWS * screen->panel; at++) {
+            const int32_t r = at / screen->panel, j = at % screen->panel;
+            double sum = 0, products = 0;
+            for (int32_t p = 0; p < DEPTH; p++) {
+                const double term = (double)s->x[r * DEPTH + p] * s->weights[j * DEPTH + p];
+                sum += term;
+                products += fabs(term);
+            }
+            const double error = fgi_product_error(screen, DEPTH) * products + DEPTH * 0x1p-126;
+            assert_true(s->scores[r * LD_SCORES + j] >= sum - error);
         }
     }
 }
@@ -493,6 +531,7 @@ int main(void)
         cmocka_unit_test(scores_are_a_product_plus_bias),
         cmocka_unit_test(scores_carry_what_is_not_finite),
         cmocka_unit_test(scores_keep_their_bound_at_worst),
+        cmocka_unit_test(raised_scores_are_never_below),
         cmocka_unit_test(select_appends_in_order),
         cmocka_unit_test(select_rows_knows_where_to_end),
         cmocka_unit_test(select_rows_ends_before_a_row_without),

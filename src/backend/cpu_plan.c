@@ -17,8 +17,10 @@ static const double most_margin = 16.0, most_counted = 32.0;
  * for mixtures while no margin is beyond what is counted. */
 enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
 
-/* Lengths cost a row what some 64 components more would. */
-enum { LEAST_RAISED_K = 192 };
+/* A screen that raises its scores by more is a coarse one: its lengths cost a row what some 64 components more would, and
+ * its one step for a row is too wide for values and their squares. */
+static const double most_fine_raise = 0x1p-10;
+enum { LEAST_COARSE_K = 192 };
 
 /* Where more means than this would be packed for rows to which most components matter, they do not matter to any. */
 enum { MOST_DENSE_MEANS = 1 << 19 };
@@ -109,6 +111,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
 {
     const double *mean = p->means + (int64_t)j * p->d, error = b->product_error;
     double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
+    double weight2 = 0.0, feature2 = 0.0; /* squared lengths: of weights, and of typical features */
     for (int32_t i = 0; i < p->d; i++) {
         const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
         const double margin =
@@ -117,6 +120,8 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
         products += h * fabs(m) * rms;
         weights += h * (fabs(2.0 * m) + 1.0);
         typical += margin * rms * rms;
+        weight2 += h * h * (4.0 * m * m + 1.0);
+        feature2 += rms * rms * (1.0 + 3.0 * rms * rms);
         steepest = fmax(steepest, h + margin);
         e->weights[i] = (float)(2.0 * h * m);
         e->weights[p->d + i] = (float)(margin - h);
@@ -126,7 +131,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
     e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + weights);
     e->bias = offset + e->margin;
     e->slope = e->margin_slope = tiny;
-    e->margin += typical;
+    e->margin += typical + b->raise * sqrt(weight2 * feature2);
     e->most_norm2 = longest_screened(e->bias, squares, steepest);
 }
 
@@ -232,8 +237,8 @@ static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds
                    const fgi_cpu_plan *plan, const spacing *to)
 {
     const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
-    /* values and their squares lie too far apart for bounds by lengths, which few components do not pay for either */
-    if (b->raise > 0.0 && (p->kind == FGI_DIAGONAL || p->k < LEAST_RAISED_K)) return false;
+    if (b->raise > most_fine_raise && (p->kind == FGI_DIAGONAL || p->k < LEAST_COARSE_K))
+        return false;
     if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
     if (whole <= most_margin) return true;
     const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;

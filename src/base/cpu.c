@@ -31,13 +31,11 @@ bool fgi_cpu_avx512(void)
            __builtin_cpu_supports("avx512vl");
 }
 
-bool fgi_cpu_avx512bf16(void)
+bool fgi_cpu_avx512vnni(void)
 {
-    const unsigned vnni_bit = 1u << 11, bf16_bit = 1u << 5; /* of leaf 7, ECX, and of 7.1, EAX */
+    const unsigned vnni_bit = 1u << 11; /* of leaf 7, ECX */
     unsigned a, b, c, d;
-    if (!fgi_cpu_avx512()) return false;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(c & vnni_bit)) return false;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bf16_bit);
+    return fgi_cpu_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & vnni_bit);
 }
 #else
 bool fgi_cpu_avx2(void)
@@ -50,7 +48,7 @@ bool fgi_cpu_avx512(void)
     return false;
 }
 
-bool fgi_cpu_avx512bf16(void)
+bool fgi_cpu_avx512vnni(void)
 {
     return false;
 }
@@ -68,9 +66,11 @@ static void ask_for_tiles(void)
 {
     enum { REQUEST = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
     const unsigned tile_bits = 1u << 22 | 1u << 24; /* of leaf 7, EDX: AMX-BF16, AMX-TILE */
+    const unsigned bf16_bit = 1u << 5;              /* of leaf 7.1, EAX */
     unsigned a, b, c, d;
+    if (!fgi_cpu_avx512()) return;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & tile_bits) != tile_bits) return;
-    if (!fgi_cpu_avx512bf16()) return;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bf16_bit)) return;
     amx_allowed = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
 

@@ -7,7 +7,7 @@
 bool fgi_cpu_any(void);        /* always true                       */
 bool fgi_cpu_avx2(void);       /* AVX2, FMA and F16C                */
 bool fgi_cpu_avx512(void);     /* AVX-512 F, BW, DQ, VL             */
-bool fgi_cpu_avx512bf16(void); /* AVX-512 as above, VNNI and BF16 */
+bool fgi_cpu_avx512vnni(void); /* AVX-512 as above and VNNI      */
 bool fgi_cpu_amx(void); /* AVX-512 as above and BF16, AMX tiles of bf16, which the system allows */
 
 /* Tells the core that this thread only waits. */

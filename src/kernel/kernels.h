@@ -266,7 +266,7 @@ typedef struct fgi_kernels {
 
 extern const fgi_kernels fgi_kernels_ref;
 #ifdef FGI_WITH_X86
-extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_avx512bf16,
+extern const fgi_kernels fgi_kernels_avx2, fgi_kernels_avx512, fgi_kernels_avx512vnni,
     fgi_kernels_amx;
 #endif
 #ifdef FGI_WITH_NEON

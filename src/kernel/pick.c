@@ -10,7 +10,7 @@ static const struct {
     const fgi_kernels *table;
 } best_first[] = {
 #ifdef FGI_WITH_X86
-    {fgi_cpu_amx, &fgi_kernels_amx},       {fgi_cpu_avx512bf16, &fgi_kernels_avx512bf16},
+    {fgi_cpu_amx, &fgi_kernels_amx},       {fgi_cpu_avx512vnni, &fgi_kernels_avx512vnni},
     {fgi_cpu_avx512, &fgi_kernels_avx512}, {fgi_cpu_avx2, &fgi_kernels_avx2},
 #endif
 #ifdef FGI_WITH_NEON

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bytes_avx512bf16.c - screening scores as products of bytes, summed in integers. Knows AVX-512 VNNI.
+/* bytes_avx512vnni.c - screening scores as products of bytes, summed in integers. Knows AVX-512 VNNI.
  *
  * A row is about y = a q, a component's weights are about v = b p: q and p whole numbers up to 127, a and b the largest
  * absolute value / 127. Sums of q p are exact. What is rounded off is bounded by lengths,
@@ -9,8 +9,8 @@
  *
  * Rows and panels have their own a, |x - y|, |y| and -128 sum p, b, |w|, |w - v| beside them. Lengths have a thousandth
  * to spare for their own roundings, and the one of x - y 2^-20 |y| more for the score's. */
-#include "screens_avx512bf16.h"
-#include "vec_avx512.h"
+#include "integers_avx512vnni.h"
+#include "screens_avx512vnni.h"
 
 enum { STARTS, SCALES, LENGTHS, LOSSES, PANEL_PARTS }; /* of a panel, each a value for each lane */
 enum { ROW_SCALE, ROW_LOSS, ROW_LENGTH, ROW_PARTS };   /* at the end of a row */
@@ -42,7 +42,7 @@ FGI_INLINE vec_f32 score_of(vec_f32 sum, vec_f32 linear, const float *row, const
              (t)->head + (lane), PANEL)
 #include "product_simd.h"
 
-static const float most = 127.0f, least_largest = 0x1p-100f, spare = 1.001f;
+static const float most = 127.0f, spare = 1.001f;
 
 static int32_t words_of(int32_t depth)
 {
@@ -67,19 +67,12 @@ size_t fgi_bytes_group_bytes(int32_t depth)
 
 /* ------------------------------------------------------------------------------------------ weights */
 
-static float largest_of(const float *weight, int32_t depth)
-{
-    float largest = 0.0f;
-    for (int32_t p = 0; p < depth; p++) largest = fmaxf(largest, fabsf(weight[p]));
-    return largest;
-}
-
 void fgi_bytes_pack(const float *weight, int32_t depth, int32_t lane, void *panel)
 {
     float *part = (float *)panel + lane;
     int8_t *bytes = (int8_t *)((float *)panel + PANEL_PARTS * PANEL);
     const float largest = largest_of(weight, depth), scale = largest / most;
-    const double inverse = largest > least_largest ? 1.0 / scale : 0.0;
+    const double inverse = largest > FGI_LEAST_WEIGHT ? 1.0 / scale : 0.0;
     double length = 0.0, loss = 0.0;
     int32_t sum = 0;
     for (int32_t p = 0; p < depth; p++) {
@@ -97,16 +90,6 @@ void fgi_bytes_pack(const float *weight, int32_t depth, int32_t lane, void *pane
 }
 
 /* --------------------------------------------------------------------------------------------- rows */
-
-FGI_INLINE float largest_in(const float *x, int32_t depth)
-{
-    vec_f32 largest = vec_splat(0.0f);
-    const int32_t whole = depth / LANES * LANES;
-    for (int32_t p = 0; p < whole; p += LANES)
-        largest = vec_max(_mm512_abs_ps(vec_load(x + p, LANES, FG_F32)), largest);
-    largest = vec_max(_mm512_abs_ps(vec_load(x + whole, depth - whole, FG_F32)), largest);
-    return vec_largest(largest);
-}
 
 typedef struct rounding {
     vec_f32 scale, inverse;
@@ -128,18 +111,20 @@ FGI_INLINE void narrow(const float *x, int32_t count, rounding *r, void *bytes)
 static void narrow_row(const float *x, int32_t depth, float *words, float *parts)
 {
     const int32_t whole = depth / LANES * LANES;
-    const float largest = largest_in(x, depth), scale = largest / most;
+    const extent e = extent_of(x, depth);
+    const bool counts = !(e.squares < FGI_LEAST_SQUARES); /* NaN has to show */
+    const float scale = counts ? e.largest / most : 0.0f;
     rounding r = {
         .scale = vec_splat(scale),
-        .inverse = vec_splat(largest > least_largest ? 1.0f / scale : 0.0f),
+        .inverse = vec_splat(counts ? 1.0f / scale : 0.0f),
         .length = vec_splat(0.0f),
         .loss = vec_splat(0.0f),
     };
     for (int32_t p = 0; p < whole; p += LANES) narrow(x + p, LANES, &r, words + p / 4);
     if (whole < depth) narrow(x + whole, depth - whole, &r, words + whole / 4);
-    const float length = sqrtf(vec_sum(r.length)) * spare;
+    const float length = sqrtf(vec_sum(r.length)) * spare, loss = sqrtf(vec_sum(r.loss)) * spare;
     parts[ROW_SCALE] = scale;
-    parts[ROW_LOSS] = sqrtf(vec_sum(r.loss)) * spare + 0x1p-20f * length;
+    parts[ROW_LOSS] = counts ? loss + 0x1p-20f * length : e.largest * sqrtf((float)depth);
     parts[ROW_LENGTH] = length;
 }
 
