@@ -67,27 +67,39 @@ size_t fgi_words_group_bytes(int32_t depth)
     return ROW_GROUP * (size_t)row_words(depth) * sizeof(float);
 }
 
-/* So long may the numbers be before they are rounded, each by 0.51 at most, for a product below 2^31. */
-static float longest(int32_t depth)
+/* What follows from the depth alone. longest: 1 / the length that numbers may have before they are rounded, each by 0.51 at
+ * most, for a product below 2^31; loss: 2 e + e^2, and what roundings of f32 add. */
+typedef struct steps {
+    float root, longest, loss; /* root: of depth */
+} steps;
+
+static steps steps_of(int32_t depth)
 {
-    return 46300.0f - sqrtf((float)depth);
+    const float root = sqrtf((float)depth), e = 0.51f / most * root;
+    return (steps){
+        .root = root,
+        .longest = 1.0f / (46300.0f - root),
+        .loss = e * (2.0f + e) * spare + 0x1p-20f,
+    };
 }
 
 /* Of numbers of this length, the largest absolute value given. */
-static float scale_of(float length, float largest, int32_t depth)
+FGI_INLINE float scale_of(const steps *s, float length, float largest)
 {
-    return fmaxf(length / longest(depth), largest / most);
+    const float by_length = length * s->longest, by_largest = largest * (1.0f / most);
+    return by_length > by_largest ? by_length : by_largest; /* NaN: the other */
 }
 
 void fgi_words_pack(const float *weight, int32_t depth, int32_t lane, void *panel)
 {
     float *part = (float *)panel + lane;
     int16_t *words = (int16_t *)((float *)panel + PANEL_PARTS * PANEL);
+    const steps fixed = steps_of(depth);
     double squares = 0.0;
     for (int32_t p = 0; p < depth; p++) squares += (double)weight[p] * weight[p];
     const float length = (float)sqrt(squares), largest = largest_of(weight, depth);
     const bool counts = largest > FGI_LEAST_WEIGHT;
-    const float scale = counts ? scale_of(length, largest, depth) : 0.0f;
+    const float scale = counts ? scale_of(&fixed, length, largest) : 0.0f;
     const double inverse = counts ? 1.0 / scale : 0.0;
     for (int32_t p = 0; p < depth; p++)
         words[((int64_t)(p / 2) * PANEL + lane) * 2 + p % 2] = (int16_t)rint(weight[p] * inverse);
@@ -102,29 +114,28 @@ FGI_INLINE void narrow(const float *x, int32_t count, vec_f32 inverse, void *wor
     _mm256_storeu_si256(words, _mm512_cvtepi32_epi16(number));
 }
 
-static void narrow_row(const float *x, int32_t depth, float *words, float *parts)
+static void narrow_row(const steps *s, const float *x, int32_t depth, float *words, float *parts)
 {
     const int32_t whole = depth / LANES * LANES;
     const extent e = extent_of(x, depth);
-    const float length = sqrtf(e.squares) * spare, root = sqrtf((float)depth);
+    const float length = sqrtf(e.squares) * spare;
     const bool counts = !(e.squares < FGI_LEAST_SQUARES); /* NaN has to show */
-    const float scale = counts ? scale_of(length, e.largest, depth) : 0.0f;
+    const float scale = counts ? scale_of(s, length, e.largest) : 0.0f;
     const vec_f32 inverse = vec_splat(counts ? 1.0f / scale : 0.0f);
     for (int32_t p = 0; p < whole; p += LANES) narrow(x + p, LANES, inverse, words + p / 2);
     if (whole < depth) narrow(x + whole, depth - whole, inverse, words + whole / 2);
-    const float loss = 0.51f / most * root;
     parts[ROW_SCALE] = scale;
-    parts[ROW_LENGTH] =
-        counts ? (loss * (2.0f + loss) * spare + 0x1p-20f) * length : e.largest * root;
+    parts[ROW_LENGTH] = counts ? s->loss * length : e.largest * s->root;
 }
 
 /* The last vector of a row may reach into its parts, which are written after it. */
 void fgi_words_prepare(const float *x, int32_t ldx, int32_t rows, int32_t depth, void *prepared)
 {
     const int32_t ld = row_words(depth);
+    const steps fixed = steps_of(depth);
     for (int32_t r = 0; r < rows; r++) {
         float *words = (float *)prepared + (int64_t)r * ld;
-        narrow_row(x + (int64_t)r * ldx, depth, words, words + ld - ROW_PARTS);
+        narrow_row(&fixed, x + (int64_t)r * ldx, depth, words, words + ld - ROW_PARTS);
     }
 }
 
