@@ -37,6 +37,7 @@ typedef struct bounds {
     double refine_error; /* of a refined value, for each h |x|^2 and s */
     const double *rms;   /* d: root mean square of the data */
     double rms_all;      /* of the length of rows */
+    double features2;    /* the squared length of values and squares of a typical row */
 } bounds;
 
 /* A component in the expanded form: its weights, and value = bias + slope |x|^2 + sum of weights. */
@@ -111,7 +112,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
 {
     const double *mean = p->means + (int64_t)j * p->d, error = b->product_error;
     double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
-    double weight2 = 0.0, feature2 = 0.0; /* squared lengths: of weights, and of typical features */
+    double weight2 = 0.0; /* the squared length of weights */
     for (int32_t i = 0; i < p->d; i++) {
         const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
         const double margin =
@@ -121,7 +122,6 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
         weights += h * (fabs(2.0 * m) + 1.0);
         typical += margin * rms * rms;
         weight2 += h * h * (4.0 * m * m + 1.0);
-        feature2 += rms * rms * (1.0 + 3.0 * rms * rms);
         steepest = fmax(steepest, h + margin);
         e->weights[i] = (float)(2.0 * h * m);
         e->weights[p->d + i] = (float)(margin - h);
@@ -131,7 +131,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
     e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + weights);
     e->bias = offset + e->margin;
     e->slope = e->margin_slope = tiny;
-    e->margin += typical + b->raise * sqrt(weight2 * feature2);
+    e->margin += typical + b->raise * sqrt(weight2 * b->features2);
     e->most_norm2 = longest_screened(e->bias, squares, steepest);
 }
 
@@ -146,10 +146,10 @@ static void expand(const fgi_params *p, int32_t j, const bounds *b, expansion *e
 /* ---------------------------------------------------------------------------------- all components */
 
 /* Root mean squares of the data, as the parameters know it. */
-static void find_rms(const fgi_params *p, double *rms, double *rms_all)
+static void find_rms(const fgi_params *p, double *rms, bounds *b)
 {
     const int32_t cols = fgi_variance_cols(p->kind, p->d);
-    double total = 0.0, sum = 0.0;
+    double total = 0.0, sum = 0.0, features2 = 0.0;
     for (int32_t i = 0; i < p->d; i++) rms[i] = 0.0;
     for (int32_t j = 0; j < p->k; j++) {
         const double weight = exp(p->log_weights[j]), *mean = p->means + (int64_t)j * p->d;
@@ -163,8 +163,11 @@ static void find_rms(const fgi_params *p, double *rms, double *rms_all)
         const double square = rms[i] / total;
         rms[i] = square > 0.0 ? sqrt(square) : 1.0;
         sum += rms[i] * rms[i];
+        features2 += rms[i] * rms[i] * (1.0 + 3.0 * rms[i] * rms[i]);
     }
-    *rms_all = sqrt(sum);
+    b->rms = rms;
+    b->rms_all = sqrt(sum);
+    b->features2 = features2;
 }
 
 /* Two roundings of each sum, one of weights, features and bias, and those of |x|^2 itself; |x - m|^2 is at most twice
@@ -362,9 +365,8 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
     if (s == FG_OK) s = allocate_rows(ledger, &plan);
     if (s == FG_OK) s = allocate_dense(ledger, &plan);
     if (s == FG_OK) {
-        b.rms = rms;
         fill_rows(params, &plan);
-        find_rms(params, rms, &b.rms_all);
+        find_rms(params, rms, &b);
         choose_screen(params, kernels, &b, &e, &to, &plan);
         s = allocate_panels(ledger, &plan);
     }

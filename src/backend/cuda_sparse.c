@@ -14,8 +14,8 @@
 
 enum {
     LEAST_COMPONENTS = 96, /* below, most of a tile would be padding */
-    USUAL_DEPTH = 256,     /* the same of others */
-    MOST_DEPTH = 2048,     /* of the product by f16 sums, of spherical components */
+    MOST_DEPTH = 2048,     /* of the product by f16 sums, of spherical components; */
+    USUAL_DEPTH = 256,     /* of others */
     /* candidates of a stream: where each dimension has a square to be summed there is less room */
     STREAM_CAPACITY = 3072,
     STREAM_CAPACITY_DIAGONAL = 2048,
@@ -88,21 +88,27 @@ static bool begins_wide(const fgi_cuda_task *task)
     return depth > (task->kind == FGI_SPHERICAL ? MOST_DEPTH : USUAL_DEPTH);
 }
 
-/* Whether rows are so long that the first thing to do where they are crowded is to take f32 sums. */
+/* Whether rows are so long that the first thing to do where they are crowded is to take f32 sums, */
 static bool widens(const fgi_cuda_task *task)
 {
     return !begins_wide(task) && fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) > USUAL_DEPTH;
 }
 
+/* and whether that was done. */
+static bool is_widened(const fgi_cuda_task *task)
+{
+    return widens(task) && task->crowding > 0;
+}
+
 static bool is_wide(const fgi_cuda_task *task)
 {
-    return begins_wide(task) || (widens(task) && task->crowding > 0);
+    return begins_wide(task) || is_widened(task);
 }
 
 /* Of groups_at. */
 static int32_t level_of(const fgi_cuda_task *task)
 {
-    return widens(task) && task->crowding > 0 ? task->crowding - 1 : task->crowding;
+    return task->crowding - is_widened(task);
 }
 
 static bool sparse_serves(const fgi_cuda_task *task)
@@ -115,7 +121,7 @@ static bool sparse_serves(const fgi_cuda_task *task)
 
 bool fgi_cuda_sparse_widens(const fgi_cuda_task *task)
 {
-    return sparse_serves(task) && widens(task) && task->crowding == 0;
+    return sparse_serves(task) && widens(task) && !is_widened(task);
 }
 
 /* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */

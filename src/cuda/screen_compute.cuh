@@ -29,11 +29,6 @@ struct two_rows {
     __half2 best;        /* RISE: the largest score of each row, as far as limits know, in one half */
 };
 
-__device__ __forceinline__ uint32_t both_halves(__half x)
-{
-    return __half_as_ushort(x) * 0x10001u;
-}
-
 __device__ __forceinline__ __half2 as_half2(uint32_t x)
 {
     return *reinterpret_cast<const __half2 *>(&x);

@@ -43,11 +43,6 @@ __device__ __forceinline__ uint32_t exceeding(const queued &q, const uint32_t (&
     return (bits | bits >> 16) & 0xff;
 }
 
-__device__ __forceinline__ uint32_t both_rounded_down(float x)
-{
-    return __half_as_ushort(__float2half_rd(x)) * 0x10001u;
-}
-
 /* What a computing warp queued, entries from .. end - 1, to the stream; local: its first row in the stream; limits: RISE, of its
  * rows. */
 template <int GOAL>
@@ -55,12 +50,12 @@ __device__ __forceinline__ void drain(const params &p, int64_t queue, uint32_t f
                                       const volatile float *limits, stream &out)
 {
     const int lane = threadIdx.x & 31;
-    const uint32_t cut = both_rounded_down(-p.a.cut);
+    const uint32_t cut = both_halves(__float2half_rd(-p.a.cut));
 #pragma unroll 1
     for (uint32_t at = from + lane; at - lane < end; at += 32) {
         const queued q = take_block(p, queue + at % QUEUE, at < end);
-        const uint32_t limit[2] = {GOAL == RISE ? both_rounded_down(limits[q.first_row]) : cut,
-                                   GOAL == RISE ? both_rounded_down(limits[q.first_row + 8]) : cut};
+        const uint32_t limit[2] = {GOAL == RISE ? both_halves(__float2half_rd(limits[q.first_row])) : cut,
+                                   GOAL == RISE ? both_halves(__float2half_rd(limits[q.first_row + 8])) : cut};
         uint32_t bits = at < end ? exceeding(q, limit) : 0;
 #pragma unroll 1
         while (__any_sync(~0u, bits != 0)) {

@@ -103,6 +103,11 @@ static_assert(layout_for(1).total <= 232448 && layout_for(2).total <= 232448 && 
                   layout_for(WIDE).total <= 232448,
               "a block has 227 KB");
 
+__device__ __forceinline__ uint32_t both_halves(__half x)
+{
+    return __half_as_ushort(x) * 0x10001u;
+}
+
 /* Barriers, 8 bytes each. */
 struct barriers {
     uint32_t base;

@@ -35,35 +35,12 @@ FGI_INLINE vec_f32 score_of(vec_f32 sum, vec_f32 linear, const float *row, const
 }
 
 #define FGI_WORD_FMA                 byte_fma
-#define FGI_WORD_HEAD                PANEL_PARTS
 #define FGI_WORD_START(t, row, lane) vec_load((t)->head + (lane), LANES, FG_F32)
-#define FGI_WORD_END(t, r, lane, sum)                                                              \
-    score_of(sum, linear_part(t, r, lane), (t)->row + ((int64_t)(r) + 1) * (t)->ldx - ROW_PARTS,   \
-             (t)->head + (lane), PANEL)
-#include "product_simd.h"
+#define FGI_NUMBERS                  4
+#define FGI_SCREEN_PART(name)        fgi_bytes_##name
+#include "layout_avx512vnni.h"
 
 static const float most = 127.0f, spare = 1.001f;
-
-static int32_t words_of(int32_t depth)
-{
-    return (depth + 3) / 4;
-}
-
-/* Words from row to row. */
-static int32_t row_words(int32_t depth)
-{
-    return (words_of(depth) + ROW_PARTS + LANES - 1) / LANES * LANES;
-}
-
-size_t fgi_bytes_panel_bytes(int32_t depth)
-{
-    return PANEL * (size_t)(PANEL_PARTS + words_of(depth)) * sizeof(float);
-}
-
-size_t fgi_bytes_group_bytes(int32_t depth)
-{
-    return ROW_GROUP * (size_t)row_words(depth) * sizeof(float);
-}
 
 /* ------------------------------------------------------------------------------------------ weights */
 
@@ -136,9 +113,4 @@ void fgi_bytes_prepare(const float *x, int32_t ldx, int32_t rows, int32_t depth,
         float *words = (float *)prepared + (int64_t)r * ld;
         narrow_row(x + (int64_t)r * ldx, depth, words, words + ld - ROW_PARTS);
     }
-}
-
-void fgi_bytes_scores(const fgi_scores_args *a)
-{
-    score_words(a, row_words(a->depth), words_of(a->depth));
 }

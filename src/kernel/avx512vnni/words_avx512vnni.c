@@ -34,38 +34,15 @@ FGI_INLINE vec_f32 score_of(vec_f32 sum, vec_f32 linear, const float *row, const
 }
 
 #define FGI_WORD_FMA                 word_fma
-#define FGI_WORD_HEAD                PANEL_PARTS
 #define FGI_WORD_START(t, row, lane) ((void)(t), vec_splat(0.0f))
-#define FGI_WORD_END(t, r, lane, sum)                                                              \
-    score_of(sum, linear_part(t, r, lane), (t)->row + ((int64_t)(r) + 1) * (t)->ldx - ROW_PARTS,   \
-             (t)->head + (lane), PANEL)
-#include "product_simd.h"
+#define FGI_NUMBERS                  2
+#define FGI_SCREEN_PART(name)        fgi_words_##name
+#include "layout_avx512vnni.h"
 
 static const float most = 32700.0f, spare = 1.001f;
 
 /* What a lane's length has to be when its weights count as 0: more than 1 / (2 e). */
 static const float all_lost = 0x1p16f;
-
-static int32_t words_of(int32_t depth)
-{
-    return (depth + 1) / 2;
-}
-
-/* Words from row to row. */
-static int32_t row_words(int32_t depth)
-{
-    return (words_of(depth) + ROW_PARTS + LANES - 1) / LANES * LANES;
-}
-
-size_t fgi_words_panel_bytes(int32_t depth)
-{
-    return PANEL * (size_t)(PANEL_PARTS + words_of(depth)) * sizeof(float);
-}
-
-size_t fgi_words_group_bytes(int32_t depth)
-{
-    return ROW_GROUP * (size_t)row_words(depth) * sizeof(float);
-}
 
 /* What follows from the depth alone. longest: 1 / the length that numbers may have before they are rounded, each by 0.51 at
  * most, for a product below 2^31; loss: 2 e + e^2, and what roundings of f32 add. */
@@ -137,9 +114,4 @@ void fgi_words_prepare(const float *x, int32_t ldx, int32_t rows, int32_t depth,
         float *words = (float *)prepared + (int64_t)r * ld;
         narrow_row(&fixed, x + (int64_t)r * ldx, depth, words, words + ld - ROW_PARTS);
     }
-}
-
-void fgi_words_scores(const fgi_scores_args *a)
-{
-    score_words(a, row_words(a->depth), words_of(a->depth));
 }
