@@ -37,23 +37,43 @@ static const pass_case overlapping[] = {
 };
 enum { COUNT = sizeof overlapping / sizeof *overlapping, SEPARATED = 11 };
 
+/* Beyond what registers hold: more than 256 halves, of diagonal components 128 dimensions. */
+static const pass_case deep[] = {
+    {9001, 300, 300, FG_F32, 0.3, false, 0},   {5000, 130, 768, FG_F32, 0.15, false, 0},
+    {20000, 1024, 384, FG_F32, 0.1, false, 3}, /* several blocks of rows */
+    {9000, 257, 500, FG_U8, 0.3, false, 0},    {7000, 200, 260, FG_I8, 0.3, false, 7},
+    {3000, 96, 1537, FG_F32, 0.1, false, 0},   {600, 520, 4096, FG_F32, 0.05, false, 0},
+    {9001, 600, 320, FG_F16, 0.5, true, 0},    {2000, 2049, 290, FG_BF16, 0.2, false, 0},
+    {1, 128, 400, FG_F32, 0.2, false, 0},      {129, 256, 1024, FG_F64, 0.2, false, 1},
+    {33000, 100, 257, FG_F32, 2, false, 0}, /* separated; several chunks */
+    {9001, 150, 129, FG_F32, 0.4, false, 0}, /* diagonal only, from here on: the second part begins amid a tile of columns */
+    {5000, 300, 200, FG_U8, 0.3, false, 0},
+};
+enum { DEEP = sizeof deep / sizeof *deep, DEEP_DIAGONAL = 12 };
+
 static bool quick(void)
 {
     return getenv("FLASHGMM_TEST_QUICK") != NULL;
 }
 
-/* As if the sparse strategy had lost rows in the pass before. */
-static void crowd(fg_context *ctx)
+/* As if the sparse strategy had lost rows in so many passes before. */
+static void crowd(fg_context *ctx, int32_t times)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)ctx->backend;
-    cuda->crowding = 1;
+    cuda->crowding = times;
     cuda->passes_crowded = 16;
+}
+
+/* How often it does until the soft one takes over: it has wider sums to try for spherical components of middling depth. */
+static int32_t times_for(const problem *p)
+{
+    return p->kind == FGI_SPHERICAL && p->how->d > 256 && p->how->d <= 2048 ? 2 : 1;
 }
 
 static void run_soft(fg_context *ctx, const problem *p, outcome *out)
 {
     const fgi_row_request nothing = {0};
-    crowd(ctx);
+    crowd(ctx, times_for(p));
     run_pass(ctx, p, &nothing, p->kind, out);
     assert_string_equal(((fgi_cuda_backend *)ctx->backend)->worker->strategy->name, "soft");
 }
@@ -137,11 +157,11 @@ static void check(const problem *p)
     check_on(fast, p);
 }
 
-static void check_overlapping(fgi_kind kind, int32_t most_d)
+static void check_all(fgi_kind kind, const pass_case *cases, int count, int32_t most_d)
 {
     if (!gpu) skip();
-    for (int i = 0; i < COUNT; i++) {
-        const pass_case *c = &overlapping[i];
+    for (int i = 0; i < count; i++) {
+        const pass_case *c = &cases[i];
         if (c->d > most_d || (quick() && c->n * c->k > 2000000)) continue;
         problem p;
         make_problem(c, kind, &p);
@@ -156,20 +176,22 @@ static void check_overlapping(fgi_kind kind, int32_t most_d)
 static void test_spherical(void **state)
 {
     (void)state;
-    check_overlapping(FGI_SPHERICAL, 256);
+    check_all(FGI_SPHERICAL, overlapping, COUNT, 256);
+    check_all(FGI_SPHERICAL, deep, DEEP_DIAGONAL, 4096);
 }
 
 static void test_diagonal(void **state)
 {
     (void)state;
-    check_overlapping(FGI_DIAGONAL, 128);
+    check_all(FGI_DIAGONAL, overlapping, COUNT, 128);
+    check_all(FGI_DIAGONAL, deep, DEEP, 4096);
 }
 
 /* A component so tight that products cannot tell its values: rows at its mean go another way, with the same result. */
-static void check_tight(fgi_kind kind)
+static void check_tight(fgi_kind kind, const pass_case *how)
 {
     problem p;
-    make_problem(&overlapping[3], kind, &p);
+    make_problem(how, kind, &p);
     const int32_t d = p.how->d, cols = fgi_variance_cols(kind, d);
     for (int32_t j = 0; j < p.how->k; j += 40) { /* each stands at one row, or near it */
         const float *row = (const float *)p.rows + (int64_t)(j + 5) * d;
@@ -189,8 +211,10 @@ static void test_tight_components(void **state)
 {
     (void)state;
     if (!gpu) skip();
-    check_tight(FGI_SPHERICAL);
-    check_tight(FGI_DIAGONAL);
+    check_tight(FGI_SPHERICAL, &overlapping[3]);
+    check_tight(FGI_DIAGONAL, &overlapping[3]);
+    check_tight(FGI_SPHERICAL, &deep[0]);
+    check_tight(FGI_DIAGONAL, &deep[0]);
 }
 
 /* Features that never vary, whose variance stands at a floor, cost nothing. */
@@ -243,10 +267,13 @@ static void test_long_rows(void **state)
 {
     (void)state;
     if (!gpu) skip();
-    static const float lengths[] = {3e6f, 2e4f, 5e3f, 300.0f, 3e6f};
-    for (int i = 0; i < 5; i++) {
+    static const float lengths[] = {3e6f, 2e4f, 5e3f, 300.0f, 3e6f, 3e6f};
+    for (int i = 0; i < 6; i++) {
         problem p;
-        make_problem(&overlapping[i < 4 ? SEPARATED : 3], FGI_SPHERICAL, &p);
+        make_problem(i < 4   ? &overlapping[SEPARATED]
+                     : i < 5 ? &overlapping[3]
+                             : &deep[0],
+                     FGI_SPHERICAL, &p);
         const int64_t stride = p.how->d + p.how->gap;
         for (int64_t r = 2000; r < 2003; r++) ((float *)p.rows)[r * stride + 7] = lengths[i];
         check(&p);
@@ -289,7 +316,7 @@ static void check_too_many(problem *p, bool softly)
                           nothing = {0};
     outcome a, b;
     run_pass(cpu, p, &ranked, p->kind, &a);
-    crowd(gpu);
+    crowd(gpu, times_for(p));
     run_pass(gpu, p, &nothing, p->kind, &b);
     const char *name = ((fgi_cuda_backend *)gpu->backend)->worker->strategy->name;
     assert_int_equal(strcmp(name, "soft") == 0, softly);

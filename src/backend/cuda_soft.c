@@ -11,13 +11,17 @@
 
 enum {
     MOST_SPILLED = 16384,   /* rows at a time */
-    CROWDING = 1,           /* the sparse strategy has left too many rows */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
     ITEMS = 384, /* blocks x slices of a chunk: nearly three a multiprocessor of a large chip */
     LEAST_BLOCKS = 4,
-    MOST_BLOCKS = 128
+    MOST_BLOCKS = 128,
+    /* of deep rows */
+    DEEP_ROWS = 32768,        /* of a chunk, */
+    SHARES_BYTES = 128 << 20, /* unless what is kept of them wants more room */
+    CLUSTERS = 66,            /* of a large chip */
+    LEAST_BUSY = 90           /* per cent of these, with the last items of a chunk */
 };
 
 typedef struct soft_worker {
@@ -47,6 +51,12 @@ static bool is_coarse(const fgi_cuda_task *task)
     return task->precision == FG_PRECISION_FAST;
 }
 
+/* Of weights, and of responsibilities. */
+static int32_t halves_of(const fgi_cuda_task *task)
+{
+    return is_coarse(task) ? 1 : 2;
+}
+
 static fgi_cuda_low low_of(const fgi_cuda_task *task)
 {
     if (fgi_cuda_is_diagonal(task))
@@ -65,27 +75,76 @@ static int32_t depth_of(const fgi_cuda_task *task)
     return fgi_cuda_plane_depth(task, unit_of(task));
 }
 
+static bool is_deep(const fgi_cuda_task *task)
+{
+    return fgi_soft_is_deep(depth_of(task));
+}
+
+static int32_t lanes_of(const fgi_cuda_task *task)
+{
+    return fgi_soft_lanes(task->k, depth_of(task));
+}
+
+/* Crowded rows come here at once, unless the sparse strategy has wider sums to try. */
+static int32_t crowding_for(const fgi_cuda_task *task)
+{
+    fgi_cuda_task first = *task;
+    first.crowding = 0;
+    return fgi_cuda_sparse_widens(&first) ? 2 : 1;
+}
+
 static bool soft_serves(const fgi_cuda_task *task)
 {
     return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
-           task->kind != FGI_HARD && task->stats_kind == task->kind && task->crowding == CROWDING &&
-           depth_of(task) <= FGI_SOFT_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
-           task->k <= MOST_COMPONENTS;
+           task->kind != FGI_HARD && task->stats_kind == task->kind &&
+           task->crowding == crowding_for(task) && depth_of(task) <= FGI_SPARSE_MOST_DEPTH &&
+           task->k >= LEAST_COMPONENTS && task->k <= MOST_COMPONENTS;
 }
 
-/* Blocks of rows in a chunk: so many that the device is busy, unless their planes, if they are not kept, want too much room. */
-static int64_t blocks_for(const fgi_cuda_task *task)
+/* How a chunk is cut. The rows of a block follow from the shape alone: so do the bits of sums. */
+typedef struct soft_cut {
+    int32_t blocks, block_rows;
+} soft_cut;
+
+/* So many blocks that the device is busy, unless their planes, if they are not kept, want too much room. */
+static soft_cut cut_shallow(const fgi_cuda_task *task)
 {
     const int64_t row_bytes = (int64_t)depth_of(task) * (low_of(task) == FGI_CUDA_LOW_NONE ? 2 : 4);
     const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS),
                   most = task->held_rows ? MOST_BLOCKS : fit,
-                  blocks = ITEMS * FGI_SOFT_SLICE / fgi_cuda_padded(task->k, FGI_SOFT_SLICE);
-    return blocks > most ? most : blocks < LEAST_BLOCKS ? LEAST_BLOCKS : blocks;
+                  blocks = ITEMS * FGI_SOFT_SLICE / lanes_of(task);
+    return (soft_cut){.blocks = (int32_t)(blocks > most           ? most
+                                          : blocks < LEAST_BLOCKS ? LEAST_BLOCKS
+                                                                  : blocks),
+                      .block_rows = FGI_SOFT_BLOCK_ROWS};
+}
+
+/* So few blocks that the device is still busy, since the sums of each are written, and read again. */
+static soft_cut cut_deep(const fgi_cuda_task *task)
+{
+    const int32_t lanes = lanes_of(task), halves = halves_of(task),
+                  widest = low_of(task) == FGI_CUDA_LOW_NONE ? halves : 2,
+                  items = fgi_soft_deep_items(lanes, depth_of(task), widest);
+    const int64_t fit = SHARES_BYTES / ((int64_t)lanes * halves * (int64_t)sizeof(uint16_t)),
+                  rows = fit < DEEP_ROWS ? fit : DEEP_ROWS, units = rows / FGI_SOFT_TOLD_ROWS;
+    int32_t blocks = 1;
+    while (blocks < units &&
+           blocks * items * 100 <
+               LEAST_BUSY * CLUSTERS * ((blocks * items + CLUSTERS - 1) / CLUSTERS))
+        blocks++;
+    return (soft_cut){.blocks = blocks,
+                      .block_rows = (int32_t)(units / blocks) * FGI_SOFT_TOLD_ROWS};
+}
+
+static soft_cut cut_for(const fgi_cuda_task *task)
+{
+    return is_deep(task) ? cut_deep(task) : cut_shallow(task);
 }
 
 static int64_t soft_chunk_rows(const fgi_cuda_task *task)
 {
-    return blocks_for(task) * FGI_SOFT_BLOCK_ROWS;
+    const soft_cut cut = cut_for(task);
+    return (int64_t)cut.blocks * cut.block_rows;
 }
 
 static fg_status soft_create(fgi_ledger *ledger, fgi_cuda_worker **out)
@@ -118,11 +177,12 @@ static void soft_destroy(fgi_cuda_worker *worker)
 
 static void carve_model(soft_worker *w, fgi_cuda_carver *c)
 {
-    const int64_t k = w->task.k, lanes = fgi_cuda_padded(k, FGI_SOFT_SLICE), ld = w->plane.ld;
+    const int64_t k = w->task.k, lanes = lanes_of(&w->task), ld = w->plane.ld;
     fgi_soft_model *m = &w->args.model;
     m->kind = (int32_t)w->task.kind;
     m->k = w->task.k;
     m->d = w->task.d;
+    m->lanes = (int32_t)lanes;
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->low_weights = is_coarse(&w->task) ? NULL : fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->beside = fgi_cuda_carve(c, lanes * FGI_SOFT_BESIDE, sizeof(uint16_t));
@@ -141,16 +201,30 @@ static void carve_origin(soft_worker *w, fgi_cuda_carver *c)
     o->spread = fgi_cuda_carve(c, 2 * o->d, sizeof *o->spread);
 }
 
+static void carve_kept(soft_worker *w, int64_t rows, fgi_cuda_carver *c)
+{
+    const int32_t lanes = lanes_of(&w->task), halves = halves_of(&w->task);
+    const int64_t shares = rows * lanes, tiles = rows * fgi_soft_tiles(lanes, halves);
+    fgi_soft_kept *kept = &w->args.kept;
+    kept->rows = (int32_t)rows;
+    kept->shares = fgi_cuda_carve(c, shares, sizeof(uint16_t));
+    kept->low_shares = halves == 2 ? fgi_cuda_carve(c, shares, sizeof(uint16_t)) : NULL;
+    kept->top = fgi_cuda_carve(c, tiles, sizeof *kept->top);
+    kept->sum = fgi_cuda_carve(c, tiles, sizeof *kept->sum);
+    kept->tight = fgi_cuda_carve(c, tiles, sizeof *kept->tight);
+}
+
 static void soft_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
 {
     soft_worker *w = (soft_worker *)worker;
     const fgi_cuda_carver over = *c;
-    const int64_t blocks = blocks_for(&w->task), rows = blocks * FGI_SOFT_BLOCK_ROWS;
+    const int64_t rows = soft_chunk_rows(&w->task), blocks = rows / w->args.block_rows;
     fgi_soft_args *a = &w->args;
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
-    a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(w->task.k, w->plane.ld),
+    a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(a->model.lanes, w->plane.ld),
                                 sizeof *a->partial);
+    if (is_deep(&w->task)) carve_kept(w, rows, c);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
     fgi_cuda_spill_carve_chunk(&w->spill, over, c);
 }
@@ -162,6 +236,7 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     fgi_cuda_plane_take(&w->plane, task, unit_of(task), low_of(task), false);
     fgi_cuda_plane_carve(&w->plane, c);
     w->args = (fgi_soft_args){
+        .block_rows = cut_for(task).block_rows,
         .cut = (float)fgi_cuda_cut(task->k),
         .multiprocessors = task->multiprocessors,
     };

@@ -62,10 +62,10 @@ __device__ __forceinline__ three_halves split3(float x)
     return h;
 }
 
-/* Boxes of a row: 1, 2 or 4. */
+/* Boxes of a row: 1, 2 or 4 of shallow ones. */
 __host__ __device__ inline int32_t chunks_for(int32_t depth)
 {
-    return depth <= CHUNK ? 1 : depth <= 2 * CHUNK ? 2 : 4;
+    return depth <= CHUNK ? 1 : depth <= 2 * CHUNK ? 2 : depth <= 4 * CHUNK ? 4 : (depth + CHUNK - 1) / CHUNK;
 }
 
 /* Columns of sums, padded. */
@@ -82,7 +82,7 @@ __host__ __device__ inline int32_t slices_for(int32_t k)
 /* Blocks of rows of a chunk. */
 __host__ __device__ inline int32_t blocks_of(const fgi_soft_args &a)
 {
-    return (a.rows.rows + FGI_SOFT_BLOCK_ROWS - 1) / FGI_SOFT_BLOCK_ROWS;
+    return (a.rows.rows + a.block_rows - 1) / a.block_rows;
 }
 
 /* A number as the sum of so many halves. CHUNKS: boxes of a row. Where weights are one half and rows two, these are only the
@@ -164,7 +164,7 @@ inline cudaError_t make_maps(const fgi_soft_args &a, int32_t box_rows, maps *m)
     if (e == cudaSuccess)
         e = fgi_tensor_map(&m->rows_beside, a.beside, (n + GROUP - 1) / GROUP * GROUP, BESIDE, BESIDE, box_rows, BESIDE);
     if (e == cudaSuccess)
-        e = fgi_tensor_map(&m->weights_beside, a.model.beside, slices_for(k) * SLICE, BESIDE, BESIDE, GROUP, BESIDE);
+        e = fgi_tensor_map(&m->weights_beside, a.model.beside, a.model.lanes, BESIDE, BESIDE, GROUP, BESIDE);
     return e;
 }
 

@@ -142,12 +142,6 @@ __device__ __forceinline__ row_pair no_values(void)
     return {{-CUDART_INF_F, -CUDART_INF_F}, {0.0f, 0.0f}, {-CUDART_INF_F, -CUDART_INF_F}};
 }
 
-__device__ __forceinline__ float quad_largest(float x)
-{
-    x = fmaxf(x, __shfl_xor_sync(FGI_ALL_LANES, x, 1));
-    return fmaxf(x, __shfl_xor_sync(FGI_ALL_LANES, x, 2));
-}
-
 /* Adds values to the online log-sum-exp, unless all are beneath notice. */
 __device__ __forceinline__ void add_values(const float (&acc)[64], float cut, row_pair &p)
 {
@@ -190,9 +184,7 @@ __device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair
 {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        float sum = p.sum[r] + __shfl_xor_sync(FGI_ALL_LANES, p.sum[r], 1);
-        sum += __shfl_xor_sync(FGI_ALL_LANES, sum, 2);
-        const float density = p.top[r] + log2f(sum), tight = quad_largest(p.tight[r]);
+        const float density = p.top[r] + log2f(quad_sum(p.sum[r])), tight = quad_largest(p.tight[r]);
         if ((threadIdx.x & 3) == 0 && row + 8 * r < a.rows.rows)
             a.normalizer[row + 8 * r] = tight > density - a.cut ? -CUDART_INF_F : density;
     }
@@ -408,6 +400,7 @@ using namespace soft;
 
 extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream)
 {
+    if (fgi_soft_is_deep(a->rows.depth)) return fgi_soft_normalize_deep(a, stream);
     return with_form(*a, [&](auto f) {
         using F = decltype(f);
         using T = tiling<F>;
@@ -429,7 +422,7 @@ extern "C" float fgi_soft_most_norm(int32_t kind, int32_t d)
 
 static int32_t padded_rows(const fgi_soft_args *a)
 {
-    return blocks_of(*a) * FGI_SOFT_BLOCK_ROWS;
+    return blocks_of(*a) * a->block_rows;
 }
 
 extern "C" cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream)

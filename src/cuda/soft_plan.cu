@@ -33,11 +33,10 @@ __host__ __device__ inline int64_t entries_for(int32_t k, int32_t depth)
     return (int64_t)k * (columns_for(depth) + SUMMED);
 }
 
-__global__ void __launch_bounds__(32 * WARPS)
-    plan(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld, int32_t lanes)
+__global__ void __launch_bounds__(32 * WARPS) plan(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld)
 {
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
-    if (j >= lanes) return;
+    if (j >= m.lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
     const double up = m.scale->up;
     double mean2 = 0.0, weight2 = 0.0;
@@ -111,7 +110,7 @@ __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ f
     const int64_t entries = entries_for(a.model.k, a.rows.depth);
     const int32_t blocks = blocks_of(a);
     if (blockIdx.x == gridDim.x - 1) {
-        add_densities(a.density, blocks * (FGI_SOFT_BLOCK_ROWS / FGI_SOFT_TOLD_ROWS), a.sums + entries);
+        add_densities(a.density, blocks * (a.block_rows / FGI_SOFT_TOLD_ROWS), a.sums + entries);
         return;
     }
     const int64_t at = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x;
@@ -129,17 +128,16 @@ using namespace soft;
 extern "C" cudaError_t fgi_soft_plan(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
                                      cudaStream_t stream)
 {
-    const int32_t lanes = slices_for(model->k) * SLICE;
-    const cudaError_t e = cudaMemsetAsync(model->tight, 0, (size_t)lanes / 8, stream);
+    const cudaError_t e = cudaMemsetAsync(model->tight, 0, (size_t)model->lanes / 8, stream);
     if (e != cudaSuccess) return e;
     if (model->kind == FGI_CUDA_DIAGONAL) return fgi_soft_plan_diagonal(params, model, ld, stream);
-    plan<<<(lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, ld, lanes);
+    plan<<<(model->lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, ld);
     return cudaGetLastError();
 }
 
-extern "C" int64_t fgi_soft_partial_floats(int32_t k, int32_t depth)
+extern "C" int64_t fgi_soft_partial_floats(int32_t lanes, int32_t depth)
 {
-    return entries_for(slices_for(k) * SLICE, depth);
+    return entries_for(lanes, depth);
 }
 
 extern "C" int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth)
@@ -151,7 +149,7 @@ extern "C" cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t strea
 {
     const int64_t entries = entries_for(a->model.k, a->rows.depth);
     merge<<<(uint32_t)((entries + MERGE_THREADS - 1) / MERGE_THREADS + 1), MERGE_THREADS, 0, stream>>>(
-        *a, fgi_soft_partial_floats(a->model.k, a->rows.depth));
+        *a, fgi_soft_partial_floats(a->model.lanes, a->rows.depth));
     return cudaGetLastError();
 }
 

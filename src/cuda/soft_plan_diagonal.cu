@@ -117,10 +117,10 @@ __global__ void __launch_bounds__(32 * WARPS) keep_origin(const __grid_constant_
 }
 
 __global__ void __launch_bounds__(32 * WARPS)
-    plan_diagonal(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld, int32_t lanes)
+    plan_diagonal(fgi_cuda_params p, const __grid_constant__ fgi_soft_model m, int32_t ld)
 {
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32, half = ld / 2;
-    if (j >= lanes) return;
+    if (j >= m.lanes) return;
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
     double terms = 0.0, most = 0.0;
     for (int32_t c = lane; c < m.d && alive; c += 32) {
@@ -185,8 +185,7 @@ extern "C" cudaError_t fgi_soft_origin(const fgi_soft_origin_args *a, cudaStream
 extern "C" cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft_model *model, int32_t ld,
                                               cudaStream_t stream)
 {
-    const int32_t lanes = slices_for(model->k) * SLICE;
-    plan_diagonal<<<(lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, ld, lanes);
+    plan_diagonal<<<(model->lanes + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*params, *model, ld);
     return cudaGetLastError();
 }
 

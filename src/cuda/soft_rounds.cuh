@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* soft_rounds.cuh - products of two halves, summed a few steps at a time: what the tensor cores cut off goes by the size of their
- * sums, so sums of rounds are put together by additions that round. */
+/* soft_rounds.cuh - what threads do to numbers of a product, before it and after. Products of two halves are summed a few steps at a
+ * time: what the tensor cores cut off goes by the size of their sums, so sums of rounds are put together by additions that round. */
 #ifndef FGI_SOFT_ROUNDS_CUH
 #define FGI_SOFT_ROUNDS_CUH
 #include "ptx.cuh"
@@ -13,6 +13,37 @@ enum {
     CHUNK_STEPS = CHUNK / 16, /* of the depth, that one instruction multiplies */
     ROUND_STEPS = 2
 };
+
+/* Over the four lanes that have a row of a product, or a column of an operand. */
+__device__ __forceinline__ float quad_largest(float x)
+{
+    x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
+    return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
+}
+
+__device__ __forceinline__ float quad_sum(float x)
+{
+    x += __shfl_xor_sync(~0u, x, 1);
+    return x + __shfl_xor_sync(~0u, x, 2);
+}
+
+/* Two numbers in one half each, and what is left of them in another. */
+struct two_words {
+    uint32_t high, low;
+};
+
+__device__ __forceinline__ two_words halves_of(float x, float y)
+{
+    const __half2 high = __floats2half2_rn(x, y);
+    const float2 held = __half22float2(high);
+    const __half2 low = __floats2half2_rn(x - held.x, y - held.y);
+    return {*reinterpret_cast<const uint32_t *>(&high), *reinterpret_cast<const uint32_t *>(&low)};
+}
+
+__device__ __forceinline__ float2 floats_of(uint32_t word)
+{
+    return __half22float2(*reinterpret_cast<const __half2 *>(&word));
+}
 
 /* After a round's instructions, in turn: waits for them. */
 template <int COUNT> __device__ __forceinline__ void await_round(float (&some)[COUNT], int group, int groups)

@@ -13,8 +13,6 @@
 #include "reduce.cuh"
 #include "soft_rounds.cuh"
 
-#include <cuda_fp16.h> /* __half2 */
-
 namespace soft
 {
 
@@ -140,22 +138,14 @@ template <int CHUNKS> struct sums_of_rows {
 template <class F> using all_sums = sums_of_rows<F::CHUNKS>;
 template <class F> using tile_sums = sums_of_rows<layout<F>::AT_ONCE>;
 
-__device__ __forceinline__ uint32_t as_word(__half2 h)
-{
-    return *reinterpret_cast<uint32_t *>(&h);
-}
-
 /* log2 of responsibilities -> these. */
 template <class F> __device__ __forceinline__ void respond(const float (&acc)[layout<F>::TILE / 2], responsibilities<F> &to)
 {
 #pragma unroll
     for (int i = 0; i < layout<F>::TILE / 4; i++) {
-        const float r0 = fgi_exp2(acc[2 * i]), r1 = fgi_exp2(acc[2 * i + 1]);
-        const __half2 high = __floats2half2_rn(r0, r1);
-        to.r[0][i / 4][i % 4] = as_word(high);
-        if (F::PARTS == 1) continue;
-        const float2 held = __half22float2(high);
-        to.r[F::PARTS - 1][i / 4][i % 4] = as_word(__floats2half2_rn(r0 - held.x, r1 - held.y));
+        const two_words h = halves_of(fgi_exp2(acc[2 * i]), fgi_exp2(acc[2 * i + 1]));
+        to.r[0][i / 4][i % 4] = h.high;
+        if (F::PARTS == 2) to.r[F::PARTS - 1][i / 4][i % 4] = h.low;
     }
 }
 
@@ -447,6 +437,7 @@ using namespace soft;
 
 extern "C" cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream)
 {
+    if (fgi_soft_is_deep(a->rows.depth)) return fgi_soft_sums_deep(a, stream);
     return with_form(*a, [&](auto f) {
         using F = decltype(f);
         using L = layout<F>;

@@ -2,7 +2,8 @@
 /* sparse_refer.cu - references from what the last pass has left: the value that a row's best component of then has now, where
  * its mean has moved too far for distances to tell, or distances never do (diagonal components).
  *
- * grid     persistent; a warp a group of 32 rows, a quad of its lanes a row that is looked at
+ * grid     persistent; a warp a group of 32 rows, or of 8 where there are fewer groups than warps; a quad of its lanes a row that
+ *          is looked at
  * bytes    4 a row; of those looked at the row from HBM, and a mean from L2
  * bound    HBM */
 #include "follow.cuh"
@@ -20,13 +21,14 @@ __global__ void __launch_bounds__(32 * REFER_WARPS) refer(const __grid_constant_
     fgi_follow_here();
     if (course_of(a) != FGI_SPARSE_BY_STATES || isinf(__ldg(&a.model.limits->most_sunk))) return;
     const int lane = threadIdx.x % 32;
-    const int64_t step = (int64_t)gridDim.x * REFER_WARPS * 32;
-    for (int64_t from = ((int64_t)blockIdx.x * REFER_WARPS + threadIdx.x / 32) * 32; from < a.rows.rows; from += step) {
+    const int64_t warps = (int64_t)gridDim.x * REFER_WARPS, warp = (int64_t)blockIdx.x * REFER_WARPS + threadIdx.x / 32;
+    const int each = a.rows.rows < 32 * warps ? 8 : 32;
+    for (int64_t from = warp * each; from < a.rows.rows; from += warps * each) {
         const int64_t own = min(from + lane, (int64_t)a.rows.rows - 1);
         const float norm = __ldg(a.rows.norm + own);
         kept state = {0, 0.0f, false};
         if (is_screened(a, norm)) state = read_state(a, a.state[own]); /* of other rows no state was left */
-        uint32_t left = __ballot_sync(~0u, state.sunk && from + lane < a.rows.rows);
+        uint32_t left = __ballot_sync(~0u, state.sunk && lane < each && from + lane < a.rows.rows);
         while (left) { /* eight at a time: quad n takes the n-th that is left */
             const int nth = nth_bit(left, lane >> 2), source = nth < 32 ? nth : __ffs(left) - 1;
             const uint32_t j = __shfl_sync(~0u, state.j, source);
