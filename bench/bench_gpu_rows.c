@@ -24,22 +24,27 @@ static void expect_ok(fg_status s)
     exit(1);
 }
 
-/* A pass as if the one before had found too many candidates. */
-static void run(fg_context *ctx, const fg_gmm *gmm, fg_source *rows)
+/* A pass as if so many before had found too many candidates. */
+static void run(fg_context *ctx, const fg_gmm *gmm, fg_source *rows, int32_t times)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)ctx->backend;
     fgi_stats stats;
     expect_ok(fgi_stats_create(NULL, gmm->params.kind, gmm->params.k, gmm->params.d, &stats));
     const fgi_pass pass = {.params = &gmm->params, .stats = &stats};
-    cuda->crowding = 1;
+    cuda->crowding = times;
     cuda->passes_crowded = 1;
     expect_ok(fgi_pass_run(ctx, rows, &pass, false));
     fgi_stats_destroy(&stats);
 }
 
+static const fgi_cuda_worker *worker_of(const fg_context *ctx)
+{
+    return ((const fgi_cuda_backend *)ctx->backend)->worker;
+}
+
 static int write_densities(const fg_context *ctx, int64_t count, const char *path)
 {
-    const fgi_cuda_worker *worker = ((const fgi_cuda_backend *)ctx->backend)->worker;
+    const fgi_cuda_worker *worker = worker_of(ctx);
     float *log2_density = malloc((size_t)count * sizeof *log2_density);
     FILE *out = fopen(path, "wb");
     bool done =
@@ -75,7 +80,9 @@ int main(int argc, char **argv)
     expect_ok(fg_context_create(&o, &ctx));
     expect_ok(fg_gmm_load(argv[1], 0, &gmm));
     expect_ok(fg_source_file(argv[2], NULL, &rows));
-    run(ctx, gmm, rows);
+    run(ctx, gmm, rows, 1);
+    if (!worker_of(ctx)->strategy->densities)
+        run(ctx, gmm, rows, 2); /* deep rows have wider sums first */
     const int status = write_densities(ctx, rows->rows, argv[3]);
     fg_source_destroy(rows);
     fg_gmm_destroy(gmm);

@@ -5,8 +5,8 @@
     errors.py FLASHGMM DATA [--device WHERE] [--precision P] [--covariance C] [--crowded PROGRAM] [--rows N] [-k K]
               [--output FILE]
 
-Four kinds of data, K components each: a centred mixture of unit variance, the same 3 and 100 standard deviations off, SIFT
-in u8 and GloVe (from the folder DATA), on mixtures fitted to them. The plain loop sums squared differences in f32, row and mean
+Five kinds of data, K components each: a centred mixture of unit variance, the same 3 and 100 standard deviations off, SIFT
+in u8 and GloVe (from the folder DATA), and the first in 768 dimensions, on mixtures fitted to them. The plain loop sums squared differences in f32, row and mean
 as they are, one dimension after the other; "centred" does so after the data's mean was taken off in float64. With --crowded, the
 program built from bench/bench_gpu_rows.c, ours is what EM on a GPU sees of rows that many components matter to, in place of what
 `flashgmm score` tells. Needs numpy.
@@ -21,9 +21,9 @@ import numpy as np
 import measure
 
 
-def mixture(rng, rows, k, offset):
-    means = rng.standard_normal((k, 128)) + offset
-    return (means[rng.integers(0, k, rows)] + 0.7 * rng.standard_normal((rows, 128))).astype("f4")
+def mixture(rng, rows, k, offset, d=128):
+    means = rng.standard_normal((k, d)) + offset
+    return (means[rng.integers(0, k, rows)] + 0.7 * rng.standard_normal((rows, d))).astype("f4")
 
 
 def data_sets(folder, rows, k):
@@ -34,6 +34,7 @@ def data_sets(folder, rows, k):
     yield "SIFT, u8", np.ascontiguousarray(sift[::len(sift) // rows][:rows])
     glove = measure.texmex(os.path.join(folder, "glove-100_base.fvecs"), "f4")
     yield "GloVe", np.ascontiguousarray(glove[::len(glove) // rows][:rows])
+    yield "mixture, 768 dims", mixture(rng, rows, k, 0, 768)
 
 
 def log_sum_exp(logits):

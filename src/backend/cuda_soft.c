@@ -18,7 +18,7 @@ enum {
     LEAST_BLOCKS = 4,
     MOST_BLOCKS = 128,
     /* of deep rows */
-    DEEP_ROWS = 32768,        /* of a chunk, */
+    DEEP_ROWS = 65536,        /* of a chunk, */
     SHARES_BYTES = 128 << 20, /* unless what is kept of them wants more room */
     CLUSTERS = 66,            /* of a large chip */
     LEAST_BUSY = 90           /* per cent of these, with the last items of a chunk */
@@ -204,8 +204,9 @@ static void carve_origin(soft_worker *w, fgi_cuda_carver *c)
 static void carve_kept(soft_worker *w, int64_t rows, fgi_cuda_carver *c)
 {
     const int32_t lanes = lanes_of(&w->task), halves = halves_of(&w->task);
-    const int64_t shares = rows * lanes, tiles = rows * fgi_soft_tiles(lanes, halves);
     fgi_soft_kept *kept = &w->args.kept;
+    kept->tiles = fgi_soft_tiles(lanes, halves);
+    const int64_t shares = rows * lanes, tiles = rows * kept->tiles;
     kept->rows = (int32_t)rows;
     kept->shares = fgi_cuda_carve(c, shares, sizeof(uint16_t));
     kept->low_shares = halves == 2 ? fgi_cuda_carve(c, shares, sizeof(uint16_t)) : NULL;

@@ -7,7 +7,8 @@
  * planes fgi_sparse_plane has made:
  *     begin      what rows have beside their planes
  *     normalize  log2 of each row's density
- *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are left over
+ *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are left over. Of deep rows, whose
+ *                density it finds itself, by what their shares are to be multiplied
  *     sums       responsibilities and sums of a block of rows x a slice of components
  *     merge      blocks in order -> sums of the pass, in f64
  * and of a pass
@@ -88,6 +89,7 @@ cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, const fgi_soft
 /* What is kept of a chunk of deep rows from the first product to the second: values of a row and of so many components, a
  * tile, as 2^(value - top) in units of 2^-15. */
 typedef struct fgi_soft_kept {
+    int32_t tiles;    /* of a row; 0: rows are not deep, and the rest is NULL */
     int32_t rows;     /* of the largest chunk */
     void *shares;     /* rows x lanes of halves */
     void *low_shares; /* the same; NULL: one half is all */

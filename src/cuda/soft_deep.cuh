@@ -29,7 +29,6 @@ template <int ROW_PARTS_, int PARTS_> struct deep_form {
     static constexpr int PRODUCTS = ROW_PARTS + PARTS - 1;
     static constexpr int LANES =
         PARTS == 1 ? 256 : 128; /* components of a tile of values: what registers hold beside a round's */
-    static constexpr int COLUMNS = PRODUCTS == 1 ? 256 : 128; /* of a tile of sums: likewise; or what shared memory holds */
 };
 
 /* Calls it with the form that numbers have. */
@@ -60,8 +59,8 @@ template <int STAGE_BYTES_> struct ring {
     static constexpr int BYTES = STAGES * STAGE_BYTES + BARRIERS_BYTES + ALIGNMENT;
     static_assert(STAGE_BYTES % ALIGNMENT == 0 && STAGES >= 3, "loads have to be ahead");
 
-    uint32_t base;       /* of shared memory, aligned */
-    uint32_t release_at; /* a computing thread: the first barrier `empty` of the block that this lane tells */
+    uint32_t base;  /* of shared memory, aligned */
+    uint32_t there; /* the first barrier `empty` of the other block */
 
     __device__ uint32_t at(uint32_t n) const
     {
@@ -85,10 +84,12 @@ template <int STAGE_BYTES_> struct ring {
         fgi_mbar_wait(empty(n), (n / STAGES & 1) ^ 1);
         fgi_mbar_expect(full(n), bytes);
     }
-    /* By a warp. */
+    /* By a warp, of which all lanes have read what they read themselves. */
     __device__ void release(uint32_t n) const
     {
-        if (threadIdx.x % 32 < PAIR) fgi_mbar_arrive_cluster(release_at + 8 * (n % STAGES));
+        __syncwarp();
+        if (threadIdx.x % 32 == 0) fgi_mbar_arrive(empty(n));
+        if (threadIdx.x % 32 == 1) fgi_mbar_arrive_cluster(there + 8 * (n % STAGES));
     }
 };
 
@@ -96,7 +97,7 @@ template <int STAGE_BYTES_> struct ring {
 template <class Ring> __device__ __forceinline__ Ring begin_ring(const uint8_t *raw)
 {
     Ring r = {(fgi_shared_address(raw) + ALIGNMENT - 1) & ~(uint32_t)(ALIGNMENT - 1), 0};
-    r.release_at = fgi_cluster_address(r.empty(0), threadIdx.x % PAIR);
+    r.there = fgi_cluster_address(r.empty(0), fgi_cluster_rank() ^ 1);
     if (threadIdx.x == 0) {
         for (int s = 0; s < Ring::STAGES; s++) {
             fgi_mbar_init(r.full(s), 1);

@@ -3,21 +3,44 @@
  * row's density is.
  *
  * grid     clusters of 2 blocks, persistent; block: 2 computing warpgroups of 240 registers, and one of which a thread loads
- * tile     128 components x 256 columns, x 128 where numbers are two halves; the blocks of a cluster have the same columns. Rows
- *          stream through by 64. Responsibilities become operands in registers
+ * tile     128 components x 256 or 192 columns, x 128 where numbers are two halves; the blocks of a cluster have the same columns.
+ *          Rows stream through by 64. Responsibilities become operands in registers
  * turns    one warpgroup makes operands while the other's are multiplied
  * sums     in registers: of two halves a stage's by the tensor cores, which cut off, and a block's by additions that round. Of one
  *          half all by the tensor cores: a block of 2^n steps of 16 rows loses at most 2^(n - 24) of a sum that grows evenly, 2^-16
  *          of one of 4,096 rows
  * bytes    (1 / 128 + 1 / 512) of a value and half from L2 for each product
  * bound    tensor cores: 2 k d flops a row and product */
+#include "follow.cuh"
 #include "soft_deep.cuh"
 #include "soft_rounds.cuh"
 
-#include <math_constants.h> /* CUDART_INF_F */
-
 namespace soft
 {
+
+/* A form, and how many columns a tile has: as many as registers hold, or of two halves half as many, beside a stage's own. */
+template <class F, int COLUMNS_> struct sums_form : F {
+    static constexpr int COLUMNS = COLUMNS_;
+};
+
+/* Those that leave the fewest empty. */
+inline int32_t tile_columns(int32_t depth, int32_t products)
+{
+    const int32_t columns = columns_for(depth), wide = (columns + 255) / 256 * 256, narrow = (columns + 191) / 192 * 192;
+    return products > 1 ? 128 : narrow < wide ? 192 : 256;
+}
+
+/* Calls it with the form that numbers have. */
+template <class Call> cudaError_t with_sums_form(const fgi_soft_args &a, Call call)
+{
+    return with_deep_form(a, [&](auto f) {
+        using F = decltype(f);
+        if constexpr (F::PRODUCTS > 1)
+            return call(sums_form<F, 128>());
+        else
+            return tile_columns(a.rows.depth, 1) == 192 ? call(sums_form<F, 192>()) : call(sums_form<F, 256>());
+    });
+}
 
 /* What a stage holds: shares, rows, what stands beside these, and factors of shares, of 64 rows. */
 template <class F> struct sums_stage {
@@ -29,7 +52,8 @@ template <class F> struct sums_stage {
     static constexpr int FACTORS_AT = BESIDE_AT + BESIDE_BYTES;
     static constexpr int FACTORS_BYTES = GROUP * (int)sizeof(float);
     static constexpr int BYTES = FACTORS_AT + ALIGNMENT;
-    static_assert(BOXES % PAIR == 0 && FACTORS_BYTES <= ALIGNMENT, "each block loads half");
+    static constexpr int HALF = GROUP / PAIR; /* rows that each block loads of those of both */
+    static_assert(FACTORS_BYTES <= ALIGNMENT, "stages begin at multiples of it");
 };
 
 template <class F> using sums_ring = ring<sums_stage<F>::BYTES>;
@@ -89,13 +113,13 @@ __device__ __forceinline__ void load_stage(const fgi_soft_args &a, const sums_ma
     for (int part = 0; part < F::PARTS; part++)
         for (int g = 0; g < DEEP_GROUPS; g++)
             fgi_tma_load_2d(at + part * S::SHARES_PART + g * BOX_BYTES, &m.shares[part], full, it.lane + g * GROUP, row);
+    const int32_t half = row + (int32_t)rank * S::HALF;
     for (int part = 0; part < row_parts; part++)
-        for (int i = 0; i < S::BOXES / PAIR; i++) {
-            const int box = (int)rank * (S::BOXES / PAIR) + i; /* of a column before the first second part: zeros */
-            fgi_tma_load_2d_multicast(at + S::ROWS_AT + part * S::ROWS_PART + box * BOX_BYTES, &m.m.rows[part], full,
-                                      (it.chunk + box - (part == 0 ? 0 : first_low)) * CHUNK, row, 3);
-        }
-    fgi_tma_load_2d(at + S::BESIDE_AT, &m.m.rows_beside, full, 0, row);
+        for (int box = 0; box < S::BOXES; box++) /* of a column before the first second part: zeros */
+            fgi_tma_load_2d_multicast(at + S::ROWS_AT + part * S::ROWS_PART + box * BOX_BYTES + rank * (BOX_BYTES / PAIR),
+                                      &m.m.rows[part], full, (it.chunk + box - (part == 0 ? 0 : first_low)) * CHUNK, half,
+                                      3);
+    fgi_tma_load_2d_multicast(at + S::BESIDE_AT + rank * (BESIDE_BYTES / PAIR), &m.m.rows_beside, full, 0, half, 3);
     fgi_bulk_load(at + S::FACTORS_AT, a.kept.top + (int64_t)(it.lane / F::LANES) * a.kept.rows + row, S::FACTORS_BYTES,
                   full);
 }
@@ -152,6 +176,11 @@ __device__ __forceinline__ void multiply_columns(float (&acc)[64], const uint32_
     fgi_wgmma_64x128x16_rows(acc, r, rows, add);
 }
 
+__device__ __forceinline__ void multiply_columns(float (&acc)[96], const uint32_t (&r)[4], uint64_t rows, bool add)
+{
+    fgi_wgmma_64x192x16_rows(acc, r, rows, add);
+}
+
 __device__ __forceinline__ void multiply_columns(float (&acc)[128], const uint32_t (&r)[4], uint64_t rows, bool add)
 {
     fgi_wgmma_64x256x16_rows(acc, r, rows, add);
@@ -203,7 +232,7 @@ __device__ __forceinline__ void sum_in_turn(deep_sums<F> &to, const operands<F> 
                                             const sums_item &it, int group, bool add)
 {
     fgi_turn_take(group);
-    if (add) pin(to);
+    pin(to); /* sums that are not defined here make the compiler wait after each product */
     sum_stage<F>(to, r, ring.at(n), it, add);
     fgi_turn_pass(group, DEEP_GROUPS);
     fgi_wgmma_wait<0>();
@@ -218,8 +247,7 @@ __device__ __forceinline__ void add_stage(deep_sums<F> &sums, const operands<F> 
     if constexpr (F::PRODUCTS == 1) { /* registers do not hold two */
         sum_in_turn<F>(sums, r, ring, n, it, group, true);
     } else {
-        deep_sums<F> stage;
-        for (float &sum : stage.beside) sum = 0.0f; /* of other columns than the first nothing is told */
+        deep_sums<F> stage = {};
         sum_in_turn<F>(stage, r, ring, n, it, group, false);
 #pragma unroll
         for (int i = 0; i < F::COLUMNS / 2; i++) sums.rows[i] += stage.rows[i];
@@ -275,6 +303,7 @@ __global__ void __cluster_dims__(PAIR, 1, 1) __launch_bounds__(DEEP_THREADS, 1)
 {
     extern __shared__ uint8_t raw[];
     const sums_ring<F> ring = begin_ring<sums_ring<F>>(raw);
+    fgi_follow_wait();
     if (threadIdx.x < DEEP_WORKERS) {
         fgi_registers_more<DEEP_REGISTERS>();
         compute_sums<F>(a, ring, raw);
@@ -283,21 +312,6 @@ __global__ void __cluster_dims__(PAIR, 1, 1) __launch_bounds__(DEEP_THREADS, 1)
         if (threadIdx.x == DEEP_WORKERS) load_sums<F>(a, m, ring);
     }
     end_ring();
-}
-
-/* ---------------------------------------------------------------------------------------- factors of shares */
-
-enum { FACTOR_THREADS = 256 };
-
-/* A thread a row, of whole blocks. */
-__global__ void __launch_bounds__(FACTOR_THREADS) find_factors(const __grid_constant__ fgi_soft_args a, int32_t tiles)
-{
-    const int32_t row = blockIdx.x * FACTOR_THREADS + threadIdx.x;
-    const float normalizer = row < a.rows.rows ? a.normalizer[row] : -CUDART_INF_F;
-    for (int32_t t = 0; t < tiles; t++) {
-        float *top = a.kept.top + (int64_t)t * a.kept.rows + row;
-        *top = isfinite(normalizer) ? fgi_exp2(*top - normalizer) : 0.0f;
-    }
 }
 
 inline cudaError_t map_shares(const fgi_soft_args &a, sums_maps *m)
@@ -316,21 +330,19 @@ using namespace soft;
 
 extern "C" int32_t fgi_soft_deep_items(int32_t lanes, int32_t depth, int32_t halves)
 {
-    const int32_t columns = halves == 1 ? deep_form<1, 1>::COLUMNS : deep_form<2, 2>::COLUMNS;
+    const int32_t columns = tile_columns(depth, halves);
     return lanes / (PAIR * DEEP_HEIGHT) * ((columns_for(depth) + columns - 1) / columns);
 }
 
 extern "C" cudaError_t fgi_soft_sums_deep(const fgi_soft_args *a, cudaStream_t stream)
 {
-    return with_deep_form(*a, [&](auto f) {
+    return with_sums_form(*a, [&](auto f) {
         using F = decltype(f);
         sums_maps m;
-        cudaError_t e = prepare(sum_deep<F>, sums_ring<F>::BYTES, *a, GROUP, &m.m);
+        cudaError_t e = prepare(sum_deep<F>, sums_ring<F>::BYTES, *a, sums_stage<F>::HALF, &m.m);
         if (e == cudaSuccess) e = map_shares(*a, &m);
         if (e != cudaSuccess) return e;
-        find_factors<<<blocks_of(*a) * a->block_rows / FACTOR_THREADS, FACTOR_THREADS, 0, stream>>>(*a, a->model.lanes /
-                                                                                                            F::LANES);
-        sum_deep<F><<<deep_grid(*a, sums_items<F>(*a)), DEEP_THREADS, sums_ring<F>::BYTES, stream>>>(m, *a);
-        return cudaGetLastError();
+        return fgi_follow(sum_deep<F>, (unsigned)deep_grid(*a, sums_items<F>(*a)), DEEP_THREADS, sums_ring<F>::BYTES, stream,
+                          m, *a);
     });
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* soft_deep_values.cu - one product of deep rows and components, whose values are kept as shares of their tile's largest; and what
- * rows' tiles tell together: log2 of a density, and what a tile's shares are of it.
+/* soft_deep_values.cu - one product of deep rows and components, whose values are kept as shares of their tile's largest; and what a
+ * tile tells of a row.
  *
  * grid     clusters of 2 blocks, persistent; block: 2 computing warpgroups of 240 registers, and one of which a thread loads
  * tile     128 rows x 256 components, x 128 where numbers are two halves, since rounds take as many registers again; the blocks of
@@ -8,6 +8,7 @@
  *          as a chunk of its own: last, when the sum becomes small; or where there are rounds first, so that it only shrinks
  * bytes    d (1 / 128 + 1 / 512) of a value and half from L2, 2 of a value and half to L2 or HBM
  * bound    tensor cores: 2 k d flops a row and product */
+#include "follow.cuh"
 #include "soft_deep.cuh"
 #include "soft_rounds.cuh"
 
@@ -289,6 +290,7 @@ __global__ void __cluster_dims__(PAIR, 1, 1) __launch_bounds__(DEEP_THREADS, 1)
 {
     extern __shared__ uint8_t raw[];
     const values_ring<F> ring = begin_ring<values_ring<F>>(raw);
+    fgi_follow_wait();
     if (threadIdx.x < DEEP_WORKERS) {
         fgi_registers_more<DEEP_REGISTERS>();
         compute_values<F>(a, ring);
@@ -297,29 +299,6 @@ __global__ void __cluster_dims__(PAIR, 1, 1) __launch_bounds__(DEEP_THREADS, 1)
         if (threadIdx.x == DEEP_WORKERS) load_values<F>(a, m, ring);
     }
     end_ring();
-}
-
-/* ---------------------------------------------------------------------------------------- rows' densities */
-
-enum { CONCLUDE_THREADS = 256 };
-
-/* A thread a row. */
-__global__ void __launch_bounds__(CONCLUDE_THREADS) conclude(const __grid_constant__ fgi_soft_args a, int32_t tiles)
-{
-    const int32_t row = blockIdx.x * CONCLUDE_THREADS + threadIdx.x;
-    if (row >= a.rows.rows) return;
-    float top = -CUDART_INF_F, tight = -CUDART_INF_F, sum = 0.0f;
-    for (int32_t t = 0; t < tiles; t++) {
-        const int64_t at = (int64_t)t * a.kept.rows + row;
-        top = fmaxf(top, a.kept.top[at]);
-        tight = fmaxf(tight, a.kept.tight[at]);
-    }
-    for (int32_t t = 0; t < tiles; t++) {
-        const int64_t at = (int64_t)t * a.kept.rows + row;
-        sum += a.kept.sum[at] * fgi_exp2(a.kept.top[at] - top);
-    }
-    const float density = top - LIFT + log2f(sum);
-    a.normalizer[row] = tight > density - a.cut ? -CUDART_INF_F : density;
 }
 
 } // namespace soft
@@ -338,9 +317,7 @@ extern "C" cudaError_t fgi_soft_normalize_deep(const fgi_soft_args *a, cudaStrea
         maps m;
         const cudaError_t e = prepare(make_values<F>, values_ring<F>::BYTES, *a, GROUP, &m);
         if (e != cudaSuccess) return e;
-        make_values<F><<<deep_grid(*a, values_items<F>(*a)), DEEP_THREADS, values_ring<F>::BYTES, stream>>>(m, *a);
-        conclude<<<(a->rows.rows + CONCLUDE_THREADS - 1) / CONCLUDE_THREADS, CONCLUDE_THREADS, 0, stream>>>(
-            *a, a->model.lanes / F::LANES);
-        return cudaGetLastError();
+        return fgi_follow(make_values<F>, (unsigned)deep_grid(*a, values_items<F>(*a)), DEEP_THREADS, values_ring<F>::BYTES,
+                          stream, m, *a);
     });
 }

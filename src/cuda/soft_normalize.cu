@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density; before that, and after, what rows
- * have beside their planes.
+/* soft_normalize.cu - one product and an online log-sum-exp give every row's log2 density.
  *
  * grid     persistent; block: 3 computing warpgroups of 160 registers, or 2 where rows are large, and one of which a thread loads
  * tile     64 rows x 128 components a warpgroup, twice for the same components where rows are small; rows stay in shared memory
@@ -9,10 +8,10 @@
  *          on beside another's products
  * bytes    2 d a row and half from HBM; 2 k d / 256 a row and half from L2
  * bound    tensor cores: 2 k d flops a row and product */
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "soft_rounds.cuh"
 
-#include <math.h>           /* INFINITY */
 #include <math_constants.h> /* CUDART_INF_F */
 
 namespace soft
@@ -343,6 +342,7 @@ __global__ void __launch_bounds__(tiling<F>::THREADS, 1)
     const normalize_barriers bar = {smem + T::BARRIERS_AT};
     if (threadIdx.x == 0) init<T>(bar);
     __syncthreads();
+    fgi_follow_wait();
     if (threadIdx.x < T::WORKERS) {
         fgi_registers_more<T::REGISTERS>();
         compute<F>(a, smem, bar);
@@ -350,48 +350,6 @@ __global__ void __launch_bounds__(tiling<F>::THREADS, 1)
         fgi_registers_less<24>();
         if (threadIdx.x == T::WORKERS) load<F>(a, m, smem, bar);
     }
-}
-
-/* ------------------------------------------------------------------------------------- beside planes */
-
-enum { BEGIN_THREADS = 256 };
-
-/* A thread a row. */
-__global__ void __launch_bounds__(BEGIN_THREADS) begin(const __grid_constant__ fgi_soft_args a)
-{
-    const int32_t row = blockIdx.x * BEGIN_THREADS + threadIdx.x;
-    const float norm = row < a.rows.rows ? a.rows.norm[row] : 0.0f;
-    const three_halves n = split3(isfinite(norm) && !a.model.ups ? ldexpf(norm, -norm_shift(a.model.d)) : 0.0f);
-    const __half one = __float2half(1.0f), zero = __float2half(0.0f);
-    const __half all[BESIDE] = {n.part[0], n.part[0], n.part[0], n.part[1], n.part[1], n.part[2], one,  one,
-                                one,       zero,      zero,      zero,      zero,      zero,      zero, zero};
-    uint4 *to = reinterpret_cast<uint4 *>(static_cast<__half *>(a.beside) + (int64_t)row * BESIDE);
-    to[0] = reinterpret_cast<const uint4 *>(all)[0];
-    to[1] = reinterpret_cast<const uint4 *>(all)[1];
-}
-
-/* A thread a row. */
-__global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_constant__ fgi_soft_args a)
-{
-    const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
-    const bool there = row < a.rows.rows;
-    const float norm = there ? a.rows.norm[row] : 0.0f, normalizer = there ? a.normalizer[row] : 0.0f;
-    const bool served = isfinite(norm) && fabsf(normalizer) <= MOST_BESIDE;
-    const bool bad = isnan(norm), counts = there && !bad && served;
-    const uint32_t left = __ballot_sync(FGI_ALL_LANES, there && !bad && !served);
-    const three_halves n = split3(counts ? normalizer - LIFT : -never);
-    const __half last[4] = {n.part[0], n.part[1], n.part[2], __float2half(0.0f)};
-    *reinterpret_cast<uint2 *>(static_cast<__half *>(a.beside) + (int64_t)row * BESIDE + NORMALIZER) =
-        *reinterpret_cast<const uint2 *>(last);
-    if (there && threadIdx.x % 32 == 0) a.left[row / 32] = left;
-    if (there && !counts) a.normalizer[row] = bad ? CUDART_NAN_F : -CUDART_INF_F;
-    const double density = fgi_block_reduce<FGI_SOFT_TOLD_ROWS>(counts ? (double)normalizer : 0.0, fgi_add());
-    const int counted = __syncthreads_count(counts), skipped = __syncthreads_count(bad);
-    if (bad) atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + row));
-    if (threadIdx.x != 0) return;
-    a.density[blockIdx.x] = density;
-    atomicAdd((unsigned long long *)&a.told->rows, (unsigned long long)counted);
-    if (skipped) atomicAdd((unsigned long long *)&a.told->bad_rows, (unsigned long long)skipped);
 }
 
 } // namespace soft
@@ -409,30 +367,6 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
         if (e != cudaSuccess) return e;
         const int32_t tiles = tiles_of(*a, T::TILE_ROWS);
         const int32_t grid = tiles < a->multiprocessors ? tiles : a->multiprocessors;
-        normalize<F><<<grid, T::THREADS, T::BYTES, stream>>>(m, *a);
-        return cudaGetLastError();
+        return fgi_follow(normalize<F>, (unsigned)grid, T::THREADS, T::BYTES, stream, m, *a);
     });
-}
-
-/* Norms that diagonal components are asked about weigh nothing. */
-extern "C" float fgi_soft_most_norm(int32_t kind, int32_t d)
-{
-    return kind == FGI_CUDA_DIAGONAL ? INFINITY : ldexpf(MOST_BESIDE, norm_shift(d));
-}
-
-static int32_t padded_rows(const fgi_soft_args *a)
-{
-    return blocks_of(*a) * a->block_rows;
-}
-
-extern "C" cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream)
-{
-    begin<<<padded_rows(a) / BEGIN_THREADS, BEGIN_THREADS, 0, stream>>>(*a);
-    return cudaGetLastError();
-}
-
-extern "C" cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream)
-{
-    settle<<<padded_rows(a) / FGI_SOFT_TOLD_ROWS, FGI_SOFT_TOLD_ROWS, 0, stream>>>(*a);
-    return cudaGetLastError();
 }

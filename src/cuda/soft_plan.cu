@@ -19,6 +19,7 @@
  *     sum of r |y - m|^2 = Q - 2 <m, S> + N |m|^2
  *
  * grid: a warp a component */
+#include "follow.cuh"
 #include "soft_terms.cuh"
 #include "told.cuh"
 
@@ -66,6 +67,7 @@ __global__ void __launch_bounds__(32 * WARPS) plan(fgi_cuda_params p, const __gr
 /* Statistics of a component. */
 __global__ void __launch_bounds__(32 * WARPS) finish(const __grid_constant__ fgi_soft_finish_args a)
 {
+    fgi_follow_here();
     const fgi_soft_model &m = a.model;
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (j >= m.k) return;
@@ -86,6 +88,7 @@ __global__ void __launch_bounds__(32 * WARPS) finish(const __grid_constant__ fgi
 
 __global__ void finish_totals(const __grid_constant__ fgi_soft_finish_args a)
 {
+    fgi_follow_here();
     const double objective = fgi_ln_2 * a.sums[entries_for(a.model.k, a.ld)];
     fgi_add_told(a.told, objective, a.dropped, (int64_t)a.told->rows * a.model.k, a.totals);
 }
@@ -107,6 +110,7 @@ __device__ void add_densities(const double *density, int32_t count, double *sum)
 /* A thread a column of a component; the last block: densities. */
 __global__ void __launch_bounds__(MERGE_THREADS) merge(const __grid_constant__ fgi_soft_args a, int64_t stride)
 {
+    fgi_follow_here();
     const int64_t entries = entries_for(a.model.k, a.rows.depth);
     const int32_t blocks = blocks_of(a);
     if (blockIdx.x == gridDim.x - 1) {
@@ -148,15 +152,14 @@ extern "C" int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth)
 extern "C" cudaError_t fgi_soft_merge(const fgi_soft_args *a, cudaStream_t stream)
 {
     const int64_t entries = entries_for(a->model.k, a->rows.depth);
-    merge<<<(uint32_t)((entries + MERGE_THREADS - 1) / MERGE_THREADS + 1), MERGE_THREADS, 0, stream>>>(
-        *a, fgi_soft_partial_floats(a->model.lanes, a->rows.depth));
-    return cudaGetLastError();
+    return fgi_follow(merge, (unsigned)((entries + MERGE_THREADS - 1) / MERGE_THREADS + 1), MERGE_THREADS, 0, stream, *a,
+                      fgi_soft_partial_floats(a->model.lanes, a->rows.depth));
 }
 
 extern "C" cudaError_t fgi_soft_finish(const fgi_soft_finish_args *a, cudaStream_t stream)
 {
-    finish_totals<<<1, 1, 0, stream>>>(*a);
+    const cudaError_t e = fgi_follow(finish_totals, 1, 1, 0, stream, *a);
+    if (e != cudaSuccess) return e;
     if (a->model.kind == FGI_CUDA_DIAGONAL) return fgi_soft_finish_diagonal(a, stream);
-    finish<<<(a->model.k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
-    return cudaGetLastError();
+    return fgi_follow(finish, (unsigned)((a->model.k + WARPS - 1) / WARPS), 32 * WARPS, 0, stream, *a);
 }

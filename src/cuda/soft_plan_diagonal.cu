@@ -19,6 +19,7 @@
  * With N, S_i, Q_i a component's sums of r, r y_i and r q_i:     sum of r (y_i - m_i)^2 = Q_i - 2 m_i S_i + N m_i^2
  *
  * grid: a warp a component; for origins a block a dimension */
+#include "follow.cuh"
 #include "soft_terms.cuh"
 
 namespace soft
@@ -156,6 +157,7 @@ __global__ void __launch_bounds__(32 * WARPS)
 
 __global__ void __launch_bounds__(32 * WARPS) finish_diagonal(const __grid_constant__ fgi_soft_finish_args a)
 {
+    fgi_follow_here();
     const fgi_soft_model &m = a.model;
     const int32_t j = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (j >= m.k) return;
@@ -191,6 +193,5 @@ extern "C" cudaError_t fgi_soft_plan_diagonal(const fgi_cuda_params *params, con
 
 extern "C" cudaError_t fgi_soft_finish_diagonal(const fgi_soft_finish_args *a, cudaStream_t stream)
 {
-    finish_diagonal<<<(a->model.k + WARPS - 1) / WARPS, 32 * WARPS, 0, stream>>>(*a);
-    return cudaGetLastError();
+    return fgi_follow(finish_diagonal, (unsigned)((a->model.k + WARPS - 1) / WARPS), 32 * WARPS, 0, stream, *a);
 }

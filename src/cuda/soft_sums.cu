@@ -10,6 +10,7 @@
  * sums     in registers: a tile's, by the tensor cores, which cut off; a block's, by additions that round
  * bytes    a slice's weights once a block of rows; 2 d a row and half, for each slice, from L2
  * bound    tensor cores: 4 k d flops a row and product */
+#include "follow.cuh"
 #include "reduce.cuh"
 #include "soft_rounds.cuh"
 
@@ -422,6 +423,7 @@ __global__ void __launch_bounds__(THREADS, 1) sums(const __grid_constant__ maps 
         fgi_mbar_init_fence();
     }
     __syncthreads();
+    fgi_follow_wait();
     if (threadIdx.x < WORKERS) {
         fgi_registers_more<240>();
         compute<F>(a, smem, bar);
@@ -445,7 +447,6 @@ extern "C" cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream
         const cudaError_t e = prepare(sums<F>, L::BYTES, *a, L::TILE, &m);
         if (e != cudaSuccess) return e;
         const int32_t items = items_of<F>(*a), grid = items < a->multiprocessors ? items : a->multiprocessors;
-        sums<F><<<grid, THREADS, L::BYTES, stream>>>(m, *a);
-        return cudaGetLastError();
+        return fgi_follow(sums<F>, (unsigned)grid, THREADS, L::BYTES, stream, m, *a);
     });
 }
