@@ -29,6 +29,7 @@ const pass_case backend_cases[CASE_COUNT] = {
     {3001, 257, 768, FG_F32, 3, false, 0},
     {400, 5, 4096, FG_F16, 2, false, 0},
     {300, 9000, 17, FG_F32, 4, false, 0},
+    {200, 8192, 33, FG_F32, 2, false, 0}, /* scores of a row that just fit in shared memory */
     {129, 65536, 2, FG_F32, 30, false, 0},
     {500, 64, 64, FG_F32, 3, false, 1}, /* small enough to stay in a block */
     {65, 20, 40, FG_F32, 3, false, 0},
@@ -272,7 +273,8 @@ static void compare_stats(const fgi_stats *a, const fgi_stats *b, bool soft, con
     if (!close_to(a->objective, b->objective, off->value * (double)a->rows))
         fail_msg("objective %.17g and %.17g, bound %g a row", a->objective, b->objective,
                  off->value);
-    /* responsibilities differ by a factor of at most e^(2 bound); what is dropped is below 2^-26 of a row */
+    /* responsibilities differ by a factor of at most e^(2 bound); what is dropped is below 2^-26 of a row, which lies as far off as
+     * one that matters, or hardly further */
     const double share = soft ? expm1(2.1 * off->value) : 0.0, moved = off->flips;
     const double tiny = 0x1p-24 * (double)a->rows;
     for (int32_t j = 0; j < a->k; j++) {
@@ -282,7 +284,7 @@ static void compare_stats(const fgi_stats *a, const fgi_stats *b, bool soft, con
             square += a->square[at];
             const double allowed = (share + (d / 8.0 + 16) * unit) * a->square[at] +
                                    moved * off->far * off->far + a->mass[j] * square_off +
-                                   tiny * (1 + a->square[at]) + 1e-30;
+                                   tiny * off->far * off->far + 1e-30;
             if (!close_to(a->square[at], b->square[at], allowed))
                 fail_msg("square of %d, %d: %.17g and %.17g, bound %g", j, i, a->square[at],
                          b->square[at], allowed);
@@ -294,7 +296,7 @@ static void compare_stats(const fgi_stats *a, const fgi_stats *b, bool soft, con
             const int64_t at = (int64_t)j * d + i;
             if (!close_to(a->shift[at], b->shift[at],
                           (share + 8 * unit) * reach + moved * off->far + a->mass[j] * off->row +
-                              tiny * (1 + reach)))
+                              tiny * off->far))
                 fail_msg("shift of %d, %d: %.17g and %.17g", j, i, a->shift[at], b->shift[at]);
         }
     }

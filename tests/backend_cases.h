@@ -17,7 +17,7 @@ typedef struct pass_case {
     int32_t gap; /* elements between rows */
 } pass_case;
 
-enum { CASE_COUNT = 23 };
+enum { CASE_COUNT = 24 };
 extern const pass_case backend_cases[CASE_COUNT];
 
 typedef struct problem {

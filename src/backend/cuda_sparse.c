@@ -116,7 +116,7 @@ static bool sparse_serves(const fgi_cuda_task *task)
     return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
            level_of(task) < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
-           task->k >= LEAST_COMPONENTS;
+           task->k >= LEAST_COMPONENTS && task->k <= FGI_SPARSE_MOST_COMPONENTS;
 }
 
 bool fgi_cuda_sparse_widens(const fgi_cuda_task *task)

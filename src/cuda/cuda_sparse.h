@@ -30,13 +30,14 @@ extern "C" {
 #endif
 
 enum {
-    FGI_SPARSE_MOST_DEPTH = 8192, /* of the product: diagonal components of 4,096 dimensions */
-    FGI_SPARSE_GROUP = 32,        /* rows that are flagged together: a stream's share of a row tile */
-    FGI_SPARSE_MOST_GROUPS = 32,  /* of a stream in a chunk */
-    FGI_SPARSE_LANES = 256,       /* components of the product's tile */
-    FGI_SPARSE_PAD = 16,          /* floats that means and the centre are padded to */
-    FGI_SPARSE_PLANE_PAD = 8,     /* halves that rows of the plane are padded to */
-    FGI_SPARSE_MOST_CUT = 64      /* log2 units: what bounds are made for */
+    FGI_SPARSE_MOST_DEPTH = 8192,       /* of the product: diagonal components of 4,096 dimensions */
+    FGI_SPARSE_MOST_COMPONENTS = 65536, /* candidates have 16 bits to say which */
+    FGI_SPARSE_GROUP = 32,              /* rows that are flagged together: a stream's share of a row tile */
+    FGI_SPARSE_MOST_GROUPS = 32,        /* of a stream in a chunk */
+    FGI_SPARSE_LANES = 256,             /* components of the product's tile */
+    FGI_SPARSE_PAD = 16,                /* floats that means and the centre are padded to */
+    FGI_SPARSE_PLANE_PAD = 8,           /* halves that rows of the plane are padded to */
+    FGI_SPARSE_MOST_CUT = 64            /* log2 units: what bounds are made for */
 };
 
 /* ----------------------------------------------------------------------------------------- rows */

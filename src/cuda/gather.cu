@@ -10,6 +10,7 @@
  * bound    latency of the survivors' rows; of crowds, f32 */
 #include "cuda_pass.h"
 #include "follow.cuh"
+#include "grant.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 
@@ -276,12 +277,12 @@ extern "C" fgi_cuda_sums fgi_cuda_sums_shape(int32_t kind, int32_t k, int32_t d,
 extern "C" cudaError_t fgi_cuda_gather(const fgi_cuda_model *model, const fgi_cuda_rows *rows, const float *responsibilities,
                                        const fgi_cuda_sums *out, cudaStream_t stream)
 {
-    const int bytes = (int)(sizeof(sums) + GROUP * THREADS * sizeof(survivor));
-    const cudaError_t error = cudaFuncSetAttribute(gather, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const size_t bytes = sizeof(sums) + GROUP * THREADS * sizeof(survivor);
+    const cudaError_t error = fgi_grant_shared(gather, bytes);
     if (error != cudaSuccess) return error;
     const int32_t segments = (rows->rows + out->segment_rows - 1) / out->segment_rows;
     const dim3 grid((model->k + GROUP - 1) / GROUP, out->slices, segments);
-    return fgi_follow(gather, grid, THREADS, (size_t)bytes, stream, *model, *rows, responsibilities, *out);
+    return fgi_follow(gather, grid, THREADS, bytes, stream, *model, *rows, responsibilities, *out);
 }
 
 extern "C" cudaError_t fgi_cuda_merge(const fgi_cuda_sums *sums, double *out, cudaStream_t stream)

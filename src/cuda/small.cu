@@ -10,6 +10,7 @@
  * bound    FP32: 4 k d a row (diagonal 6 k d); latency where rows are few */
 #include "cuda_small.h"
 #include "follow.cuh"
+#include "grant.cuh"
 #include "reduce.cuh"
 #include "units.cuh"
 
@@ -319,11 +320,10 @@ __global__ void __launch_bounds__(THREADS) pass(const __grid_constant__ fgi_cuda
 template <int DIMS, bool SCALED, bool EACH> cudaError_t launch(const fgi_cuda_small_args *a, cudaStream_t stream)
 {
     const size_t all = sizeof(block_memory<DIMS>), scale = sizeof(((block_memory<DIMS> *)nullptr)->scale);
-    const int bytes = (int)(SCALED ? all : all - scale);
-    const cudaError_t error =
-        cudaFuncSetAttribute(pass<DIMS, SCALED, EACH>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const size_t bytes = SCALED ? all : all - scale;
+    const cudaError_t error = fgi_grant_shared(pass<DIMS, SCALED, EACH>, bytes);
     if (error != cudaSuccess) return error;
-    return fgi_follow(pass<DIMS, SCALED, EACH>, PARTS, THREADS, (size_t)bytes, stream, *a);
+    return fgi_follow(pass<DIMS, SCALED, EACH>, PARTS, THREADS, bytes, stream, *a);
 }
 
 template <int DIMS> cudaError_t launch_kind(const fgi_cuda_small_args *a, cudaStream_t stream)

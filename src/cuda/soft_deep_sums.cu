@@ -42,18 +42,15 @@ template <class Call> cudaError_t with_sums_form(const fgi_soft_args &a, Call ca
     });
 }
 
-/* What a stage holds: shares, rows, what stands beside these, and factors of shares, of 64 rows. */
+/* What a stage holds: shares, rows, and what stands beside these, of 64 rows. */
 template <class F> struct sums_stage {
     static constexpr int SHARES_PART = DEEP_GROUPS * BOX_BYTES;
     static constexpr int BOXES = F::COLUMNS / CHUNK; /* of a part of the rows */
     static constexpr int ROWS_PART = BOXES * BOX_BYTES;
     static constexpr int ROWS_AT = F::PARTS * SHARES_PART;
     static constexpr int BESIDE_AT = ROWS_AT + F::ROW_PARTS * ROWS_PART;
-    static constexpr int FACTORS_AT = BESIDE_AT + BESIDE_BYTES;
-    static constexpr int FACTORS_BYTES = GROUP * (int)sizeof(float);
-    static constexpr int BYTES = FACTORS_AT + ALIGNMENT;
+    static constexpr int BYTES = BESIDE_AT + BESIDE_BYTES;
     static constexpr int HALF = GROUP / PAIR; /* rows that each block loads of those of both */
-    static_assert(FACTORS_BYTES <= ALIGNMENT, "stages begin at multiples of it");
 };
 
 template <class F> using sums_ring = ring<sums_stage<F>::BYTES>;
@@ -109,7 +106,7 @@ __device__ __forceinline__ void load_stage(const fgi_soft_args &a, const sums_ma
     const int row_parts = it.low ? 2 : 1;
     const int32_t first_low = first_low_of<F>(a);
     const uint32_t at = ring.at(n), full = ring.full(n);
-    ring.claim(n, F::PARTS * S::SHARES_PART + row_parts * S::ROWS_PART + BESIDE_BYTES + S::FACTORS_BYTES);
+    ring.claim(n, F::PARTS * S::SHARES_PART + row_parts * S::ROWS_PART + BESIDE_BYTES);
     for (int part = 0; part < F::PARTS; part++)
         for (int g = 0; g < DEEP_GROUPS; g++)
             fgi_tma_load_2d(at + part * S::SHARES_PART + g * BOX_BYTES, &m.shares[part], full, it.lane + g * GROUP, row);
@@ -120,8 +117,6 @@ __device__ __forceinline__ void load_stage(const fgi_soft_args &a, const sums_ma
                                       &m.m.rows[part], full, (it.chunk + box - (part == 0 ? 0 : first_low)) * CHUNK, half,
                                       3);
     fgi_tma_load_2d_multicast(at + S::BESIDE_AT + rank * (BESIDE_BYTES / PAIR), &m.m.rows_beside, full, 0, half, 3);
-    fgi_bulk_load(at + S::FACTORS_AT, a.kept.top + (int64_t)(it.lane / F::LANES) * a.kept.rows + row, S::FACTORS_BYTES,
-                  full);
 }
 
 template <class F> __device__ void load_sums(const fgi_soft_args &a, const sums_maps &m, const sums_ring<F> &ring)
@@ -138,13 +133,29 @@ template <class F> __device__ void load_sums(const fgi_soft_args &a, const sums_
 
 enum { STAGE_STEPS = GROUP / 16 };
 
+/* Of a stage's rows, those that a thread has in its operands: what their shares are to be multiplied by. */
+struct factors {
+    float2 of[STAGE_STEPS][2];
+};
+
+template <class F>
+__device__ __forceinline__ factors load_factors(const fgi_soft_args &a, const sums_item &it, int32_t stage)
+{
+    factors f;
+    const float *from =
+        a.kept.top + (int64_t)(it.lane / F::LANES) * a.kept.rows + it.first + stage * GROUP + threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 2 * STAGE_STEPS; i++) f.of[i / 2][i % 2] = __ldg(reinterpret_cast<const float2 *>(from + 8 * i));
+    return f;
+}
+
 /* Responsibilities of a stage as operands: of 64 components x 16 rows a step. */
 template <class F> struct operands {
     uint32_t r[F::PARTS][STAGE_STEPS][4];
 };
 
-/* at: this warpgroup's shares; factors: of the stage's rows. */
-template <class F> __device__ __forceinline__ void respond(uint32_t at, const float *factors, operands<F> &to)
+/* at: this warpgroup's shares */
+template <class F> __device__ __forceinline__ void respond(uint32_t at, const factors &f, operands<F> &to)
 {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
     const int row = lane % 8 + lane / 16 * 8, unit = 2 * warp + lane / 8 % 2; /* that this lane tells the address of */
@@ -157,14 +168,14 @@ template <class F> __device__ __forceinline__ void respond(uint32_t at, const fl
                                                      (unit ^ row % 8) * 16);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            const float2 f = *reinterpret_cast<const float2 *>(factors + 16 * step + i / 2 * 8 + lane % 4 * 2);
+            const float2 factor = f.of[step][i / 2];
             float2 r = floats_of(words[0][i]);
             if (F::PARTS == 2) {
                 const float2 low = floats_of(words[F::PARTS - 1][i]);
                 r.x += low.x;
                 r.y += low.y;
             }
-            const two_words h = halves_of(r.x * f.x, r.y * f.y);
+            const two_words h = halves_of(r.x * factor.x, r.y * factor.y);
             to.r[0][step][i] = h.high;
             if (F::PARTS == 2) to.r[F::PARTS - 1][step][i] = h.low;
         }
@@ -274,9 +285,8 @@ __device__ __forceinline__ void store(const fgi_soft_args &a, const deep_sums<F>
     }
 }
 
-template <class F> __device__ void compute_sums(const fgi_soft_args &a, const sums_ring<F> &ring, const uint8_t *raw)
+template <class F> __device__ void compute_sums(const fgi_soft_args &a, const sums_ring<F> &ring)
 {
-    using S = sums_stage<F>;
     const int group = __shfl_sync(~0u, threadIdx.x / 128, 0); /* so the compiler knows that warps agree on it */
     const int32_t own = group * GROUP + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4;
     const uint32_t rank = fgi_cluster_rank();
@@ -285,12 +295,14 @@ template <class F> __device__ void compute_sums(const fgi_soft_args &a, const su
     for (int32_t i = cluster_number(); i < sums_items<F>(a); i += clusters()) {
         const sums_item it = sums_item_of<F>(a, i, rank);
         deep_sums<F> sums = {};
+        factors next = load_factors<F>(a, it, 0);
 #pragma unroll 1
         for (int32_t t = 0; t < it.stages; t++, n++) {
             operands<F> r;
+            const factors f = next;
+            if (t + 1 < it.stages) next = load_factors<F>(a, it, t + 1);
             ring.await(n);
-            const uint8_t *factors = raw + (ring.at(n) + S::FACTORS_AT - fgi_shared_address(raw));
-            respond<F>(ring.at(n) + group * BOX_BYTES, reinterpret_cast<const float *>(factors), r);
+            respond<F>(ring.at(n) + group * BOX_BYTES, f, r);
             add_stage<F>(sums, r, ring, n, it, group);
         }
         store<F>(a, sums, it, it.lane + own);
@@ -306,7 +318,7 @@ __global__ void __cluster_dims__(PAIR, 1, 1) __launch_bounds__(DEEP_THREADS, 1)
     fgi_follow_wait();
     if (threadIdx.x < DEEP_WORKERS) {
         fgi_registers_more<DEEP_REGISTERS>();
-        compute_sums<F>(a, ring, raw);
+        compute_sums<F>(a, ring);
     } else {
         fgi_registers_less<24>();
         if (threadIdx.x == DEEP_WORKERS) load_sums<F>(a, m, ring);

@@ -10,6 +10,7 @@
 #ifndef FGI_SOFT_LAYOUT_CUH
 #define FGI_SOFT_LAYOUT_CUH
 #include "cuda_soft.h"
+#include "grant.cuh"
 #include "tensor_map.cuh"
 
 #include <cuda_fp16.h> /* __half */
@@ -173,7 +174,7 @@ template <class Kernel>
 cudaError_t prepare(Kernel kernel, int shared_bytes, const fgi_soft_args &a, int32_t box_rows, maps *m)
 {
     const cudaError_t e = make_maps(a, box_rows, m);
-    return e == cudaSuccess ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes) : e;
+    return e == cudaSuccess ? fgi_grant_shared(kernel, (size_t)shared_bytes) : e;
 }
 
 } // namespace soft

@@ -10,6 +10,7 @@
  * bound    L2 transactions: 46 us for 2.5M entries, K = 1024 (bench/NOTES.md) */
 #include "cuda_sparse.h"
 #include "follow.cuh"
+#include "grant.cuh"
 
 namespace
 {
@@ -242,8 +243,7 @@ __global__ void __launch_bounds__(32 * PLACE_WARPS)
 template <int PLACE_WARPS> cudaError_t place(const fgi_sparse_order_args *a, uint32_t most, cudaStream_t stream)
 {
     const int bytes = (int)most * ENTRY_BYTES + (a->k <= TABLE ? a->k * 4 : 0);
-    const cudaError_t e =
-        cudaFuncSetAttribute(place_entries<PLACE_WARPS>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t e = fgi_grant_shared(place_entries<PLACE_WARPS>, MOST_BYTES + TABLE * 4);
     if (e != cudaSuccess) return e;
     return fgi_follow(place_entries<PLACE_WARPS>, (unsigned)a->in.streams, 32 * PLACE_WARPS, (size_t)bytes, stream, *a,
                       most);
@@ -261,7 +261,7 @@ extern "C" cudaError_t fgi_sparse_order(const fgi_sparse_order_args *a, cudaStre
     const uint32_t most = (a->in.capacity + 1) & ~1;
     const int count_bytes = (a->k + 1) / 2 * 4;
     if (a->in.capacity > fgi_sparse_most_capacity()) return cudaErrorInvalidValue;
-    cudaError_t e = cudaFuncSetAttribute(count_entries, cudaFuncAttributeMaxDynamicSharedMemorySize, count_bytes);
+    cudaError_t e = fgi_grant_shared(count_entries, FGI_SPARSE_MOST_COMPONENTS * 2);
     if (e == cudaSuccess)
         e = fgi_follow(count_entries, (unsigned)a->in.streams, COUNT_THREADS, (size_t)count_bytes, stream, *a);
     if (e == cudaSuccess)

@@ -16,6 +16,7 @@
  * bound    tensor cores: 2 k d flops a row. 10M x 1024 x 128: 3.9 ms, 670 TFLOP/s; of depth 768: 774 TFLOP/s (bench/NOTES.md) */
 #include "screen_compute.cuh"
 #include "screen_help.cuh"
+#include "grant.cuh"
 #include "tensor_map.cuh"
 
 #include <math.h> /* ceil, log2 */
@@ -122,8 +123,7 @@ template <int GOAL, int CHUNKS> cudaError_t launch(const params &p, const CUtens
     CUtensorMap means_map;
     cudaError_t e = fgi_tensor_map(&means_map, GOAL == BOUND ? m.low_weights : m.weights, m.k, p.a.rows.depth, p.a.rows.ld,
                                    TILE / 2, CHUNK);
-    if (e == cudaSuccess)
-        e = cudaFuncSetAttribute(screen<GOAL, CHUNKS>, cudaFuncAttributeMaxDynamicSharedMemorySize, L.total);
+    if (e == cudaSuccess) e = fgi_grant_shared(screen<GOAL, CHUNKS>, (size_t)L.total);
     if (e != cudaSuccess) return e;
     screen<GOAL, CHUNKS><<<p.a.grid, L.threads, L.total, stream>>>(rows_map, means_map, of_goal);
     return cudaGetLastError();
