@@ -27,6 +27,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
         "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mf16c;-mavx512vnni")
     set_property(SOURCE ${vnni_sources} ${amx_sources} APPEND PROPERTY INCLUDE_DIRECTORIES
                  ${PROJECT_SOURCE_DIR}/src/kernel/avx512)
+    if(FLASHGMM_TILES_IN_MEMORY)
+        set_property(SOURCE ${amx_sources} APPEND PROPERTY COMPILE_OPTIONS
+                     -include ${PROJECT_SOURCE_DIR}/tests/tiles/tiles_in_memory.h)
+        set_property(SOURCE src/base/cpu.c APPEND PROPERTY COMPILE_DEFINITIONS FGI_TILES_IN_MEMORY)
+    endif()
     list(APPEND FLOOR_SOURCES ${avx2_sources} ${avx512_sources} ${vnni_sources} ${amx_sources})
     target_compile_definitions(flashgmm_floors INTERFACE FGI_WITH_X86)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")

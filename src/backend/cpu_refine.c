@@ -190,7 +190,9 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32
     if (rank <= 1) return for_mass;
     if (s->block.begin[i + 1] - s->block.begin[i] < rank) { /* look deeper, faster each time */
         s->rank_gap = 2.0 * (best - threshold);
-        return fmin(for_mass, best - s->rank_gap);
+        const double deeper =
+            fmin(best - s->rank_gap, round_down(threshold)); /* the best may stand just there */
+        return fmin(for_mass, deeper);
     }
     const double for_rank = value_of_rank(&s->block, i, rank);
     s->rank_gap = 1.25 * (best - for_rank);

@@ -62,22 +62,32 @@ bool fgi_cpu_avx512vnni(void)
 static bool amx_allowed;
 
 /* Linux saves a thread's tile registers only if the process has asked for it. */
-static void ask_for_tiles(void)
+static bool may_use_tiles(void)
 {
+#ifdef FGI_TILES_IN_MEMORY
+    return true; /* there are none: tests/tiles/tiles_in_memory.h */
+#else
     enum { REQUEST = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
     const unsigned tile_bits = 1u << 22 | 1u << 24; /* of leaf 7, EDX: AMX-BF16, AMX-TILE */
-    const unsigned bf16_bit = 1u << 5;              /* of leaf 7.1, EAX */
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & tile_bits) != tile_bits) return false;
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+#endif
+}
+
+static void ask_for_amx(void)
+{
+    const unsigned bf16_bit = 1u << 5; /* of leaf 7.1, EAX */
     unsigned a, b, c, d;
     if (!fgi_cpu_avx512()) return;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & tile_bits) != tile_bits) return;
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bf16_bit)) return;
-    amx_allowed = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+    amx_allowed = may_use_tiles();
 }
 
 bool fgi_cpu_amx(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, ask_for_tiles);
+    pthread_once(&once, ask_for_amx);
     return amx_allowed;
 }
 #else
