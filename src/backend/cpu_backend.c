@@ -28,17 +28,28 @@ typedef struct worker {
     fgi_cpu_batch batch; /* of passes by bounds */
 } worker;
 
+/* What the size of buffers follows from. */
+typedef struct buffer_shape {
+    const fgi_screen *screen;
+    fgi_kind kind, stats_kind;
+    int32_t k, d;
+    bool stats, by_bounds;
+} buffer_shape;
+
 typedef struct cpu_backend {
     fgi_backend base;
     fgi_ledger *ledger;
     fgi_pool *pool;
     const fgi_kernels *kernels;
     fgi_cpu_bounds bounds; /* of the rows that are held */
+    /* of the pass in progress; while rows are held, of the last one too: the next may be of its shape */
+    bool holds;
+    buffer_shape shape;
+    worker *workers;
+    fgi_cpu_merge merge;
     /* of the pass in progress */
     fgi_cpu_plan plan;
     fgi_cpu_job job;
-    worker *workers;
-    fgi_cpu_merge merge;
     bool wants_stats, by_bounds;
     /* of the chunk in progress */
     fg_view chunk;
@@ -67,7 +78,7 @@ static int64_t cpu_unit_rows(const fgi_backend *backend, const fgi_pass_spec *sp
     return rows * shards;
 }
 
-static void release_pass(cpu_backend *cpu)
+static void release_buffers(cpu_backend *cpu)
 {
     for (int32_t w = 0; cpu->workers && w < fgi_pool_threads(cpu->pool); w++) {
         fgi_cpu_scratch_destroy(&cpu->workers[w].scratch);
@@ -76,25 +87,56 @@ static void release_pass(cpu_backend *cpu)
     fgi_free(cpu->workers);
     cpu->workers = NULL;
     fgi_cpu_merge_end(&cpu->merge);
-    fgi_cpu_plan_destroy(&cpu->plan);
+}
+
+static fg_status allocate_buffers(cpu_backend *cpu, const buffer_shape *shape)
+{
+    const int32_t threads = fgi_pool_threads(cpu->pool);
+    FG_TRY(fgi_alloc_zero(cpu->ledger, threads, sizeof *cpu->workers, &cpu->workers));
+    if (shape->stats)
+        FG_TRY(fgi_cpu_merge_begin(&cpu->merge, cpu->ledger, shape->stats_kind, shape->k, shape->d,
+                                   threads));
+    for (int32_t w = 0; w < threads; w++) {
+        worker *one = &cpu->workers[w];
+        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
+        if (shape->by_bounds) FG_TRY(fgi_cpu_batch_create(cpu->ledger, &one->scratch, &one->batch));
+    }
+    return FG_OK;
+}
+
+static bool is_same(const buffer_shape *a, const buffer_shape *b)
+{
+    return a->screen == b->screen && a->kind == b->kind && a->stats_kind == b->stats_kind &&
+           a->k == b->k && a->d == b->d && a->stats == b->stats && a->by_bounds == b->by_bounds;
 }
 
 static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
 {
     const fgi_params *p = spec->params;
-    const int32_t threads = fgi_pool_threads(cpu->pool);
     const int32_t *order = cpu->by_bounds && cpu->bounds.grouped ? cpu->bounds.order : NULL;
     FG_TRY(fgi_cpu_plan_create(cpu->ledger, cpu->kernels, p, order, &cpu->plan));
-    FG_TRY(fgi_alloc_zero(cpu->ledger, threads, sizeof *cpu->workers, &cpu->workers));
-    if (spec->stats)
-        FG_TRY(
-            fgi_cpu_merge_begin(&cpu->merge, cpu->ledger, spec->stats_kind, p->k, p->d, threads));
-    for (int32_t w = 0; w < threads; w++) {
-        worker *one = &cpu->workers[w];
-        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
-        if (cpu->by_bounds) FG_TRY(fgi_cpu_batch_create(cpu->ledger, &one->scratch, &one->batch));
+    const buffer_shape shape = {
+        .screen = cpu->plan.screen,
+        .kind = p->kind,
+        .stats_kind = spec->stats_kind,
+        .k = p->k,
+        .d = p->d,
+        .stats = spec->stats,
+        .by_bounds = cpu->by_bounds,
+    };
+    if (!cpu->workers || !is_same(&shape, &cpu->shape)) {
+        release_buffers(cpu);
+        FG_TRY(allocate_buffers(cpu, &shape));
+        cpu->shape = shape;
     }
+    if (spec->stats) fgi_stats_clear(&cpu->merge.total);
     return FG_OK;
+}
+
+static void end_pass(cpu_backend *cpu)
+{
+    fgi_cpu_plan_destroy(&cpu->plan);
+    if (!cpu->holds) release_buffers(cpu);
 }
 
 static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
@@ -103,7 +145,8 @@ static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
     cpu->by_bounds = fgi_cpu_bounds_begin(&cpu->bounds, cpu->ledger, spec);
     const fg_status s = prepare_pass(cpu, spec);
     if (s != FG_OK) {
-        release_pass(cpu);
+        fgi_cpu_plan_destroy(&cpu->plan);
+        release_buffers(cpu);
         return s;
     }
     cpu->wants_stats = spec->stats;
@@ -190,7 +233,7 @@ static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats, bool *again)
     *again = false;
     if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->merge.total);
     if (cpu->by_bounds) fgi_cpu_bounds_end(&cpu->bounds, &cpu->merge.total);
-    release_pass(cpu);
+    end_pass(cpu);
     return FG_OK;
 }
 
@@ -199,18 +242,23 @@ static void cpu_hold(fgi_backend *backend, const fgi_hold *rows)
     cpu_backend *cpu = (cpu_backend *)backend;
     const bool fast = cpu->kernels->screens[0].speed >= FAST;
     fgi_cpu_bounds_hold(&cpu->bounds, rows, fast ? LEAST_FAST_K : LEAST_K);
+    cpu->holds = true;
 }
 
 static void cpu_release(fgi_backend *backend)
 {
-    fgi_cpu_bounds_release(&((cpu_backend *)backend)->bounds);
+    cpu_backend *cpu = (cpu_backend *)backend;
+    fgi_cpu_bounds_release(&cpu->bounds);
+    release_buffers(cpu);
+    cpu->holds = false;
 }
 
 static void cpu_destroy(fgi_backend *backend)
 {
     if (!backend) return;
     cpu_backend *cpu = (cpu_backend *)backend;
-    release_pass(cpu);
+    fgi_cpu_plan_destroy(&cpu->plan);
+    release_buffers(cpu);
     fgi_cpu_bounds_release(&cpu->bounds);
     fgi_cpu_merge_destroy(&cpu->merge);
     fgi_free(cpu);

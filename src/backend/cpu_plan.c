@@ -40,10 +40,11 @@ static const double tiny = 0x1p-120;
 /* What the bounds of all components share. */
 typedef struct bounds {
     double product_error, sum_error;
-    double raise;        /* what the screen adds by itself, for each |x| |w|: about */
-    double refine_error; /* of a refined value, for each h |x|^2 and s */
-    const double *rms;   /* d: root mean square of the data */
-    double rms_all;      /* of the length of rows */
+    double raise;         /* what the screen adds by itself, for each |x| |w|: about */
+    double refine_error;  /* of a refined value, for each h |x|^2 and s */
+    const double *rms;    /* d: root mean square of the data */
+    double rms_all;       /* of the length of rows */
+    const double *offset; /* k: values at means */
     const fgi_cpu_squares *squares;
     double most_scale; /* of a diagonal component, in typical ones */
 } bounds;
@@ -170,7 +171,7 @@ static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, exp
         e->weights[i] = (float)weight;
         e->weights[p->d + i] = (float)square_weight;
     }
-    const double offset = value_at_mean(p, j) - s.squares + s.origins;
+    const double offset = b->offset[j] - s.squares + s.origins;
     const double loss = error * (s.products + s.origin_sizes) + b->sum_error * fabs(offset) +
                         b->refine_error * s.squares;
     e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + s.weights);
@@ -303,16 +304,19 @@ static double neighbours(const fgi_kernels *kernels, const fgi_cpu_plan *plan, c
     return (double)count / sample;
 }
 
+static bool is_coarse(const fgi_screen *screen)
+{
+    return screen->raise > most_fine_raise;
+}
+
 /* A score lies up to two margins above a value, and the first threshold two below the largest score. */
 static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds *b,
                    const fgi_cpu_plan *plan, const spacing *to)
 {
     const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
-    const bool coarse = b->raise > most_fine_raise;
-    if (coarse && p->k < LEAST_COARSE_K) return false;
     if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
     /* a coarse screen of diagonal components saves a half of the products that a finer one takes, not three quarters */
-    const bool spare = !coarse || p->kind == FGI_SPHERICAL;
+    const bool spare = !is_coarse(plan->screen) || p->kind == FGI_SPHERICAL;
     if (spare && whole <= most_margin) return true;
     const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;
     return whole < most_counted && neighbours(kernels, plan, to, reach) <= MOST_NEIGHBOURS;
@@ -322,10 +326,12 @@ static void choose_screen(const fgi_params *p, const fgi_kernels *kernels, bound
                           const spacing *to, fgi_cpu_plan *plan)
 {
     for (int32_t i = 0; i < kernels->screen_count; i++) {
+        const bool last = i == kernels->screen_count - 1;
         plan->screen = &kernels->screens[i];
+        if (!last && is_coarse(plan->screen) && p->k < LEAST_COARSE_K) continue;
         set_errors(plan, b);
         find_margins(p, b, e, plan);
-        if (i == kernels->screen_count - 1 || serves(p, kernels, b, plan, to)) return;
+        if (last || serves(p, kernels, b, plan, to)) return;
     }
 }
 
@@ -446,6 +452,7 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
     if (s == FG_OK) s = allocate_dense(ledger, &plan);
     if (s == FG_OK) {
         fill_rows(params, &plan);
+        b.offset = plan.offset;
         find_rms(params, rms, rms + d, &b);
         choose_squares(rms + d, &plan, &b);
         choose_screen(params, kernels, &b, &e, &to, &plan);

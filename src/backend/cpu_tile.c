@@ -95,7 +95,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = block_create(ledger, s.lanes, s.tile_rows, &s.block);
     if (status == FG_OK) status = fgi_cpu_labels_create(ledger, s.tile_rows, &s.labels);
     if (status == FG_OK && plan->kind != FGI_HARD)
-        status = fgi_cpu_sorted_create(ledger, plan->k, s.block.capacity, &s.sorted);
+        status = fgi_cpu_sorted_create(ledger, plan->k, plan->d, s.block.capacity, &s.sorted);
     if (status == FG_OK) status = fgi_cpu_dense_sums_create(ledger, plan, &s.dense);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
