@@ -12,6 +12,7 @@
  *     squared distance   gamma(d + 2) * sum (q - v)^2          the rounded difference counts twice
  *     scaled distance    gamma(d + 3) * sum s (q - v)^2
  *     loaded value       2 u |x|, and 2^-53 (d + 8) where |row| = 1 comes from d squares
+ *     square             3 u (x^2 + origin) unit               x^2, the difference, and the product with the unit
  *     moments            2^-50 (|old| + sum |added|)           f64, at most four roundings a row
  * and 2^-126 for what underflows. */
 #ifndef KERNEL_CASE_H

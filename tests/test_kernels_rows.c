@@ -444,6 +444,46 @@ static void a_share_of_nothing_adds_nothing(void **state)
     assert_true(shift[0] == 2 && square[0] == 3);
 }
 
+/* ---- squares */
+
+static void check_squares(int32_t d)
+{
+    enum { ROWS = 3 };
+    const int32_t ldx = 2 * d;
+    float *x = random_floats_at_end(0, ROWS * (int64_t)ldx), level[ROWS + 1];
+    const float *origin = random_floats_at_end(1, d), *unit = random_floats_at_end(2, d);
+    float *scale = random_floats_at_end(3, d);
+    for (int32_t i = 0; i < d; i++) scale[i] = fabsf(scale[i]);
+    fill_canaries(level, ROWS + 1);
+    table->squares(&(fgi_squares_args){.x = x,
+                                       .ldx = ldx,
+                                       .rows = ROWS,
+                                       .d = d,
+                                       .origin = origin,
+                                       .unit = unit,
+                                       .scale = scale,
+                                       .level = level});
+    for (int32_t r = 0; r < ROWS; r++) {
+        double sum = 0;
+        for (int32_t i = 0; i < d; i++) {
+            const double value = random_float((uint64_t)((r * ldx + i) * REGIONS));
+            const double square = value * value;
+            assert_true(x[r * ldx + i] == (float)value);
+            assert_near("squares", d, x[r * ldx + d + i], (square - origin[i]) * unit[i],
+                        gamma_bound(3) * (square + fabs(origin[i])) * fabs(unit[i]));
+            sum += scale[i] * square;
+        }
+        assert_near("level", d, level[r], sum, gamma_bound(d + 2) * sum);
+    }
+    assert_canaries(level + ROWS, 1);
+}
+
+static void squares_stand_about_an_origin(void **state)
+{
+    (void)state;
+    for (int32_t i = 0; i < ROW_LENGTHS; i++) check_squares(row_length(i));
+}
+
 /* ---- blends */
 
 static void blends_are_sums_of_entries(void **state)
@@ -480,6 +520,7 @@ static void blends_are_sums_of_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(squares_stand_about_an_origin),
         cmocka_unit_test(blends_are_sums_of_entries),
         cmocka_unit_test(distances_are_sums_of_squares),
         cmocka_unit_test(scans_are_sums_over_rows),

@@ -4,13 +4,13 @@
 #include "mixtures.h"
 
 #include "context.h"
-#include "cpu_plan.h"
+#include "cpu_tile.h"
 #include "kernels.h"
 #include "pass.h"
 #include "random.h"
 #include "source.h"
 
-#include <math.h> /* fabs, pow */
+#include <math.h> /* exp2, fabs, fmaxf, pow */
 
 /* ------------------------------------------------------------------------------------------ margins */
 
@@ -54,6 +54,161 @@ static void no_score_is_below_a_refined_value(void **state)
         }
         fgi_cpu_plan_destroy(&plan);
     }
+    fgi_params_destroy(&p);
+}
+
+/* Scores of a few rows by one screen of a table. */
+typedef struct scored {
+    fgi_cpu_plan plan;
+    fgi_cpu_scratch scratch;
+    fgi_kernels kernels; /* with no other screen */
+} scored;
+
+static void score_rows(const fgi_kernels *kernels, int32_t screen, const fgi_params *p,
+                       const fg_view *rows, scored *out)
+{
+    out->kernels = *kernels;
+    out->kernels.screens = &kernels->screens[screen];
+    out->kernels.screen_count = 1;
+    expect_ok(fgi_cpu_plan_create(NULL, &out->kernels, p, NULL, &out->plan));
+    out->plan.dense_panels = 0; /* a tile of all components has no scores */
+    expect_ok(fgi_cpu_scratch_create(NULL, &out->plan, &out->scratch));
+    const fgi_row_request none = {0};
+    const fgi_cpu_job job = fgi_cpu_job_of(&out->kernels, &out->plan, &none);
+    fgi_cpu_tile_absorb(&job, &out->scratch, rows, 0, NULL, NULL);
+}
+
+static void scored_free(scored *s)
+{
+    fgi_cpu_scratch_destroy(&s->scratch);
+    fgi_cpu_plan_destroy(&s->plan);
+}
+
+/* In f64, less what refining may lose. */
+static double least_value(const fgi_cpu_plan *plan, const float *x, int32_t j)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < plan->d; i++) {
+        const double difference = (double)x[i] - plan->means[(int64_t)j * plan->ld + i];
+        sum += plan->scale[(int64_t)j * plan->ld + i] * difference * difference;
+    }
+    return plan->offset[j] - sum * (1.0 - fgi_distance_error(plan->d));
+}
+
+enum { DIAGONAL_K = 50, DIAGONAL_ROWS = 24 };
+
+/* Dimensions of all sizes. Components have variances of their own; some of them lie at a floor, in one dimension, in every
+ * third, or in all. Rows lie at means, and a step away. */
+static void make_diagonal(fgi_params *p, float *x, int32_t d, double offset)
+{
+    expect_ok(fgi_params_create(NULL, FGI_DIAGONAL, DIAGONAL_K, d, p));
+    for (int64_t i = 0; i < (int64_t)DIAGONAL_K * d; i++) {
+        const int32_t j = (int32_t)(i / d), dim = (int32_t)(i % d);
+        const double size = exp2(dim % 7 - 3), normal = fgi_random_normal(9, 1, (uint64_t)i);
+        const double other = fgi_random_normal(9, 2, (uint64_t)i);
+        const bool low = j == 1 || (j == 2 && dim == 0) || (j == 3 && dim % 3 == 0);
+        p->means[i] = (float)(size * (offset + normal));
+        p->variances[i] = size * size * (low ? 1e-6 : 0.3 * exp2(0.5 * other));
+    }
+    for (int32_t r = 0; r < DIAGONAL_ROWS; r++)
+        for (int32_t i = 0; i < d; i++)
+            x[r * d + i] =
+                (float)(p->means[r * d + i] + r % 4 * 0.4 * exp2(i % 7 - 3) *
+                                                  fgi_random_normal(9, 3, (uint64_t)(r * d + i)));
+}
+
+/* Every screen, of squares that are about as large as values, of such that are all of a score, and of scales cut off. */
+static void no_diagonal_score_is_below_its_value(void **state)
+{
+    (void)state;
+    static const int32_t depths[] = {1, 3, 16, 33, 130};
+    static const double offsets[] = {0.0, 1.0, 40.0};
+    static float x[DIAGONAL_ROWS * 130];
+    for (int32_t c = 0; c < 15; c++) {
+        fgi_params p;
+        const int32_t d = depths[c / 3];
+        make_diagonal(&p, x, d, offsets[c % 3]);
+        const fg_view rows = view_of(x, DIAGONAL_ROWS, d, FG_F32);
+        for (const char *const *isa = every_isa; *isa; isa++) {
+            const fgi_kernels *kernels = fgi_kernels_pick(*isa);
+            for (int32_t s = 0; kernels && s < kernels->screen_count; s++) {
+                scored of;
+                score_rows(kernels, s, &p, &rows, &of);
+                for (int32_t r = 0; r < DIAGONAL_ROWS; r++)
+                    for (int32_t j = 0; j < DIAGONAL_K; j++) {
+                        const float score = of.scratch.scores[r * of.scratch.ld_scores + j];
+                        const double value = least_value(&of.plan, x + r * d, j);
+                        if (!(score >= value))
+                            fail_msg("%s %s, d %d, offset %g: row %d, component %d: %.9g < %.9g",
+                                     *isa, of.plan.screen->name, d, offsets[c % 3], r, j, score,
+                                     value);
+                    }
+                scored_free(&of);
+            }
+        }
+        fgi_params_destroy(&p);
+    }
+}
+
+/* Of components alike, a coarse screen's scores are near: products of what differs from the typical scale are small. */
+static void diagonal_scores_are_near_their_values(void **state)
+{
+    (void)state;
+    enum { D = 64 };
+    static float x[DIAGONAL_ROWS * D];
+    fgi_params p;
+    make_diagonal(&p, x, D, 0.0);
+    for (int64_t i = 0; i < (int64_t)DIAGONAL_K * D; i++) { /* all of one size */
+        const double size = exp2((double)(i % D % 7 - 3));
+        p.means[i] = (float)(p.means[i] / size);
+        p.variances[i] = 0.3 * exp2(0.2 * fgi_random_normal(9, 2, (uint64_t)i));
+    }
+    for (int32_t i = 0; i < DIAGONAL_ROWS * D; i++) x[i] = (float)p.means[i];
+    const fg_view rows = view_of(x, DIAGONAL_ROWS, D, FG_F32);
+    for (const char *const *isa = every_isa; *isa; isa++) {
+        const fgi_kernels *kernels = fgi_kernels_pick(*isa);
+        for (int32_t s = 0; kernels && s < kernels->screen_count; s++) {
+            scored of;
+            score_rows(kernels, s, &p, &rows, &of);
+            assert_true(of.plan.margin < 16.0);
+            for (int32_t r = 0; r < DIAGONAL_ROWS; r++)
+                for (int32_t j = 0; j < DIAGONAL_K; j++)
+                    assert_true(of.scratch.scores[r * of.scratch.ld_scores + j] <
+                                least_value(&of.plan, x + r * D, j) + 4.0 * of.plan.margin + 0.01);
+            scored_free(&of);
+        }
+    }
+    fgi_params_destroy(&p);
+}
+
+/* The first component's are far too high. */
+static void lying_scores(const fgi_scores_args *a)
+{
+    fgi_kernels_ref.screens->scores(a);
+    for (int32_t r = 0; r < a->rows; r++) {
+        a->scores[(int64_t)r * a->ld_scores] += 1e6f;
+        a->row_max[r] = fmaxf(a->row_max[r], a->scores[(int64_t)r * a->ld_scores]);
+    }
+}
+
+/* A row that a score misleads looks for the best of the others, not for all. */
+static void a_false_score_does_not_make_candidates_of_all(void **state)
+{
+    (void)state;
+    enum { D = 33, ROW = 5 };
+    static float x[DIAGONAL_ROWS * D];
+    fgi_params p;
+    make_diagonal(&p, x, D, 0.0);
+    fgi_screen liar = *fgi_kernels_ref.screens;
+    liar.scores = lying_scores;
+    fgi_kernels kernels = fgi_kernels_ref;
+    kernels.screens = &liar;
+    const fg_view row = view_of(x + ROW * D, 1, D, FG_F32);
+    scored of;
+    score_rows(&kernels, 0, &p, &row, &of);
+    assert_in_range(of.scratch.block.count, 2, DIAGONAL_K / 4);
+    assert_int_equal(of.scratch.block.component[of.scratch.block.count - 1], ROW);
+    scored_free(&of);
     fgi_params_destroy(&p);
 }
 
@@ -231,6 +386,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_score_is_below_a_refined_value),
+        cmocka_unit_test(no_diagonal_score_is_below_its_value),
+        cmocka_unit_test(diagonal_scores_are_near_their_values),
+        cmocka_unit_test(a_false_score_does_not_make_candidates_of_all),
         cmocka_unit_test(labels_are_of_all_refined_distances),
         cmocka_unit_test(hard_sums_do_not_depend_on_the_screen),
     };

@@ -3,23 +3,20 @@
  * knows no ISA and no algorithm.
  *
  * A shard is a fixed number of consecutive rows, chosen by the model's shape alone. A worker takes a shard through all
- * its tiles into statistics of its own, waits until every earlier shard has been merged, and merges. So sums
+ * its tiles into statistics of its own, which are merged once every earlier shard has been (cpu_merge.h). So sums
  * have one order, whatever the number of threads and however the rows were cut into chunks. */
 #include "context.h"
 #include "cpu.h"
 #include "cpu_bounded.h"
+#include "cpu_merge.h"
 #include "source.h"
 
-#include <pthread.h>   /* the order of merging */
 #include <stdatomic.h> /* atomic_llong */
 
 enum { LEAST_SHARD_ROWS = 1024, MOST_SHARD_ROWS = 8192, LEAST_CHUNK_SHARDS = 8 };
 
 /* Threads meet at the end of a chunk: short rows come in more shards, as long as they are so few bytes as f32. */
 enum { MOST_CHUNK_SHARDS = 32, CHUNK_BYTES = 4 << 20 };
-
-/* Looks at whose turn it is before a worker sleeps: shards take alike long. */
-enum { MOST_LOOKS = 1000 };
 
 /* Centroids from which on Lloyd's passes are faster by bounds: where a product is cheap, more of it must be left out
  * (bench/NOTES.md). */
@@ -29,27 +26,35 @@ enum { LEAST_K = 512, LEAST_FAST_K = 4096, FAST = 8 };
 typedef struct worker {
     _Alignas(64) fgi_cpu_scratch scratch;
     fgi_cpu_batch batch; /* of passes by bounds */
-    fgi_stats stats;     /* of the shard at hand */
 } worker;
+
+/* What the size of buffers follows from. */
+typedef struct buffer_shape {
+    const fgi_screen *screen;
+    fgi_kind kind, stats_kind;
+    int32_t k, d;
+    bool stats, by_bounds;
+} buffer_shape;
 
 typedef struct cpu_backend {
     fgi_backend base;
     fgi_ledger *ledger;
     fgi_pool *pool;
     const fgi_kernels *kernels;
-    pthread_mutex_t lock;
-    pthread_cond_t merged;
     fgi_cpu_bounds bounds; /* of the rows that are held */
+    /* of the pass in progress; while rows are held, of the last one too: the next may be of its shape */
+    bool holds;
+    buffer_shape shape;
+    worker *workers;
+    fgi_cpu_merge merge;
     /* of the pass in progress */
     fgi_cpu_plan plan;
     fgi_cpu_job job;
-    worker *workers;
-    fgi_stats total;
     bool wants_stats, by_bounds;
     /* of the chunk in progress */
     fg_view chunk;
     int64_t first, shard_rows, shards;
-    atomic_llong next, turn; /* the shards that may be taken and merged next */
+    atomic_llong next; /* the shard that is taken next */
     fgi_row_results results;
 } cpu_backend;
 
@@ -73,37 +78,65 @@ static int64_t cpu_unit_rows(const fgi_backend *backend, const fgi_pass_spec *sp
     return rows * shards;
 }
 
-static void release_pass(cpu_backend *cpu)
+static void release_buffers(cpu_backend *cpu)
 {
     for (int32_t w = 0; cpu->workers && w < fgi_pool_threads(cpu->pool); w++) {
         fgi_cpu_scratch_destroy(&cpu->workers[w].scratch);
         fgi_cpu_batch_destroy(&cpu->workers[w].batch);
-        fgi_stats_destroy(&cpu->workers[w].stats);
     }
     fgi_free(cpu->workers);
     cpu->workers = NULL;
-    fgi_stats_destroy(&cpu->total);
-    fgi_cpu_plan_destroy(&cpu->plan);
+    fgi_cpu_merge_end(&cpu->merge);
+}
+
+static fg_status allocate_buffers(cpu_backend *cpu, const buffer_shape *shape)
+{
+    const int32_t threads = fgi_pool_threads(cpu->pool);
+    FG_TRY(fgi_alloc_zero(cpu->ledger, threads, sizeof *cpu->workers, &cpu->workers));
+    if (shape->stats)
+        FG_TRY(fgi_cpu_merge_begin(&cpu->merge, cpu->ledger, shape->stats_kind, shape->k, shape->d,
+                                   threads));
+    for (int32_t w = 0; w < threads; w++) {
+        worker *one = &cpu->workers[w];
+        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
+        if (shape->by_bounds) FG_TRY(fgi_cpu_batch_create(cpu->ledger, &one->scratch, &one->batch));
+    }
+    return FG_OK;
+}
+
+static bool is_same(const buffer_shape *a, const buffer_shape *b)
+{
+    return a->screen == b->screen && a->kind == b->kind && a->stats_kind == b->stats_kind &&
+           a->k == b->k && a->d == b->d && a->stats == b->stats && a->by_bounds == b->by_bounds;
 }
 
 static fg_status prepare_pass(cpu_backend *cpu, const fgi_pass_spec *spec)
 {
     const fgi_params *p = spec->params;
-    const int32_t threads = fgi_pool_threads(cpu->pool);
     const int32_t *order = cpu->by_bounds && cpu->bounds.grouped ? cpu->bounds.order : NULL;
     FG_TRY(fgi_cpu_plan_create(cpu->ledger, cpu->kernels, p, order, &cpu->plan));
-    FG_TRY(fgi_alloc_zero(cpu->ledger, threads, sizeof *cpu->workers, &cpu->workers));
-    if (spec->stats)
-        FG_TRY(fgi_stats_create(cpu->ledger, spec->stats_kind, p->k, p->d, &cpu->total));
-    for (int32_t w = 0; w < threads; w++) {
-        worker *one = &cpu->workers[w];
-        FG_TRY(fgi_cpu_scratch_create(cpu->ledger, &cpu->plan, &one->scratch));
-        if (cpu->by_bounds) FG_TRY(fgi_cpu_batch_create(cpu->ledger, &one->scratch, &one->batch));
-        if (spec->stats)
-            FG_TRY(
-                fgi_stats_create_uncleared(cpu->ledger, spec->stats_kind, p->k, p->d, &one->stats));
+    const buffer_shape shape = {
+        .screen = cpu->plan.screen,
+        .kind = p->kind,
+        .stats_kind = spec->stats_kind,
+        .k = p->k,
+        .d = p->d,
+        .stats = spec->stats,
+        .by_bounds = cpu->by_bounds,
+    };
+    if (!cpu->workers || !is_same(&shape, &cpu->shape)) {
+        release_buffers(cpu);
+        FG_TRY(allocate_buffers(cpu, &shape));
+        cpu->shape = shape;
     }
+    if (spec->stats) fgi_stats_clear(&cpu->merge.total);
     return FG_OK;
+}
+
+static void end_pass(cpu_backend *cpu)
+{
+    fgi_cpu_plan_destroy(&cpu->plan);
+    if (!cpu->holds) release_buffers(cpu);
 }
 
 static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
@@ -112,29 +145,14 @@ static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
     cpu->by_bounds = fgi_cpu_bounds_begin(&cpu->bounds, cpu->ledger, spec);
     const fg_status s = prepare_pass(cpu, spec);
     if (s != FG_OK) {
-        release_pass(cpu);
+        fgi_cpu_plan_destroy(&cpu->plan);
+        release_buffers(cpu);
         return s;
     }
     cpu->wants_stats = spec->stats;
     cpu->shard_rows = shard_rows_for(spec->params);
     cpu->job = fgi_cpu_job_of(cpu->kernels, &cpu->plan, &spec->rows);
     return FG_OK;
-}
-
-static void merge_in_turn(cpu_backend *cpu, int64_t shard, const fgi_stats *stats)
-{
-    for (int32_t i = 0; i < MOST_LOOKS && atomic_load(&cpu->turn) != shard; i++) fgi_cpu_relax();
-    if (atomic_load(&cpu->turn) != shard) {
-        pthread_mutex_lock(&cpu->lock);
-        while (atomic_load(&cpu->turn) != shard) pthread_cond_wait(&cpu->merged, &cpu->lock);
-        pthread_mutex_unlock(&cpu->lock);
-    }
-    if (cpu->wants_stats)
-        fgi_stats_merge(&cpu->total, stats); /* alone here: it is this shard's turn */
-    pthread_mutex_lock(&cpu->lock);
-    atomic_fetch_add(&cpu->turn, 1);
-    pthread_cond_broadcast(&cpu->merged);
-    pthread_mutex_unlock(&cpu->lock);
 }
 
 static fgi_row_results results_from(const fgi_row_results *all, const fgi_row_request *want,
@@ -147,34 +165,44 @@ static fgi_row_results results_from(const fgi_row_results *all, const fgi_row_re
     };
 }
 
+/* stats: of the shard, to be summed; NULL where none are wanted. */
+static void absorb_shard(cpu_backend *cpu, worker *self, int64_t shard, fgi_stats *stats)
+{
+    const int64_t begin = shard * cpu->shard_rows;
+    const int64_t stride_bytes = fgi_stride(cpu->chunk.row_stride, cpu->chunk.cols) *
+                                 (int64_t)fg_dtype_bytes((fg_dtype)cpu->chunk.dtype);
+    fg_view rows = cpu->chunk;
+    rows.data = (const char *)cpu->chunk.data + begin * stride_bytes;
+    rows.rows = rows.rows - begin < cpu->shard_rows ? rows.rows - begin : cpu->shard_rows;
+    const fgi_row_results results = results_from(&cpu->results, &cpu->job.rows, begin);
+    /* a guess may steer the work, never the result; it starts afresh all the same, so that the work
+     * is the same for any number of threads too */
+    self->scratch.rank_gap = 0.0;
+    if (stats) fgi_stats_clear(stats);
+    if (cpu->by_bounds) {
+        const fgi_cpu_bounded bounded = {
+            .job = &cpu->job,
+            .bounds = &cpu->bounds,
+            .scratch = &self->scratch,
+            .batch = &self->batch,
+        };
+        fgi_cpu_bounded_absorb(&bounded, &rows, cpu->first + begin, stats);
+    } else {
+        fgi_cpu_tile_absorb(&cpu->job, &self->scratch, &rows, cpu->first + begin, stats, &results);
+    }
+}
+
 static void absorb_shards(void *user, int32_t index)
 {
     cpu_backend *cpu = user;
-    worker *self = &cpu->workers[index];
-    const fgi_cpu_bounded bounded = {
-        .job = &cpu->job,
-        .bounds = &cpu->bounds,
-        .scratch = &self->scratch,
-        .batch = &self->batch,
-    };
-    const int64_t stride_bytes = fgi_stride(cpu->chunk.row_stride, cpu->chunk.cols) *
-                                 (int64_t)fg_dtype_bytes((fg_dtype)cpu->chunk.dtype);
-    for (int64_t shard; (shard = atomic_fetch_add(&cpu->next, 1)) < cpu->shards;) {
-        const int64_t begin = shard * cpu->shard_rows;
-        fg_view rows = cpu->chunk;
-        rows.data = (const char *)cpu->chunk.data + begin * stride_bytes;
-        rows.rows = rows.rows - begin < cpu->shard_rows ? rows.rows - begin : cpu->shard_rows;
-        const fgi_row_results results = results_from(&cpu->results, &cpu->job.rows, begin);
-        /* a guess may steer the work, never the result; it starts afresh all the same, so that the work
-         * is the same for any number of threads too */
-        self->scratch.rank_gap = 0.0;
-        if (cpu->wants_stats) fgi_stats_clear(&self->stats);
-        if (cpu->by_bounds)
-            fgi_cpu_bounded_absorb(&bounded, &rows, cpu->first + begin, &self->stats);
-        else
-            fgi_cpu_tile_absorb(&cpu->job, &self->scratch, &rows, cpu->first + begin,
-                                cpu->wants_stats ? &self->stats : NULL, &results);
-        merge_in_turn(cpu, shard, &self->stats);
+    while (atomic_load(&cpu->next) < cpu->shards) {
+        fgi_cpu_place *place = cpu->wants_stats ? fgi_cpu_merge_take(&cpu->merge, index) : NULL;
+        const int64_t shard = atomic_fetch_add(&cpu->next, 1);
+        const bool mine = shard < cpu->shards;
+        if (mine)
+            absorb_shard(cpu, &cpu->workers[index], shard,
+                         place ? fgi_cpu_merge_stats(place) : NULL);
+        if (place) fgi_cpu_merge_give(&cpu->merge, place, mine ? shard : -1);
     }
 }
 
@@ -190,7 +218,7 @@ static fg_status cpu_absorb(fgi_backend *backend, const fg_view *chunk, int64_t 
     cpu->first = first;
     cpu->results = results ? *results : (fgi_row_results){0};
     cpu->shards = (chunk->rows + cpu->shard_rows - 1) / cpu->shard_rows;
-    atomic_store(&cpu->turn, 0);
+    fgi_cpu_merge_restart(&cpu->merge);
     atomic_store(&cpu->next, 0);
     if (cpu->shards == 1)
         absorb_shards(cpu, 0); /* waking threads would cost more than it brings */
@@ -203,9 +231,9 @@ static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats, bool *again)
 {
     cpu_backend *cpu = (cpu_backend *)backend;
     *again = false;
-    if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->total);
-    if (cpu->by_bounds) fgi_cpu_bounds_end(&cpu->bounds, &cpu->total);
-    release_pass(cpu);
+    if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->merge.total);
+    if (cpu->by_bounds) fgi_cpu_bounds_end(&cpu->bounds, &cpu->merge.total);
+    end_pass(cpu);
     return FG_OK;
 }
 
@@ -214,21 +242,25 @@ static void cpu_hold(fgi_backend *backend, const fgi_hold *rows)
     cpu_backend *cpu = (cpu_backend *)backend;
     const bool fast = cpu->kernels->screens[0].speed >= FAST;
     fgi_cpu_bounds_hold(&cpu->bounds, rows, fast ? LEAST_FAST_K : LEAST_K);
+    cpu->holds = true;
 }
 
 static void cpu_release(fgi_backend *backend)
 {
-    fgi_cpu_bounds_release(&((cpu_backend *)backend)->bounds);
+    cpu_backend *cpu = (cpu_backend *)backend;
+    fgi_cpu_bounds_release(&cpu->bounds);
+    release_buffers(cpu);
+    cpu->holds = false;
 }
 
 static void cpu_destroy(fgi_backend *backend)
 {
     if (!backend) return;
     cpu_backend *cpu = (cpu_backend *)backend;
-    release_pass(cpu);
+    fgi_cpu_plan_destroy(&cpu->plan);
+    release_buffers(cpu);
     fgi_cpu_bounds_release(&cpu->bounds);
-    pthread_cond_destroy(&cpu->merged);
-    pthread_mutex_destroy(&cpu->lock);
+    fgi_cpu_merge_destroy(&cpu->merge);
     fgi_free(cpu);
 }
 
@@ -252,8 +284,7 @@ fg_status fgi_backend_cpu(fgi_ledger *ledger, fgi_pool *pool, const fgi_kernels 
     cpu->ledger = ledger;
     cpu->pool = pool;
     cpu->kernels = kernels;
-    pthread_mutex_init(&cpu->lock, NULL);
-    pthread_cond_init(&cpu->merged, NULL);
+    fgi_cpu_merge_init(&cpu->merge);
     *out = &cpu->base;
     return FG_OK;
 }

@@ -17,13 +17,20 @@ static const double most_margin = 16.0, most_counted = 32.0;
  * for mixtures while no margin is beyond what is counted. */
 enum { MOST_NEIGHBOURS = 4, SPACING_SAMPLE = 16 };
 
-/* A screen that raises its scores by more is a coarse one: its lengths cost a row what some 64 components more would, and
- * its one step for a row is too wide for values and their squares. */
+/* A screen that raises its scores by more is a coarse one: its lengths cost a row what some 64 components more would. */
 static const double most_fine_raise = 0x1p-10;
 enum { LEAST_COARSE_K = 192 };
 
 /* Where more means than this would be packed for rows to which most components matter, they do not matter to any. */
 enum { MOST_DENSE_MEANS = 1 << 19 };
+
+/* Where scores are raised by lengths, a dimension's scale, at the floor perhaps, must not decide for all: it is at most so many
+ * times the typical one. A smaller scale only raises scores. */
+static const double most_coarse_scale = 16.0, most_fine_scale = 64.0;
+
+/* The squared length of what a typical row gives to the product of diagonal components, beside its own: half the variance
+ * of normal x_i^2 in its unit more. */
+static const double square_features = 1.5;
 
 /* Kernels may take numbers below 2^-126 for 0. */
 static const double tiny = 0x1p-120;
@@ -33,11 +40,13 @@ static const double tiny = 0x1p-120;
 /* What the bounds of all components share. */
 typedef struct bounds {
     double product_error, sum_error;
-    double raise;        /* what the screen adds by itself, for each |x| |w|: about */
-    double refine_error; /* of a refined value, for each h |x|^2 and s */
-    const double *rms;   /* d: root mean square of the data */
-    double rms_all;      /* of the length of rows */
-    double features2;    /* the squared length of values and squares of a typical row */
+    double raise;         /* what the screen adds by itself, for each |x| |w|: about */
+    double refine_error;  /* of a refined value, for each h |x|^2 and s */
+    const double *rms;    /* d: root mean square of the data */
+    double rms_all;       /* of the length of rows */
+    const double *offset; /* k: values at means */
+    const fgi_cpu_squares *squares;
+    double most_scale; /* of a diagonal component, in typical ones */
 } bounds;
 
 /* A component in the expanded form: its weights, and value = bias + slope |x|^2 + sum of weights. */
@@ -108,31 +117,70 @@ static void expand_spherical(const fgi_params *p, int32_t j, const bounds *b, ex
                          longest_screened(0.0, squares, 1.0)); /* distances are not scaled */
 }
 
+static double screened_scale(const fgi_params *p, int32_t j, int32_t i, const bounds *b)
+{
+    return fmin(inverse_scale(p, j, i), b->most_scale * b->squares->scale[i]);
+}
+
+/* How much of the typical scales a component has: what leaves the squares' weights as short as can be. */
+static double own_share(const fgi_params *p, int32_t j, const bounds *b)
+{
+    double own = 0.0, all = 0.0;
+    for (int32_t i = 0; i < p->d; i++) {
+        const double scale = b->squares->scale[i] * b->rms[i] * b->rms[i];
+        own += screened_scale(p, j, i, b) * scale;
+        all += b->squares->scale[i] * scale;
+    }
+    return all > 0.0 ? (float)(own / all) : 0.0;
+}
+
+/* Sums over the dimensions of a diagonal component: what depends on the row's square has the factor -common + rest. */
+typedef struct diagonal_sums {
+    double squares, products, whole_squares; /* h m^2, h |m| X, the first for h as it is */
+    double origins, origin_sizes;            /* rest c, its absolute value */
+    double margins;                          /* how much of rest X^2 is bound */
+    double weights, weights2, widest; /* their absolute values, squares, the largest of a square */
+    double steepest;
+} diagonal_sums;
+
 static void expand_diagonal(const fgi_params *p, int32_t j, const bounds *b, expansion *e)
 {
+    const fgi_cpu_squares *typical = b->squares;
     const double *mean = p->means + (int64_t)j * p->d, error = b->product_error;
-    double squares = 0.0, products = 0.0, weights = 0.0, typical = 0.0, steepest = 0.0;
-    double weight2 = 0.0; /* the squared length of weights */
+    const double share = own_share(p, j, b);
+    diagonal_sums s = {0};
     for (int32_t i = 0; i < p->d; i++) {
-        const double h = inverse_scale(p, j, i), m = (float)mean[i], rms = b->rms[i];
+        const double h = screened_scale(p, j, i, b), m = (float)mean[i], rms = b->rms[i];
+        const double whole = inverse_scale(p, j, i);
+        const double common = share * typical->scale[i], own = h - common;
+        const double lost = h * (error * ratio(fabs(m), rms) + b->refine_error);
         const double margin =
-            h * (error * (1.0 + ratio(fabs(m), rms)) + b->refine_error) / (1.0 - error);
-        squares += h * m * m;
-        products += h * fabs(m) * rms;
-        weights += h * (fabs(2.0 * m) + 1.0);
-        typical += margin * rms * rms;
-        weight2 += h * h * (4.0 * m * m + 1.0);
-        steepest = fmax(steepest, h + margin);
-        e->weights[i] = (float)(2.0 * h * m);
-        e->weights[p->d + i] = (float)(margin - h);
+            (lost + error * fabs(own) + b->sum_error * common) / (1.0 - error) + tiny;
+        const double rest = margin - own, origin = rest * typical->origin[i];
+        const double weight = 2.0 * h * m, square_weight = rest / typical->unit[i];
+        s.squares += h * m * m;
+        s.whole_squares += whole * m * m;
+        s.products += h * fabs(m) * rms;
+        s.origins += origin;
+        s.origin_sizes += fabs(origin);
+        s.margins += margin * rms * rms;
+        s.weights += fabs(weight) + fabs(square_weight) + h + common;
+        s.weights2 += weight * weight + square_weight * square_weight;
+        s.widest = fmax(s.widest, fabs(square_weight));
+        s.steepest = fmax(s.steepest, whole + common + margin);
+        e->weights[i] = (float)weight;
+        e->weights[p->d + i] = (float)square_weight;
     }
-    const double offset = value_at_mean(p, j) - squares;
-    const double loss = error * products + b->sum_error * fabs(offset) + b->refine_error * squares;
-    e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + weights);
+    const double offset = b->offset[j] - s.squares + s.origins;
+    const double loss = error * (s.products + s.origin_sizes) + b->sum_error * fabs(offset) +
+                        b->refine_error * s.squares;
+    e->margin = loss / (1.0 - b->sum_error) + tiny * (2.0 * p->d + s.weights);
     e->bias = offset + e->margin;
-    e->slope = e->margin_slope = tiny;
-    e->margin += typical + b->raise * sqrt(weight2 * b->features2);
-    e->most_norm2 = longest_screened(e->bias, squares, steepest);
+    e->slope = -share;
+    e->margin_slope = 0.0;
+    e->margin += s.margins + b->raise * sqrt(s.weights2 * square_features) * b->rms_all;
+    e->most_norm2 =
+        longest_screened(e->bias, s.whole_squares + s.origin_sizes + s.widest, s.steepest);
 }
 
 static void expand(const fgi_params *p, int32_t j, const bounds *b, expansion *e)
@@ -145,38 +193,59 @@ static void expand(const fgi_params *p, int32_t j, const bounds *b, expansion *e
 
 /* ---------------------------------------------------------------------------------- all components */
 
-/* Root mean squares of the data, as the parameters know it. */
-static void find_rms(const fgi_params *p, double *rms, bounds *b)
+/* Root mean squares of the data, and variances within components, as the parameters know it. */
+static void find_rms(const fgi_params *p, double *rms, double *within, bounds *b)
 {
     const int32_t cols = fgi_variance_cols(p->kind, p->d);
-    double total = 0.0, sum = 0.0, features2 = 0.0;
-    for (int32_t i = 0; i < p->d; i++) rms[i] = 0.0;
+    double total = 0.0, sum = 0.0;
+    for (int32_t i = 0; i < p->d; i++) rms[i] = within[i] = 0.0;
     for (int32_t j = 0; j < p->k; j++) {
         const double weight = exp(p->log_weights[j]), *mean = p->means + (int64_t)j * p->d;
         total += weight;
         for (int32_t i = 0; weight > 0.0 && i < p->d; i++) {
             const double v = cols ? p->variances[(int64_t)j * cols + i % cols] : 0.0;
             rms[i] += weight * (mean[i] * mean[i] + v);
+            within[i] += weight * v;
         }
     }
     for (int32_t i = 0; i < p->d; i++) {
         const double square = rms[i] / total;
         rms[i] = square > 0.0 ? sqrt(square) : 1.0;
+        within[i] /= total;
         sum += rms[i] * rms[i];
-        features2 += rms[i] * rms[i] * (1.0 + 3.0 * rms[i] * rms[i]);
     }
     b->rms = rms;
     b->rms_all = sqrt(sum);
-    b->features2 = features2;
 }
 
-/* Two roundings of each sum, one of weights, features and bias, and those of |x|^2 itself; |x - m|^2 is at most twice
+/* The mean of variances and not of scales: a component at the floor would be typical of all. In units of twice their root
+ * mean, squares about their mean are about as large as values, and so are their weights. */
+static void choose_squares(const double *within, fgi_cpu_plan *plan, bounds *b)
+{
+    const fgi_cpu_squares *s = &plan->squares;
+    double largest = 0.0, steepest = 0.0;
+    b->squares = s;
+    for (int32_t i = 0; s->scale && i < plan->d; i++) {
+        const double rms = b->rms[i];
+        s->scale[i] = (float)(0.5 * log2_e / within[i]);
+        s->origin[i] = (float)(rms * rms);
+        s->unit[i] = (float)(0.5 / rms);
+        largest = fmax(largest, (1.0 + s->unit[i]) * s->origin[i]);
+        steepest = fmax(steepest, fmax(s->unit[i], s->scale[i]));
+    }
+    if (s->scale) plan->most_norm2 = longest_screened(0.0, largest, steepest);
+}
+
+/* Two roundings of each sum, one of weights, values and bias, three of squares, and those of |x|^2 itself; |x - m|^2 is at most twice
  * |x|^2 + |m|^2. */
 static void set_errors(const fgi_cpu_plan *plan, bounds *b)
 {
-    b->product_error = fgi_product_error(plan->screen, plan->depth) + 4 * 0x1p-24;
+    b->product_error = fgi_product_error(plan->screen, plan->depth) + 6 * 0x1p-24;
     b->sum_error = (plan->depth + 4 + plan->d + 4) * 0x1p-24;
     b->raise = plan->screen->raise;
+    b->most_scale = b->raise > most_fine_raise ? most_coarse_scale
+                    : b->raise > 0.0           ? most_fine_scale
+                                               : INFINITY;
     b->refine_error = 2.0 * fgi_distance_error(plan->d);
 }
 
@@ -235,15 +304,20 @@ static double neighbours(const fgi_kernels *kernels, const fgi_cpu_plan *plan, c
     return (double)count / sample;
 }
 
+static bool is_coarse(const fgi_screen *screen)
+{
+    return screen->raise > most_fine_raise;
+}
+
 /* A score lies up to two margins above a value, and the first threshold two below the largest score. */
 static bool serves(const fgi_params *p, const fgi_kernels *kernels, const bounds *b,
                    const fgi_cpu_plan *plan, const spacing *to)
 {
     const double whole = plan->margin + plan->margin_slope * b->rms_all * b->rms_all;
-    if (b->raise > most_fine_raise && (p->kind == FGI_DIAGONAL || p->k < LEAST_COARSE_K))
-        return false;
     if (p->kind == FGI_HARD) return neighbours(kernels, plan, to, 2.0 * whole) <= MOST_NEIGHBOURS;
-    if (whole <= most_margin) return true;
+    /* a coarse screen of diagonal components saves a half of the products that a finer one takes, not three quarters */
+    const bool spare = !is_coarse(plan->screen) || p->kind == FGI_SPHERICAL;
+    if (spare && whole <= most_margin) return true;
     const double reach = FGI_CPU_CUT + log2((double)p->k) + 4.0 * whole;
     return whole < most_counted && neighbours(kernels, plan, to, reach) <= MOST_NEIGHBOURS;
 }
@@ -252,10 +326,12 @@ static void choose_screen(const fgi_params *p, const fgi_kernels *kernels, bound
                           const spacing *to, fgi_cpu_plan *plan)
 {
     for (int32_t i = 0; i < kernels->screen_count; i++) {
+        const bool last = i == kernels->screen_count - 1;
         plan->screen = &kernels->screens[i];
+        if (!last && is_coarse(plan->screen) && p->k < LEAST_COARSE_K) continue;
         set_errors(plan, b);
         find_margins(p, b, e, plan);
-        if (i == kernels->screen_count - 1 || serves(p, kernels, b, plan, to)) return;
+        if (last || serves(p, kernels, b, plan, to)) return;
     }
 }
 
@@ -318,6 +394,15 @@ static fg_status allocate_dense(fgi_ledger *ledger, fgi_cpu_plan *plan)
     return fgi_alloc(ledger, lanes, sizeof(double), &plan->dense_h);
 }
 
+static fg_status allocate_squares(fgi_ledger *ledger, fgi_cpu_plan *plan)
+{
+    fgi_cpu_squares *s = &plan->squares;
+    if (plan->kind != FGI_DIAGONAL) return FG_OK;
+    FG_TRY(fgi_alloc(ledger, plan->d, sizeof *s->scale, &s->scale));
+    FG_TRY(fgi_alloc(ledger, plan->d, sizeof *s->origin, &s->origin));
+    return fgi_alloc(ledger, plan->d, sizeof *s->unit, &s->unit);
+}
+
 static fg_status allocate_rows(fgi_ledger *ledger, fgi_cpu_plan *plan)
 {
     const int64_t matrix = (int64_t)plan->k * plan->ld;
@@ -353,20 +438,23 @@ fg_status fgi_cpu_plan_create(fgi_ledger *ledger, const fgi_kernels *kernels,
         .order = order,
         .most_norm2 = FLT_MAX,
     };
-    double *rms = NULL;
+    double *rms = NULL; /* and variances within components */
     expansion e = {0};
     bounds b = {0};
     spacing to = {0};
-    fg_status s = fgi_alloc(ledger, d, sizeof *rms, &rms);
+    fg_status s = fgi_alloc(ledger, 2 * (int64_t)d, sizeof *rms, &rms);
     if (s == FG_OK) s = fgi_alloc(ledger, plan.depth, sizeof *e.weights, &e.weights);
     if (s == FG_OK) s = fgi_alloc(ledger, plan.k, sizeof *to.row, &to.row);
     if (s == FG_OK) s = fgi_alloc(ledger, plan.k, sizeof *to.component, &to.component);
     if (s == FG_OK) s = fgi_alloc(ledger, plan.k, sizeof *to.distance, &to.distance);
     if (s == FG_OK) s = allocate_rows(ledger, &plan);
+    if (s == FG_OK) s = allocate_squares(ledger, &plan);
     if (s == FG_OK) s = allocate_dense(ledger, &plan);
     if (s == FG_OK) {
         fill_rows(params, &plan);
-        find_rms(params, rms, &b);
+        b.offset = plan.offset;
+        find_rms(params, rms, rms + d, &b);
+        choose_squares(rms + d, &plan, &b);
         choose_screen(params, kernels, &b, &e, &to, &plan);
         s = allocate_panels(ledger, &plan);
     }
@@ -390,6 +478,9 @@ void fgi_cpu_plan_destroy(fgi_cpu_plan *plan)
     fgi_free(plan->packed);
     fgi_free(plan->bias);
     fgi_free(plan->slope);
+    fgi_free(plan->squares.scale);
+    fgi_free(plan->squares.origin);
+    fgi_free(plan->squares.unit);
     fgi_free(plan->means);
     fgi_free(plan->scale);
     fgi_free(plan->offset);

@@ -11,6 +11,7 @@
  * and of the two other terms, and with g that of a refined distance (kernels.h), a score and a refined value lie apart by
  * at most
  *     e_p sum of h_ji |2 m_ji x_i|  +  e_s (|b_j| + sum of h_ji x_i^2)  +  2 g (s_j + sum of h_ji x_i^2)
+ * (diagonal components: |g_ji| |x_i^2 - c_i| with e_p and R_j H_i x_i^2 with e_s, see fgi_cpu_squares).
  * For any X_i > 0, |2 m x_i| <= |m| (X_i + x_i^2 / X_i): so this bound too has the form of a bias and of weights on
  * x_i^2. The plan takes the data's root mean square, at which nothing is given away, and adds the bound to bias and
  * weights: a score is never below the value, true or as refined in f32, and a component whose score is too low to
@@ -19,6 +20,15 @@
 #define FGI_CPU_PLAN_H
 #include "kernels.h"
 #include "params.h"
+
+/* Diagonal components differ from each other less than from nothing. With H_i a scale of no component but typical of all, R_j
+ * what fits component j best, and c_i and u_i an origin and a unit of x_i^2,
+ *     sum of h_ji x_i^2  =  R_j sum of H_i x_i^2  +  sum of g_ji c_i  +  sum of (g_ji / u_i) (x_i^2 - c_i) u_i
+ * with g_ji = h_ji - R_j H_i: one number a row with a slope, a bias, and products that are small, so that a screen may lose
+ * more of them. */
+typedef struct fgi_cpu_squares {
+    float *scale, *origin, *unit; /* H, c, u: d; NULL where components are not diagonal */
+} fgi_cpu_squares;
 
 /* Components whose values lie so far below the best, and log2 of their number more, do not matter. */
 enum { FGI_CPU_CUT = 26 };
@@ -38,10 +48,11 @@ typedef struct fgi_cpu_plan {
     const int32_t *order; /* k: the component of each lane of the panels; NULL: its number */
     void *packed;
     float *bias, *slope; /* of each lane */
-    float *means;        /* k x ld */
-    float *scale;        /* k x ld: h of diagonal components, else NULL */
-    double *offset;      /* k; -inf: dead */
-    double *h;           /* k: h of spherical components and centroids, 1 for diagonal ones */
+    fgi_cpu_squares squares;
+    float *means;   /* k x ld */
+    float *scale;   /* k x ld: h of diagonal components, else NULL */
+    double *offset; /* k; -inf: dead */
+    double *h;      /* k: h of spherical components and centroids, 1 for diagonal ones */
     /* of all components, padded with such as have no row (kernels.h) */
     int32_t dense_panels; /* 0: not made, since the shape is too large or no share is soft */
     float *dense_means, *dense_scale; /* scale: h of diagonal components, else NULL */

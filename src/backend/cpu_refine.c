@@ -30,18 +30,25 @@ static float round_down(double threshold)
     return below > -FLT_MAX ? (float)below : -INFINITY;
 }
 
-void fgi_cpu_first_thresholds(const fgi_cpu_job *job, fgi_cpu_scratch *s)
+/* What to look for if this is the score of the row's best component. */
+static double threshold_below(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t row,
+                              double score)
 {
     const fgi_cpu_plan *plan = job->plan;
     const double cut = plan->kind == FGI_HARD ? 0.0 : job->cut;
     const double reach = cut > s->rank_gap ? cut : s->rank_gap;
+    return score - reach - margins_below * (plan->margin + plan->margin_slope * s->norm2[row]);
+}
+
+void fgi_cpu_first_thresholds(const fgi_cpu_job *job, fgi_cpu_scratch *s)
+{
+    const fgi_cpu_plan *plan = job->plan;
     for (int32_t i = 0; i < s->open.count; i++) {
         const int32_t row = s->open.row[i];
-        const double norm2 = s->norm2[row];
-        const double margin = margins_below * (plan->margin + plan->margin_slope * norm2);
         /* nothing to screen, or scores that may be beyond f32 */
-        const bool blind = plan->k == 1 || !(norm2 <= plan->most_norm2);
-        s->open.threshold[i] = blind ? -INFINITY : round_down(s->row_max[row] - reach - margin);
+        const bool blind = plan->k == 1 || !(s->norm2[row] <= plan->most_norm2);
+        s->open.threshold[i] =
+            blind ? -INFINITY : round_down(threshold_below(job, s, row, s->row_max[row]));
     }
 }
 
@@ -199,12 +206,27 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32
     return fmin(for_mass, for_rank);
 }
 
+/* Where all that a look found have values far below their scores, what they call for everything would reach: the next look is
+ * for the best of those left out. */
+static double threshold_of_the_rest(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t row,
+                                    float threshold)
+{
+    const float *scores = s->scores + (int64_t)row * s->ld_scores;
+    float largest = -INFINITY;
+    for (int32_t lane = 0; lane < s->lanes; lane++)
+        if (scores[lane] < threshold && scores[lane] > largest) largest = scores[lane];
+    return threshold_below(job, s, row, largest);
+}
+
 bool fgi_cpu_is_complete(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t at, int32_t i)
 {
     float *threshold = &s->open.threshold[at + i];
     if (*threshold == -INFINITY) return true;
     const double needed = threshold_needed(job, s, i, *threshold);
     if (*threshold <= needed) return true;
-    *threshold = round_down(needed);
+    const bool misled = s->block.most[i] < *threshold;
+    const double rest =
+        misled ? threshold_of_the_rest(job, s, s->open.row[at + i], *threshold) : needed;
+    *threshold = round_down(fmax(needed, rest));
     return false;
 }

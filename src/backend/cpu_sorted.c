@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu_sorted.c - a block's pairs, component by component, by counting. Knows no kernel.
  *
- * Sums of all components are often more than the second cache holds: each is then brought in once a block, not once a pair. */
+ * Sums of all components are often more than the second cache holds: each is then brought in once a block, not once a pair.
+ * Where they lie in the first one, only what is kept in registers between the pairs of a component is saved. */
 #include "cpu_sorted.h"
 
 #include <string.h> /* memset */
 
-fg_status fgi_cpu_sorted_create(fgi_ledger *ledger, int32_t k, int32_t capacity,
+/* Sums that the first cache holds, and how many pairs have to meet there. */
+enum { NEAR_SUMS = 4096, LEAST_NEAR_PAIRS = 4 };
+
+fg_status fgi_cpu_sorted_create(fgi_ledger *ledger, int32_t k, int32_t d, int32_t capacity,
                                 fgi_cpu_sorted *out)
 {
-    fgi_cpu_sorted sorted = {.k = k, .capacity = capacity};
+    const bool near = (int64_t)k * d <= NEAR_SUMS;
+    fgi_cpu_sorted sorted = {
+        .k = k, .least = near ? LEAST_NEAR_PAIRS * k : k, .capacity = capacity};
     fg_status s = fgi_alloc(ledger, k, sizeof *sorted.place, &sorted.place);
     if (s == FG_OK) s = fgi_alloc(ledger, capacity, sizeof *sorted.row, &sorted.row);
     if (s == FG_OK) s = fgi_alloc(ledger, capacity, sizeof *sorted.component, &sorted.component);
@@ -32,7 +38,7 @@ void fgi_cpu_sorted_destroy(fgi_cpu_sorted *sorted)
 
 bool fgi_cpu_sorted_pays(const fgi_cpu_sorted *sorted, int32_t pairs)
 {
-    return pairs >= sorted->k && pairs <= sorted->capacity;
+    return pairs >= sorted->least && pairs <= sorted->capacity;
 }
 
 fgi_pairs fgi_cpu_sort(fgi_cpu_sorted *sorted, const fgi_pairs *pairs, const float *share)

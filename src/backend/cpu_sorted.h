@@ -7,12 +7,13 @@
 
 typedef struct fgi_cpu_sorted {
     int32_t k, capacity;
+    int32_t least;            /* pairs that pay */
     int32_t *place;           /* k */
     int32_t *row, *component; /* capacity, like share */
     float *share;
 } fgi_cpu_sorted;
 
-fg_status fgi_cpu_sorted_create(fgi_ledger *ledger, int32_t k, int32_t capacity,
+fg_status fgi_cpu_sorted_create(fgi_ledger *ledger, int32_t k, int32_t d, int32_t capacity,
                                 fgi_cpu_sorted *out);
 void fgi_cpu_sorted_destroy(fgi_cpu_sorted *sorted);
 

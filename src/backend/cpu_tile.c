@@ -83,6 +83,8 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     const int64_t rows = s.tile_rows;
     fg_status status = fgi_alloc_zero(ledger, rows * s.ldx, sizeof(float), &s.x);
     if (status == FG_OK) status = fgi_alloc(ledger, rows, sizeof(float), &s.norm2);
+    if (status == FG_OK && plan->kind == FGI_DIAGONAL)
+        status = fgi_alloc(ledger, rows, sizeof(float), &s.level);
     if (status == FG_OK && screen->prepare)
         status = fgi_alloc(ledger, rows / screen->row_group, screen->group_bytes(plan->depth),
                            &s.prepared);
@@ -93,7 +95,7 @@ fg_status fgi_cpu_scratch_create(fgi_ledger *ledger, const fgi_cpu_plan *plan, f
     if (status == FG_OK) status = block_create(ledger, s.lanes, s.tile_rows, &s.block);
     if (status == FG_OK) status = fgi_cpu_labels_create(ledger, s.tile_rows, &s.labels);
     if (status == FG_OK && plan->kind != FGI_HARD)
-        status = fgi_cpu_sorted_create(ledger, plan->k, s.block.capacity, &s.sorted);
+        status = fgi_cpu_sorted_create(ledger, plan->k, plan->d, s.block.capacity, &s.sorted);
     if (status == FG_OK) status = fgi_cpu_dense_sums_create(ledger, plan, &s.dense);
     if (status != FG_OK)
         fgi_cpu_scratch_destroy(&s);
@@ -106,6 +108,7 @@ void fgi_cpu_scratch_destroy(fgi_cpu_scratch *s)
 {
     fgi_free(s->x);
     fgi_free(s->norm2);
+    fgi_free(s->level);
     fgi_free(s->prepared);
     fgi_free(s->scores);
     fgi_free(s->row_max);
@@ -139,12 +142,22 @@ void fgi_cpu_load(const fgi_cpu_job *job, const fg_view *rows, const fgi_cpu_loa
 
 static void load_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, const fg_view *rows)
 {
-    const fgi_cpu_plan *plan = job->plan;
     fgi_cpu_load(job, rows, &(fgi_cpu_loaded){.x = s->x, .norm2 = s->norm2, .ldx = s->ldx});
-    for (int32_t r = 0; r < rows->rows && plan->kind == FGI_DIAGONAL; r++) {
-        float *x = s->x + (int64_t)r * s->ldx;
-        for (int32_t i = 0; i < plan->d; i++) x[plan->d + i] = x[i] * x[i];
-    }
+}
+
+static void add_squares(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows)
+{
+    const fgi_cpu_squares *squares = &job->plan->squares;
+    job->kernels->squares(&(fgi_squares_args){
+        .x = s->x,
+        .ldx = s->ldx,
+        .rows = rows,
+        .d = job->plan->d,
+        .origin = squares->origin,
+        .unit = squares->unit,
+        .scale = squares->scale,
+        .level = s->level,
+    });
 }
 
 static void screen_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows)
@@ -152,13 +165,14 @@ static void screen_tile(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t rows
     const fgi_cpu_plan *plan = job->plan;
     const fgi_screen *screen = plan->screen;
     for (int32_t r = 0; r < rows; r++) s->row_max[r] = -INFINITY;
+    if (plan->kind == FGI_DIAGONAL) add_squares(job, s, rows);
     if (screen->prepare) screen->prepare(s->x, s->ldx, rows, plan->depth, s->prepared);
     const fgi_scores_args scores = {
         .x = screen->prepare ? s->prepared : s->x,
         .ldx = s->ldx,
         .rows = rows,
         .depth = plan->depth,
-        .norm2 = s->norm2,
+        .norm2 = plan->kind == FGI_DIAGONAL ? s->level : s->norm2,
         .packed = plan->packed,
         .bias = plan->bias,
         .slope = plan->slope,

@@ -15,8 +15,8 @@
 #include <stdbool.h>   /* bool */
 #include <unistd.h>    /* sysconf */
 
-/* Looks before a thread sleeps: some 50 microseconds, which is what waking it may take. */
-enum { MOST_LOOKS = 2000 };
+/* Looks before a thread sleeps: some 70 microseconds, which is what waking it may take. */
+enum { MOST_LOOKS = 4000 };
 
 typedef struct pool_worker {
     fgi_pool *pool;

@@ -48,6 +48,16 @@ typedef struct fgi_load_args {
     float *norm2;
 } fgi_load_args;
 
+/* What stands for the squares of elements in the product of diagonal components, behind each row's elements, and what all
+ * components have in common:
+ *     x[r][d + i] = (x[r][i]^2 - origin[i]) * unit[i]      level[r] = sum over i < d of scale[i] * x[r][i]^2 */
+typedef struct fgi_squares_args {
+    float *x; /* rows of ldx elements */
+    int32_t ldx, rows, d;
+    const float *origin, *unit, *scale; /* d; scale >= 0 */
+    float *level;                       /* rows */
+} fgi_squares_args;
+
 /* Scores of a tile of rows against consecutive panels of components:
  *     score[r][j] = bias[j] + slope[j] * norm2[r] + sum over p < depth of x[r][p] * weight[j][p] */
 typedef struct fgi_scores_args {
@@ -211,6 +221,8 @@ typedef struct fgi_kernels {
 
     void (*load[FGI_DTYPE_COUNT])(
         const fgi_load_args *a); /* f32 f16 bf16 i8 u8 f64; NULL: not served */
+
+    void (*squares)(const fgi_squares_args *a);
 
     /* Appends each j in 0 .. count - 1 with scores[j] >= threshold, in order, to components, and the row for each to
      * rows. count is a multiple of 16, scores 64-byte aligned. Both must have FGI_SELECT_SLACK places more than are

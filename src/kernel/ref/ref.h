@@ -44,6 +44,7 @@ void fgi_sketch_products_ref(const int16_t *query, const fgi_sketches *sketches,
                              int32_t d, float *FGI_RESTRICT out);
 
 extern const fgi_screen fgi_screen_ref;
+void fgi_squares_ref(const fgi_squares_args *a);
 int32_t fgi_select_ref(const float *scores, int32_t count, float threshold, int32_t row,
                        int32_t *FGI_RESTRICT rows, int32_t *FGI_RESTRICT components);
 int32_t fgi_select_rows_ref(const fgi_select_rows_args *a);

@@ -11,6 +11,7 @@ const fgi_kernels fgi_kernels_ref = {
     .screens = &fgi_screen_ref,
     .screen_count = 1,
     .load = {FGI_LOAD_DTYPES(LOAD)},
+    .squares = fgi_squares_ref,
     .select = fgi_select_ref,
     .select_rows = fgi_select_rows_ref,
     .distances = fgi_distances_ref,

@@ -4,6 +4,7 @@
 #ifndef FGI_TABLE_SIMD_H
 #define FGI_TABLE_SIMD_H
 #include "load_simd.h"
+#include "squares_simd.h"
 #include "select_simd.h"
 #include "rows_simd.h"
 #include "sketch_simd.h"
@@ -24,6 +25,7 @@ const fgi_kernels FGI_TABLE = {
              [FG_I8] = load_i8,
              [FG_U8] = load_u8,
              [FG_F64] = load_f64},
+    .squares = squares,
     .select = select_scores,
     .select_rows = select_rows,
     .distances = distances,
