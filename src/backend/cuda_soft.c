@@ -18,6 +18,8 @@ enum {
     LEAST_BLOCKS = 4,
     MOST_BLOCKS = 128,
     /* of deep rows */
+    MOST_BLOCK_ROWS =
+        16384, /* more than that the tensor cores are not to sum on their own (docs/math.md) */
     DEEP_ROWS = 65536,        /* of a chunk, */
     SHARES_BYTES = 128 << 20, /* unless what is kept of them wants more room */
     CLUSTERS = 66,            /* of a large chip */
@@ -127,7 +129,7 @@ static soft_cut cut_deep(const fgi_cuda_task *task)
                   items = fgi_soft_deep_items(lanes, depth_of(task), widest);
     const int64_t fit = SHARES_BYTES / ((int64_t)lanes * halves * (int64_t)sizeof(uint16_t)),
                   rows = fit < DEEP_ROWS ? fit : DEEP_ROWS, units = rows / FGI_SOFT_TOLD_ROWS;
-    int32_t blocks = 1;
+    int32_t blocks = (int32_t)((rows + MOST_BLOCK_ROWS - 1) / MOST_BLOCK_ROWS);
     while (blocks < units &&
            blocks * items * 100 <
                LEAST_BUSY * CLUSTERS * ((blocks * items + CLUSTERS - 1) / CLUSTERS))

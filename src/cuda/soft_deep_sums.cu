@@ -7,8 +7,7 @@
  *          Rows stream through by 64. Responsibilities become operands in registers
  * turns    one warpgroup makes operands while the other's are multiplied
  * sums     in registers: of two halves a stage's by the tensor cores, which cut off, and a block's by additions that round. Of one
- *          half all by the tensor cores: a block of 2^n steps of 16 rows loses at most 2^(n - 24) of a sum that grows evenly, 2^-16
- *          of one of 4,096 rows
+ *          half all by the tensor cores: a block of 16,384 rows, 1,024 steps, falls short by some 2^-15 of itself (docs/math.md)
  * bytes    (1 / 128 + 1 / 512) of a value and half from L2 for each product
  * bound    tensor cores: 2 k d flops a row and product */
 #include "follow.cuh"
