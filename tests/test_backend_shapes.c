@@ -49,10 +49,7 @@ static int32_t size_up_to(lots *l, int32_t most)
 static pass_case draw(lots *l)
 {
     static const fg_dtype types[] = {FG_F32, FG_F32, FG_F16, FG_BF16, FG_U8, FG_I8, FG_F64};
-    enum {
-        WORK = 300000000,
-        MOST_ROWS = 40000
-    }; /* n k d: a second of the CPU, with what the comparisons cost */
+    enum { WORK = 300000000 /* n k d */, MOST_ROWS = 40000 };
     pass_case c = {.k = size_up_to(l, 12000)};
     int32_t most_d = (int32_t)(WORK / 40 / c.k);
     if (most_d > 4096) most_d = 4096;

@@ -55,7 +55,9 @@ static void check_kernels(const char *isa, const problem *p, double (*best)[TOP]
     const fgi_row_request want = {.top = TOP, .exact_rank = true, .log_density = true};
     fg_context *ctx;
     outcome found;
-    if (fg_context_create(&o, &ctx) != FG_OK) return; /* this CPU lacks them */
+    const fg_status status = fg_context_create(&o, &ctx);
+    if (status == FG_ARGUMENT && strcmp(isa, "ref") != 0) return; /* this CPU lacks them */
+    expect_ok(status);
     run_pass(ctx, p, &want, p->kind, &found);
     for (int64_t row = 0; row < p->how->n; row++) check_row(p, best[row], &found, row);
     free_outcome(&found);

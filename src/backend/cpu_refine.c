@@ -197,8 +197,8 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32
     if (rank <= 1) return for_mass;
     if (s->block.begin[i + 1] - s->block.begin[i] < rank) { /* look deeper, faster each time */
         s->rank_gap = 2.0 * (best - threshold);
-        const double deeper =
-            fmin(best - s->rank_gap, round_down(threshold)); /* the best may stand just there */
+        const double deeper = fmin(
+            best - s->rank_gap, round_down(threshold)); /* the best may stand just there: no gap */
         return fmin(for_mass, deeper);
     }
     const double for_rank = value_of_rank(&s->block, i, rank);
@@ -206,8 +206,8 @@ static double threshold_needed(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32
     return fmin(for_mass, for_rank);
 }
 
-/* Where all that a look found have values far below their scores, what they call for everything would reach: the next look is
- * for the best of those left out. */
+/* Where all that a look found are worth less than its threshold, one that follows from their values might take in all components:
+ * the next look is for the best of those left out. */
 static double threshold_of_the_rest(const fgi_cpu_job *job, const fgi_cpu_scratch *s, int32_t row,
                                     float threshold)
 {

@@ -48,10 +48,9 @@ typedef struct fgi_cpu_dense_sums {
 /* One worker's buffers: nothing here survives a tile but the rank guess and dense sums. */
 typedef struct fgi_cpu_scratch {
     int32_t tile_rows, ldx, lanes, ld_scores;
-    float *
-        x; /* tile_rows x ldx: centred rows, once screened with their squares beside them if diagonal */
-    float *norm2;   /* tile_rows */
-    float *level;   /* tile_rows, diagonal: the squares' part that all components have */
+    float *x;     /* tile_rows x ldx: centred; diagonal: once screened, their squares beside them */
+    float *norm2; /* tile_rows */
+    float *level; /* tile_rows, diagonal: the squares' part that all components have */
     void *prepared; /* the rows as the screen wants them; NULL: as they are */
     float *scores;  /* tile_rows x ld_scores: never below the true values */
     float *row_max; /* tile_rows */

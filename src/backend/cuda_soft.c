@@ -4,6 +4,7 @@
 #include "cuda_model.h"
 #include "cuda_plane.h"
 #include "cuda_spill.h"
+#include "cuda_transfer.h"
 
 #include "cuda_soft.h"
 
@@ -13,15 +14,15 @@ enum {
     MOST_SPILLED = 16384,   /* rows at a time */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
-    PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most */
+    PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most, where rows pass by */
     ITEMS = 384, /* blocks x slices of a chunk: nearly three a multiprocessor of a large chip */
     LEAST_BLOCKS = 4,
     MOST_BLOCKS = 128,
     /* of deep rows */
-    MOST_BLOCK_ROWS =
-        16384, /* more than that the tensor cores are not to sum on their own (docs/math.md) */
-    DEEP_ROWS = 65536,        /* of a chunk, */
-    SHARES_BYTES = 128 << 20, /* unless what is kept of them wants more room */
+    MOST_BLOCK_ROWS = 16384,  /* that tensor cores may sum on their own: docs/math.md */
+    DEEP_ROWS = 65536,        /* of a chunk, at most */
+    SHARES_BYTES = 128 << 20, /* of a chunk's shares, at most */
+    DEEP_BYTES = 512 << 20,   /* of its planes, and of its rows as stored, at most */
     CLUSTERS = 66,            /* of a large chip */
     LEAST_BUSY = 90           /* per cent of these, with the last items of a chunk */
 };
@@ -103,6 +104,13 @@ static bool soft_serves(const fgi_cuda_task *task)
            task->k >= LEAST_COMPONENTS && task->k <= MOST_COMPONENTS;
 }
 
+/* Of a row, at most. */
+static int64_t plane_bytes(const fgi_cuda_task *task)
+{
+    const int32_t parts = low_of(task) == FGI_CUDA_LOW_NONE ? 1 : 2;
+    return (int64_t)depth_of(task) * parts * (int64_t)sizeof(uint16_t);
+}
+
 /* How a chunk is cut. The rows of a block follow from the shape alone: so do the bits of sums. */
 typedef struct soft_cut {
     int32_t blocks, block_rows;
@@ -111,8 +119,7 @@ typedef struct soft_cut {
 /* So many blocks that the device is busy, unless their planes, if they are not kept, want too much room. */
 static soft_cut cut_shallow(const fgi_cuda_task *task)
 {
-    const int64_t row_bytes = (int64_t)depth_of(task) * (low_of(task) == FGI_CUDA_LOW_NONE ? 2 : 4);
-    const int64_t fit = PLANE_BYTES / (row_bytes * FGI_SOFT_BLOCK_ROWS),
+    const int64_t fit = PLANE_BYTES / (plane_bytes(task) * FGI_SOFT_BLOCK_ROWS),
                   most = task->held_rows ? MOST_BLOCKS : fit,
                   blocks = ITEMS * FGI_SOFT_SLICE / lanes_of(task);
     return (soft_cut){.blocks = (int32_t)(blocks > most           ? most
@@ -121,14 +128,22 @@ static soft_cut cut_shallow(const fgi_cuda_task *task)
                       .block_rows = FGI_SOFT_BLOCK_ROWS};
 }
 
+static int64_t deep_rows(const fgi_cuda_task *task)
+{
+    const int64_t stored = fgi_cuda_pitch_bytes(task->dtype, task->d), plane = plane_bytes(task),
+                  share = (int64_t)lanes_of(task) * halves_of(task) * (int64_t)sizeof(uint16_t),
+                  by_bytes = DEEP_BYTES / (stored > plane ? stored : plane),
+                  by_shares = SHARES_BYTES / share,
+                  fit = by_bytes < by_shares ? by_bytes : by_shares;
+    return fit < DEEP_ROWS ? fit : DEEP_ROWS;
+}
+
 /* So few blocks that the device is still busy, since the sums of each are written, and read again. */
 static soft_cut cut_deep(const fgi_cuda_task *task)
 {
-    const int32_t lanes = lanes_of(task), halves = halves_of(task),
-                  widest = low_of(task) == FGI_CUDA_LOW_NONE ? halves : 2,
-                  items = fgi_soft_deep_items(lanes, depth_of(task), widest);
-    const int64_t fit = SHARES_BYTES / ((int64_t)lanes * halves * (int64_t)sizeof(uint16_t)),
-                  rows = fit < DEEP_ROWS ? fit : DEEP_ROWS, units = rows / FGI_SOFT_TOLD_ROWS;
+    const int32_t widest = low_of(task) == FGI_CUDA_LOW_NONE ? halves_of(task) : 2,
+                  items = fgi_soft_deep_items(lanes_of(task), depth_of(task), widest);
+    const int64_t rows = deep_rows(task), units = rows / FGI_SOFT_TOLD_ROWS;
     int32_t blocks = (int32_t)((rows + MOST_BLOCK_ROWS - 1) / MOST_BLOCK_ROWS);
     while (blocks < units &&
            blocks * items * 100 <

@@ -3,8 +3,9 @@
  * 9.0. Plain C; knows no kernel, no host memory.
  *
  * The work is the same whatever the rows are: a product for the normalisers of rows, the same again for their
- * responsibilities, and one that sums rows by these. No matrix of rows x components lies in memory. Of a chunk of rows, whose
- * planes fgi_sparse_plane has made:
+ * responsibilities, and one that sums rows by these, so that no matrix of rows x components lies in memory. But where rows are
+ * deep, to make responsibilities again would take longer than to read them: those of a chunk lie there, in f16, and products are
+ * two. Of a chunk of rows, whose planes fgi_sparse_plane has made:
  *     begin      what rows have beside their planes
  *     normalize  log2 of each row's density
  *     settle     which rows count, and what they tell the totals; those that f16 cannot serve are left over. Of deep rows, whose
@@ -15,9 +16,6 @@
  *     plan       parameters -> what these kernels need of them
  *     finish     sums -> statistics and totals
  * All sums have one order, that of the rows: the same bits on every run, and for any size of the chunks.
- *
- * Where rows are deep, responsibilities of a chunk do lie in memory, in f16: to make them once more would take longer than to
- * read them again.
  *
  * Rows, weights and responsibilities are each the sum of two halves, and a product is three; in fast precision each is one, but
  * for the squares that diagonal components want, and rows are one where that holds them. Formulas and bounds: soft_plan.cu,
@@ -37,7 +35,7 @@ enum {
     FGI_SOFT_SLICE = 128,       /* components that one block sums */
     FGI_SOFT_BLOCK_ROWS = 8192, /* shallow rows that one block sums */
     FGI_SOFT_TOLD_ROWS = 512,   /* rows whose densities are summed together: a block is a whole number of these */
-    FGI_SOFT_LANES = 256        /* components are padded to it where rows are deep, */
+    FGI_SOFT_LANES = 256        /* components are padded to it where rows are deep, and else to a slice */
 };
 
 static inline int32_t fgi_soft_is_deep(int32_t depth)
@@ -45,7 +43,7 @@ static inline int32_t fgi_soft_is_deep(int32_t depth)
     return depth > FGI_SOFT_SHALLOW;
 }
 
-/* and else to a slice. */
+/* Components, padded. */
 static inline int32_t fgi_soft_lanes(int32_t k, int32_t depth)
 {
     const int32_t unit = fgi_soft_is_deep(depth) ? (int32_t)FGI_SOFT_LANES : (int32_t)FGI_SOFT_SLICE;
@@ -117,9 +115,9 @@ typedef struct fgi_soft_args {
 
 int64_t fgi_soft_partial_floats(int32_t lanes, int32_t depth); /* of a block of rows */
 /* Of deep rows: tiles of a row, whose weights have so many halves; what clusters do of a block's sums, one thing each, where the
- * longest numbers have so many. */
+ * widest numbers have so many. */
 int32_t fgi_soft_tiles(int32_t lanes, int32_t halves);
-int32_t fgi_soft_deep_items(int32_t lanes, int32_t depth, int32_t halves);
+int32_t fgi_soft_deep_items(int32_t lanes, int32_t depth, int32_t widest);
 int64_t fgi_soft_sums_doubles(int32_t k, int32_t depth);
 
 /* Of rows that count: of longer ones the planes are to hold nothing. */

@@ -512,7 +512,7 @@ template <int THREADS> cudaError_t refine_rows(const fgi_cuda_refine_args &a, cu
     const bool crowds = can_be_crowded(a.model);
     cudaError_t e = crowds ? cudaMemsetAsync(a.crowd.count, 0, sizeof *a.crowd.count, stream) : cudaSuccess;
     if (e == cudaSuccess) e = fgi_grant_shared(refine<THREADS>, MOST_CLOSE * sizeof(float));
-    if (e == cudaSuccess) e = fgi_grant_shared(refine_listed<THREADS>, MOST_CLOSE * sizeof(float));
+    if (e == cudaSuccess && crowds) e = fgi_grant_shared(refine_listed<THREADS>, MOST_CLOSE * sizeof(float));
     if (e != cudaSuccess) return e;
     e = fgi_follow(refine<THREADS>, (unsigned)a.rows.rows, THREADS, bytes, stream, a);
     if (e == cudaSuccess && crowds) e = fgi_cuda_evaluate(&a, stream);

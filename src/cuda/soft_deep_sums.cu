@@ -8,7 +8,7 @@
  * turns    one warpgroup makes operands while the other's are multiplied
  * sums     in registers: of two halves a stage's by the tensor cores, which cut off, and a block's by additions that round. Of one
  *          half all by the tensor cores: a block of 16,384 rows, 1,024 steps, falls short by some 2^-15 of itself (docs/math.md)
- * bytes    (1 / 128 + 1 / 512) of a value and half from L2 for each product
+ * bytes    1 / 128 of a product of a row, a component and a column from L2, where all have two halves 3 / 256
  * bound    tensor cores: 2 k d flops a row and product */
 #include "follow.cuh"
 #include "soft_deep.cuh"
@@ -22,11 +22,11 @@ template <class F, int COLUMNS_> struct sums_form : F {
     static constexpr int COLUMNS = COLUMNS_;
 };
 
-/* Those that leave the fewest empty. */
-inline int32_t tile_columns(int32_t depth, int32_t products)
+/* Those that leave the fewest empty. widest: halves of the widest numbers. */
+inline int32_t tile_columns(int32_t depth, int32_t widest)
 {
     const int32_t columns = columns_for(depth), wide = (columns + 255) / 256 * 256, narrow = (columns + 191) / 192 * 192;
-    return products > 1 ? 128 : narrow < wide ? 192 : 256;
+    return widest > 1 ? 128 : narrow < wide ? 192 : 256;
 }
 
 /* Calls it with the form that numbers have. */
@@ -133,14 +133,14 @@ template <class F> __device__ void load_sums(const fgi_soft_args &a, const sums_
 enum { STAGE_STEPS = GROUP / 16 };
 
 /* Of a stage's rows, those that a thread has in its operands: what their shares are to be multiplied by. */
-struct factors {
+struct row_factors {
     float2 of[STAGE_STEPS][2];
 };
 
 template <class F>
-__device__ __forceinline__ factors load_factors(const fgi_soft_args &a, const sums_item &it, int32_t stage)
+__device__ __forceinline__ row_factors load_factors(const fgi_soft_args &a, const sums_item &it, int32_t stage)
 {
-    factors f;
+    row_factors f;
     const float *from =
         a.kept.top + (int64_t)(it.lane / F::LANES) * a.kept.rows + it.first + stage * GROUP + threadIdx.x % 4 * 2;
 #pragma unroll
@@ -154,7 +154,7 @@ template <class F> struct operands {
 };
 
 /* at: this warpgroup's shares */
-template <class F> __device__ __forceinline__ void respond(uint32_t at, const factors &f, operands<F> &to)
+template <class F> __device__ __forceinline__ void respond(uint32_t at, const row_factors &f, operands<F> &to)
 {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
     const int row = lane % 8 + lane / 16 * 8, unit = 2 * warp + lane / 8 % 2; /* that this lane tells the address of */
@@ -294,11 +294,11 @@ template <class F> __device__ void compute_sums(const fgi_soft_args &a, const su
     for (int32_t i = cluster_number(); i < sums_items<F>(a); i += clusters()) {
         const sums_item it = sums_item_of<F>(a, i, rank);
         deep_sums<F> sums = {};
-        factors next = load_factors<F>(a, it, 0);
+        row_factors next = load_factors<F>(a, it, 0);
 #pragma unroll 1
         for (int32_t t = 0; t < it.stages; t++, n++) {
             operands<F> r;
-            const factors f = next;
+            const row_factors f = next;
             if (t + 1 < it.stages) next = load_factors<F>(a, it, t + 1);
             ring.await(n);
             respond<F>(ring.at(n) + group * BOX_BYTES, f, r);
@@ -339,9 +339,9 @@ inline cudaError_t map_shares(const fgi_soft_args &a, sums_maps *m)
 
 using namespace soft;
 
-extern "C" int32_t fgi_soft_deep_items(int32_t lanes, int32_t depth, int32_t halves)
+extern "C" int32_t fgi_soft_deep_items(int32_t lanes, int32_t depth, int32_t widest)
 {
-    const int32_t columns = tile_columns(depth, halves);
+    const int32_t columns = tile_columns(depth, widest);
     return lanes / (PAIR * DEEP_HEIGHT) * ((columns_for(depth) + columns - 1) / columns);
 }
 

@@ -6,7 +6,7 @@
  * tile     128 rows x 256 components, x 128 where numbers are two halves, since rounds take as many registers again; the blocks of
  *          a cluster have the same components. Both factors stream through in chunks of 64 halves, and what stands beside them,
  *          as a chunk of its own: last, when the sum becomes small; or where there are rounds first, so that it only shrinks
- * bytes    d (1 / 128 + 1 / 512) of a value and half from L2, 2 of a value and half to L2 or HBM
+ * bytes    d / 128 of a value from L2, where all have two halves 3 d / 128; 2 of a value and half to L2 or HBM
  * bound    tensor cores: 2 k d flops a row and product */
 #include "follow.cuh"
 #include "soft_deep.cuh"

@@ -3,7 +3,7 @@
  * tell the totals. Of deep rows also the density itself, of what tiles of values tell, and what the shares of a tile are of it.
  *
  * grid     a thread a row, of whole blocks of rows
- * bytes    32 a row; of deep ones 16 for each tile besides
+ * bytes    32 a row; of deep ones 24 for each tile besides
  * bound    launches */
 #include "follow.cuh"
 #include "reduce.cuh"
@@ -62,7 +62,8 @@ __global__ void __launch_bounds__(FGI_SOFT_TOLD_ROWS) settle(const __grid_consta
 {
     fgi_follow_here();
     const int32_t row = blockIdx.x * FGI_SOFT_TOLD_ROWS + threadIdx.x;
-    const bool there = row<a.rows.rows, deep = a.kept.tiles> 0;
+    const bool there = row < a.rows.rows;
+    const bool deep = a.kept.tiles != 0;
     const float norm = there ? a.rows.norm[row] : 0.0f;
     const float normalizer = !there ? 0.0f : deep ? density_of(a, row) : a.normalizer[row];
     const bool served = isfinite(norm) && fabsf(normalizer) <= MOST_BESIDE;

@@ -7,14 +7,35 @@
 #include <immintrin.h> /* what it stands in for */
 #include <math.h>      /* fmaf */
 #include <stdint.h>    /* uint32_t */
+#include <stdlib.h>    /* abort */
 #include <string.h>    /* memcpy */
 
 enum { TILES = 8, TILE_ROWS = 16, TILE_WORDS = 16 /* of 4 bytes, in a row */ };
 
 static _Thread_local uint32_t tiles_in_memory[TILES][TILE_ROWS][TILE_WORDS];
+static _Thread_local int tiles_are_configured;
+
+/* As the instruction reads it: palette, first row, 14 bytes; 16 times bytes of a row; 16 times rows. Whole tiles alone are served. */
+static inline void tile_configure_in_memory(const void *shapes)
+{
+    const uint8_t *bytes = (const uint8_t *)shapes;
+    int whole = bytes[0] == 1 && bytes[1] == 0;
+    for (int t = 0; t < TILES; t++)
+        whole = whole && bytes[16 + 2 * t] == 4 * TILE_WORDS && bytes[17 + 2 * t] == 0 &&
+                bytes[48 + t] == TILE_ROWS;
+    if (!whole) abort();
+    memset(tiles_in_memory, 0, sizeof tiles_in_memory);
+    tiles_are_configured = 1;
+}
+
+static inline void tile_release_in_memory(void)
+{
+    tiles_are_configured = 0;
+}
 
 static inline void tile_zero_in_memory(int tile)
 {
+    if (!tiles_are_configured) abort();
     memset(tiles_in_memory[tile], 0, sizeof tiles_in_memory[tile]);
 }
 
@@ -71,7 +92,7 @@ static inline void tile_multiply_in_memory(int to, int a, int b)
 #define _tile_loadd(tile, from, stride) tile_load_in_memory(tile, from, stride)
 #define _tile_stored(tile, to, stride)  tile_store_in_memory(tile, to, stride)
 #define _tile_dpbf16ps(to, a, b)        tile_multiply_in_memory(to, a, b)
-#define _tile_loadconfig(shapes)        ((void)(shapes))
-#define _tile_release()                 ((void)0)
+#define _tile_loadconfig(shapes)        tile_configure_in_memory(shapes)
+#define _tile_release()                 tile_release_in_memory()
 
 #endif
