@@ -50,6 +50,8 @@ static fg_status block_create(fgi_ledger *ledger, int32_t lanes, int32_t rows, f
     FG_TRY(fgi_alloc(ledger, rows, sizeof(double), &b->most));
     FG_TRY(fgi_alloc(ledger, rows, sizeof(float), &b->sum));
     FG_TRY(fgi_alloc(ledger, rows, sizeof(int32_t), &b->nearest));
+    FG_TRY(fgi_alloc(ledger, rows, sizeof(int32_t), &b->complete));
+    FG_TRY(fgi_alloc(ledger, rows, sizeof(int32_t), &b->left_out));
     FG_TRY(fgi_alloc(ledger, places, sizeof(int32_t), &b->row));
     FG_TRY(fgi_alloc(ledger, places, sizeof(int32_t), &b->component));
     FG_TRY(fgi_alloc(ledger, places, sizeof(float), &b->distance));
@@ -64,6 +66,8 @@ static void block_destroy(fgi_cpu_block *b)
     fgi_free(b->most);
     fgi_free(b->sum);
     fgi_free(b->nearest);
+    fgi_free(b->complete);
+    fgi_free(b->left_out);
     fgi_free(b->row);
     fgi_free(b->component);
     fgi_free(b->distance);
@@ -267,6 +271,15 @@ static void add_row(const fgi_cpu_block *b, int32_t i, totals *t)
     if (++t->factors == LOG_ROWS) settle(t);
 }
 
+/* Complete rows, in a loop without calls for each: so sums stay in registers. */
+static void add_rows(const fgi_cpu_block *b, int32_t count, totals *t)
+{
+    for (int32_t n = 0; n < count; n++) {
+        add_row(b, b->complete[n], t);
+        t->lacking += b->left_out[n] / (double)b->sum[b->complete[n]];
+    }
+}
+
 /* Of candidates left out, each has less than 2^-cut of the best one's share. */
 static void add_totals(const fgi_cpu_job *job, totals *t, fgi_stats *stats)
 {
@@ -305,25 +318,27 @@ static int32_t finish_block(const fgi_cpu_job *job, fgi_cpu_scratch *s, int32_t 
                             const outcome *to)
 {
     const fgi_cpu_block *b = &s->block;
-    const bool hard = job->plan->kind == FGI_HARD;
-    totals t = {.product = 1.0};
+    const bool hard = job->plan->kind == FGI_HARD, tells = fgi_asks_rows(&job->rows);
+    int32_t complete = 0;
     for (int32_t i = 0; i < b->rows; i++) {
         const int32_t row = s->open.row[at + i];
         if (!fgi_cpu_is_complete(job, s, at, i)) {
             put_back(s, at, i, kept++);
             continue;
         }
-        tell_row(job, b, i, to->place + row, to->results);
+        if (tells) tell_row(job, b, i, to->place + row, to->results);
         if (hard) {
             const int32_t best = b->nearest[i];
             fgi_cpu_label(&s->labels, row, b->component[best], b->distance[best], b->most[i]);
             continue;
         }
-        add_row(b, i, &t);
-        if (s->open.threshold[at + i] > -INFINITY)
-            t.lacking += (job->plan->k - (b->begin[i + 1] - b->begin[i])) / (double)b->sum[i];
+        const bool all = s->open.threshold[at + i] == -INFINITY;
+        b->complete[complete] = i;
+        b->left_out[complete++] = all ? 0 : job->plan->k - (b->begin[i + 1] - b->begin[i]);
     }
     if (to->stats && !hard) {
+        totals t = {.product = 1.0};
+        add_rows(b, complete, &t);
         add_totals(job, &t, to->stats);
         add_block(job, s, to->stats);
     }

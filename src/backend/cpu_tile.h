@@ -26,7 +26,9 @@ typedef struct fgi_cpu_block {
     float *sum;   /* tile_rows: of powers of two, relative to most */
     int32_t *
         nearest; /* tile_rows, centroids: the candidate of the largest value, the first of equals */
-    int32_t *order; /* k: places of one row's candidates in order */
+    int32_t *complete; /* tile_rows, mixtures: rows of the block that are, */
+    int32_t *left_out; /* and how many components each leaves out */
+    int32_t *order;    /* k: places of one row's candidates in order */
 } fgi_cpu_block;
 
 /* Rows that belong to one centroid each. */
