@@ -230,7 +230,8 @@ static void choose_squares(const double *within, fgi_cpu_plan *plan, bounds *b)
         s->scale[i] = (float)(0.5 * log2_e / within[i]);
         s->origin[i] = (float)(rms * rms);
         s->unit[i] = (float)(0.5 / rms);
-        largest = fmax(largest, (1.0 + s->unit[i]) * s->origin[i]);
+        const double square = (1.0 + s->unit[i]) * s->origin[i];
+        if (square > largest) largest = square; /* as fmax, gcc 12 for ARM fails over it */
         steepest = fmax(steepest, fmax(s->unit[i], s->scale[i]));
     }
     if (s->scale) plan->most_norm2 = longest_screened(0.0, largest, steepest);
