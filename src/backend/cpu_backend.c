@@ -50,7 +50,7 @@ typedef struct cpu_backend {
     /* of the pass in progress */
     fgi_cpu_plan plan;
     fgi_cpu_job job;
-    bool wants_stats, by_bounds;
+    bool by_bounds;
     /* of the chunk in progress */
     fg_view chunk;
     int64_t first, shard_rows, shards;
@@ -149,7 +149,6 @@ static fg_status cpu_begin(fgi_backend *backend, const fgi_pass_spec *spec)
         release_buffers(cpu);
         return s;
     }
-    cpu->wants_stats = spec->stats;
     cpu->shard_rows = shard_rows_for(spec->params);
     cpu->job = fgi_cpu_job_of(cpu->kernels, &cpu->plan, &spec->rows);
     return FG_OK;
@@ -196,7 +195,7 @@ static void absorb_shards(void *user, int32_t index)
 {
     cpu_backend *cpu = user;
     while (atomic_load(&cpu->next) < cpu->shards) {
-        fgi_cpu_place *place = cpu->wants_stats ? fgi_cpu_merge_take(&cpu->merge, index) : NULL;
+        fgi_cpu_place *place = cpu->shape.stats ? fgi_cpu_merge_take(&cpu->merge, index) : NULL;
         const int64_t shard = atomic_fetch_add(&cpu->next, 1);
         const bool mine = shard < cpu->shards;
         if (mine)
@@ -231,7 +230,7 @@ static fg_status cpu_end(fgi_backend *backend, fgi_stats *stats, bool *again)
 {
     cpu_backend *cpu = (cpu_backend *)backend;
     *again = false;
-    if (stats && cpu->wants_stats) fgi_stats_merge(stats, &cpu->merge.total);
+    if (stats && cpu->shape.stats) fgi_stats_merge(stats, &cpu->merge.total);
     if (cpu->by_bounds) fgi_cpu_bounds_end(&cpu->bounds, &cpu->merge.total);
     end_pass(cpu);
     return FG_OK;

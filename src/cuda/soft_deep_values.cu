@@ -181,17 +181,9 @@ __device__ __forceinline__ void multiply_chunks(const fgi_soft_args &a, float (&
     for (int32_t c = 1; c <= chunks; c++) {
         const uint32_t n = first + c;
         ring.await(n);
-#pragma unroll
-        for (int from = 0; from < CHUNK_STEPS; from += ROUND_STEPS) {
-            fgi_turn_take(group);
-            fgi_wgmma_fence();
-#pragma unroll
-            for (int i = 0; i < F::PRODUCTS; i++)
-#pragma unroll
-                for (int step = 0; step < ROUND_STEPS; step++)
-                    multiply_step<F>(some, ring.at(n), group, i, from + step, i + step > 0);
-            end_round(acc, some, group, DEEP_GROUPS);
-        }
+        add_rounds<F>(acc, some, group, DEEP_GROUPS, [&](float(&to)[64], int i, int step, bool add) {
+            multiply_step<F>(to, ring.at(n), group, i, step, add);
+        });
         ring.release(n);
     }
 }

@@ -274,17 +274,8 @@ __device__ __forceinline__ void multiply_in_rounds(float (&acc)[64], uint32_t sm
 #pragma unroll
     for (int c = 0; c < F::CHUNKS; c++) {
         await_chunk<F>(bar, f.stage + c);
-#pragma unroll
-        for (int first = 0; first < CHUNK_STEPS; first += ROUND_STEPS) {
-            fgi_turn_take(group);
-            fgi_wgmma_fence();
-#pragma unroll
-            for (int i = 0; i < F::PRODUCTS; i++)
-#pragma unroll
-                for (int step = 0; step < ROUND_STEPS; step++)
-                    multiply_step<F>(some, smem, f, i, c, first + step, i + step > 0);
-            end_round(acc, some, group, T::GROUPS);
-        }
+        add_rounds<F>(acc, some, group, T::GROUPS,
+                      [&](float(&to)[64], int i, int step, bool add) { multiply_step<F>(to, smem, f, i, c, step, add); });
         release_chunks<F>(bar, f.stage, c, c + 1);
     }
 }

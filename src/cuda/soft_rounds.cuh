@@ -73,6 +73,23 @@ __device__ __forceinline__ void end_round(float (&acc)[COUNT], float (&some)[COU
     for (int i = 0; i < COUNT; i++) acc[i] += some[i];
 }
 
+/* acc += products of a chunk, whose steps multiply(some, i, step, add) gives to the tensor cores: of product i, as F has them. */
+template <class F, int COUNT, class Multiply>
+__device__ __forceinline__ void add_rounds(float (&acc)[COUNT], float (&some)[COUNT], int group, int groups,
+                                           Multiply multiply)
+{
+#pragma unroll
+    for (int first = 0; first < CHUNK_STEPS; first += ROUND_STEPS) {
+        fgi_turn_take(group);
+        fgi_wgmma_fence();
+#pragma unroll
+        for (int i = 0; i < F::PRODUCTS; i++)
+#pragma unroll
+            for (int step = 0; step < ROUND_STEPS; step++) multiply(some, i, first + step, i + step > 0);
+        end_round(acc, some, group, groups);
+    }
+}
+
 } // namespace soft
 
 #endif

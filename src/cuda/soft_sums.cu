@@ -206,17 +206,9 @@ __device__ __forceinline__ void weigh_in_rounds(float (&acc)[layout<F>::TILE / 2
     end_first_round(acc, some, group, GROUPS);
 #pragma unroll
     for (int c = 0; c < F::CHUNKS; c++)
-#pragma unroll
-        for (int first = 0; first < CHUNK_STEPS; first += ROUND_STEPS) {
-            fgi_turn_take(group);
-            fgi_wgmma_fence();
-#pragma unroll
-            for (int i = 0; i < F::PRODUCTS; i++)
-#pragma unroll
-                for (int step = 0; step < ROUND_STEPS; step++)
-                    weigh_step<F>(some, weights, rows, i, c, first + step, i + step > 0);
-            end_round(acc, some, group, GROUPS);
-        }
+        add_rounds<F>(acc, some, group, GROUPS, [&](float(&to)[layout<F>::TILE / 2], int i, int step, bool add) {
+            weigh_step<F>(to, weights, rows, i, c, step, add);
+        });
 }
 
 __device__ __forceinline__ void multiply_rows(float (&acc)[32], const uint32_t (&r)[4], uint64_t rows, bool add)
