@@ -37,6 +37,7 @@ void free_problem(problem *p);
 typedef struct outcome {
     fgi_stats stats;
     int32_t top;
+    bool told_density;
     int32_t *components;
     float *values;
     double *log_density;
@@ -45,6 +46,8 @@ typedef struct outcome {
 /* Skips bad rows. */
 void run_pass(fg_context *ctx, const problem *p, const fgi_row_request *want, fgi_kind stats_kind,
               outcome *out);
+/* The same without statistics, which stay empty. */
+void ask_rows(fg_context *ctx, const problem *p, const fgi_row_request *want, outcome *out);
 void free_outcome(outcome *o);
 
 /* Of two passes over rows of the same problem, with the same request. */
@@ -54,7 +57,9 @@ void expect_same_bits(const problem *p, const outcome *a, const outcome *b);
 double value_bound(const problem *p, double density);
 bool close_to(double a, double b, double bound);
 
-/* Fails the test where rows or statistics lie further apart than the arithmetic explains. */
+/* Fails the test where what rows have to tell, or statistics too, lie further apart than the arithmetic explains. What was not
+ * asked of `gpu` is not compared; cpu: has the densities. */
+void compare_rows(const problem *p, const outcome *cpu, const outcome *gpu);
 void compare_rows_and_statistics(const problem *p, const outcome *cpu, const outcome *gpu);
 
 /* Statistics alone, of `gpu`, which may have computed with rows and means rounded to f16. cpu: has the two best components of

@@ -57,6 +57,33 @@ static void check_request(const problem *p, const fgi_row_request *want, fgi_kin
     free_outcome(&again);
 }
 
+/* Rows alone may go another way than beside statistics; what they tell is as exact in either precision. */
+static void check_rows(const problem *p, const fgi_row_request *want)
+{
+    fg_context *devices[] = {gpu, fast};
+    outcome a;
+    ask_rows(cpu, p, want, &a);
+    for (int i = 0; i < 2; i++) {
+        outcome b, again;
+        ask_rows(devices[i], p, want, &b);
+        ask_rows(devices[i], p, want, &again);
+        expect_same_bits(p, &b, &again);
+        compare_rows(p, &a, &b);
+        free_outcome(&b);
+        free_outcome(&again);
+    }
+    free_outcome(&a);
+}
+
+static void check_rows_alone(const problem *p)
+{
+    const int32_t top = p->how->k < 5 ? p->how->k : 5;
+    const fgi_row_request best = {.top = 1, .log_density = true},
+                          some = {.top = top, .tau = 0.01f, .log_density = true};
+    check_rows(p, &best);
+    if (p->kind != FGI_HARD) check_rows(p, &some);
+}
+
 static void check_best(const problem *p)
 {
     const fgi_row_request want = {.top = 1, .log_density = true};
@@ -122,6 +149,12 @@ static void test_best_and_statistics(void **state)
 {
     (void)state;
     each_case(check_best);
+}
+
+static void test_rows_alone(void **state)
+{
+    (void)state;
+    each_case(check_rows_alone);
 }
 
 static void test_top_above_tau(void **state)
@@ -303,15 +336,11 @@ static void test_no_such_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_no_such_device),
-        cmocka_unit_test(test_statistics_alone),
-        cmocka_unit_test(test_best_and_statistics),
-        cmocka_unit_test(test_top_above_tau),
-        cmocka_unit_test(test_every_rank),
-        cmocka_unit_test(test_held_rows),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_places),           cmocka_unit_test(test_no_such_device),
+        cmocka_unit_test(test_statistics_alone), cmocka_unit_test(test_best_and_statistics),
+        cmocka_unit_test(test_rows_alone),       cmocka_unit_test(test_top_above_tau),
+        cmocka_unit_test(test_every_rank),       cmocka_unit_test(test_held_rows),
+        cmocka_unit_test(test_pieces),           cmocka_unit_test(test_fit),
     };
     return cmocka_run_group_tests_name("backend", tests, open_contexts, close_contexts);
 }

@@ -24,7 +24,7 @@ static inline bool fgi_asks_rows(const fgi_row_request *want)
     return want->top > 0 || want->log_density;
 }
 
-/* Results of one chunk's rows, in the caller's buffers of chunk_rows rows; what was not asked for is NULL. */
+/* Results of one chunk's rows, one row's behind the other's; what was not asked for is NULL. */
 typedef struct fgi_row_results {
     int32_t *components; /* rows x top; -1 where there are fewer */
     float *values; /* rows x top: responsibilities, or squared distances for FGI_HARD; 0 if fewer */
@@ -78,14 +78,15 @@ typedef struct fgi_backend_ops {
     int64_t (*unit_rows)(const fgi_backend *backend, const fgi_pass_spec *spec);
     /* Sizes and fills everything the pass needs; absorb then allocates nothing. */
     fg_status (*begin)(fgi_backend *backend, const fgi_pass_spec *spec);
-    /* first: number of the chunk's first row, for messages. results: where what rows have to tell goes; may be NULL if nothing was
-     * asked. A row with NaN or infinity adds to rows_skipped and first_bad_row alone, and gets component -1. The caller may have the
-     * chunk back. */
+    /* first: number of the chunk's first row, for messages. results: where what rows have to tell goes; not read if nothing was
+     * asked, or there is await. A row with NaN or infinity adds to rows_skipped and first_bad_row alone, and gets component -1. The
+     * caller may have the chunk back. */
     fg_status (*absorb)(fgi_backend *backend, const fg_view *chunk, int64_t first,
                         const fgi_row_results *results);
-    /* If something was asked: waits until the results of the earliest chunk that was not awaited are where they were to go. No more
-     * than two chunks may be left to await. After end nothing more comes. NULL: results are there when absorb returns. */
-    fg_status (*await)(fgi_backend *backend);
+    /* If something was asked: waits for the results of the earliest chunk that was not awaited. They lie in the backend's memory,
+     * until the pass ends or the chunk after the next is absorbed. No more than two chunks may be left to await. NULL: results are
+     * where absorb was told when it returns. */
+    fg_status (*await)(fgi_backend *backend, fgi_row_results *out);
     /* Waits, and adds the pass's statistics to *stats (NULL if none were wanted). Ends the pass also after a
      * failure. *again: nothing was added, since this way of computing does not suit these rows; the same pass, run once
      * more from begin on, goes another way. */

@@ -233,7 +233,8 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
         s = fgi_cuda_prepare(cuda, spec, 1, view_rows);
     }
     FG_TRY(s);
-    FG_TRY(fgi_cuda_answers_begin(&cuda->answers, &spec->rows, view_rows));
+    FG_TRY(fgi_cuda_answers_begin(&cuda->answers, &cuda->task, cuda->worker, cuda->computing,
+                                  view_rows));
     return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
 }
 
@@ -260,18 +261,20 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
                           const fgi_row_results *results)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
+    (void)results; /* await tells where they are */
     const void *raw;
     FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &raw));
-    FG_TRY(fgi_cuda_absorb_rows(cuda, raw, first, view->rows));
-    FG_TRY(fgi_cuda_store_used(&cuda->store, cuda->computing));
-    if (!results || !fgi_asks_rows(&cuda->task.rows)) return FG_OK;
-    return fgi_cuda_answers_send(&cuda->answers, cuda->worker, view->rows, results,
-                                 cuda->computing);
+    const fgi_cuda_chunk chunk = {.raw = raw, .first = first, .rows = (int32_t)view->rows};
+    if (fgi_asks_rows(&cuda->task.rows))
+        FG_TRY(fgi_cuda_answers_send(&cuda->answers, &chunk));
+    else
+        FG_TRY(fgi_cuda_absorb_rows(cuda, raw, first, view->rows));
+    return fgi_cuda_store_used(&cuda->store, cuda->computing);
 }
 
-fg_status fgi_cuda_await(fgi_backend *backend)
+fg_status fgi_cuda_await(fgi_backend *backend, fgi_row_results *out)
 {
-    return fgi_cuda_answers_await(&((fgi_cuda_backend *)backend)->answers);
+    return fgi_cuda_answers_await(&((fgi_cuda_backend *)backend)->answers, out);
 }
 
 /* Waits for the slot's totals. */

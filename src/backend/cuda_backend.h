@@ -65,7 +65,7 @@ int64_t fgi_cuda_unit_rows(const fgi_backend *backend, const fgi_pass_spec *spec
 fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec);
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *chunk, int64_t first,
                           const fgi_row_results *results);
-fg_status fgi_cuda_await(fgi_backend *backend);
+fg_status fgi_cuda_await(fgi_backend *backend, fgi_row_results *out);
 fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again);
 fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
                                const fgi_update *update, bool *taken);

@@ -26,13 +26,10 @@ typedef struct dense_worker {
     fgi_cuda_row_told *told;
     fgi_cuda_crowd crowd;
     fgi_cuda_sums sums;
-    int32_t *components; /* of a chunk, like told and values */
-    float *values;
-    void *cleared; /* the model and the parts: zero before a pass */
+    fgi_cuda_row_answers answers; /* of a chunk, like told */
+    void *cleared;                /* the model and the parts: zero before a pass */
     size_t cleared_bytes;
-    /* of the pass at work */
-    const fgi_cuda_slot *slot;
-    int32_t rows; /* of the last chunk */
+    const fgi_cuda_slot *slot; /* of the pass at work */
 } dense_worker;
 
 /* ----------------------------------------------------------------------------------------- shapes */
@@ -107,8 +104,7 @@ static void dense_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     w->crowd.count = fgi_cuda_carve(c, 1, sizeof *w->crowd.count);
     w->crowd.rows = fgi_cuda_carve(c, rows, sizeof *w->crowd.rows);
     w->crowd.references = fgi_cuda_carve(c, rows, sizeof *w->crowd.references);
-    w->components = fgi_cuda_carve(c, chunk * task->rows.top, sizeof(int32_t));
-    w->values = fgi_cuda_carve(c, chunk * task->rows.top, sizeof(float));
+    fgi_cuda_carve_answers(c, &task->rows, chunk, &w->answers);
 }
 
 /* -------------------------------------------------------------------------------------------- pass */
@@ -137,9 +133,10 @@ static cudaError_t absorb_piece(dense_worker *w, const fgi_cuda_rows *rows, int6
         .top = want->top,
         .exact_rank = want->exact_rank,
         .tau = want->tau,
-        .components = w->components + at * want->top,
-        .values = w->values + at * want->top,
+        .components = w->answers.components + at * want->top,
+        .values = w->answers.values + at * want->top,
         .told = w->told + at,
+        .densities = w->answers.densities ? w->answers.densities + at : NULL,
         .crowd = w->crowd,
     };
     cudaError_t e = fgi_cuda_load(&w->model, rows, s);
@@ -156,7 +153,6 @@ static cudaError_t dense_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *c
 {
     dense_worker *w = (dense_worker *)worker;
     cudaError_t e = cudaSuccess;
-    w->rows = chunk->rows;
     for (int32_t at = 0; at < chunk->rows && e == cudaSuccess; at += w->piece_rows) {
         const int32_t left = chunk->rows - at;
         const fgi_cuda_rows rows = {
@@ -181,21 +177,9 @@ static cudaError_t dense_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return w->task.stats ? fgi_cuda_merge(&w->sums, w->slot->stats, stream) : cudaSuccess;
 }
 
-static cudaError_t dense_tell(fgi_cuda_worker *worker, const fgi_cuda_row_answers *to,
-                              cudaStream_t s)
+static fgi_cuda_row_answers dense_answers(const fgi_cuda_worker *worker)
 {
-    const dense_worker *w = (const dense_worker *)worker;
-    const size_t rows = (size_t)w->rows, count = rows * (size_t)w->task.rows.top;
-    cudaError_t e = cudaSuccess;
-    if (to->told)
-        e = cudaMemcpyAsync(to->told, w->told, rows * sizeof *w->told, cudaMemcpyDeviceToHost, s);
-    if (e == cudaSuccess && to->components)
-        e = cudaMemcpyAsync(to->components, w->components, count * sizeof(int32_t),
-                            cudaMemcpyDeviceToHost, s);
-    if (e == cudaSuccess && to->values)
-        e = cudaMemcpyAsync(to->values, w->values, count * sizeof(float), cudaMemcpyDeviceToHost,
-                            s);
-    return e;
+    return ((const dense_worker *)worker)->answers;
 }
 
 const fgi_cuda_strategy fgi_cuda_dense = {
@@ -209,5 +193,5 @@ const fgi_cuda_strategy fgi_cuda_dense = {
     .begin = dense_begin,
     .absorb = dense_absorb,
     .finish = dense_finish,
-    .tell = dense_tell,
+    .answers = dense_answers,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuda_sparse.c - the sparse strategy: statistics of mixtures and centroids from the few components of a row that can
- * matter. Knows the launchers of cuda_sparse.h, and the dense strategy, which takes the rows that are left over; knows no
- * source.
+/* cuda_sparse.c - the sparse strategy: statistics of mixtures and centroids, or what single rows have to tell, from the few
+ * components of a row that can matter. Knows the launchers of cuda_sparse.h, and the dense strategy, which takes the rows that are left
+ * over; knows no source.
  *
  * Of rows that passes come back to, the device keeps four bytes each, which bound what a row's best component is worth; and
  * of held rows their plane, if there is room: else it is made for each chunk anew. */
@@ -20,6 +20,9 @@ enum {
     STREAM_CAPACITY = 3072,
     STREAM_CAPACITY_DIAGONAL = 2048,
     LEVELS = 4,
+    ANSWER_LEVEL =
+        2, /* of passes that nothing is known of: many rows find room, and the first answers come early */
+    MOST_TOLD = 32, /* of a row: more are not among the few that matter */
     LEAST_SPILLED = 1024,
     MOST_SPILLED = 4096
 };
@@ -55,7 +58,8 @@ typedef struct sparse_worker {
     fgi_sparse_screen_args screen;
     fgi_sparse_order_args order;
     float *partial;
-    double *parts; /* k: of the objective */
+    double *parts;                /* k: of the objective */
+    fgi_cuda_row_answers answers; /* of a chunk */
     /* of the pass at work */
     const fgi_cuda_slot *slot;
     int64_t rows;
@@ -69,15 +73,22 @@ static bool is_fast(const fgi_cuda_task *task)
     return task->precision == FG_PRECISION_FAST;
 }
 
+/* Whether a pass is about single rows. */
+static bool answers_rows(const fgi_cuda_task *task)
+{
+    return !task->stats;
+}
+
+/* What single rows have to tell is as exact in either precision. */
 static double log2_dropped(const fgi_cuda_task *task)
 {
-    return is_fast(task) ? log2_dropped_fast : log2_dropped_default;
+    return is_fast(task) && !answers_rows(task) ? log2_dropped_fast : log2_dropped_default;
 }
 
 /* Whether values and statistics are made of the plane. Its scales for diagonal components would have to be undone. */
 static bool reads_plane(const fgi_cuda_task *task)
 {
-    return is_fast(task) && !fgi_cuda_is_diagonal(task);
+    return is_fast(task) && !fgi_cuda_is_diagonal(task) && !answers_rows(task);
 }
 
 /* Whether f16 sums would tell too little however few candidates there are, so that f32 ones pay; of centroids one product will
@@ -97,7 +108,7 @@ static bool widens(const fgi_cuda_task *task)
 /* and whether that was done. */
 static bool is_widened(const fgi_cuda_task *task)
 {
-    return widens(task) && task->crowding > 0;
+    return widens(task) && task->crowding > 0 && !answers_rows(task);
 }
 
 static bool is_wide(const fgi_cuda_task *task)
@@ -108,20 +119,27 @@ static bool is_wide(const fgi_cuda_task *task)
 /* Of groups_at. */
 static int32_t level_of(const fgi_cuda_task *task)
 {
-    return task->crowding - is_widened(task);
+    return answers_rows(task) ? ANSWER_LEVEL : task->crowding - is_widened(task);
+}
+
+/* Only those that matter are found; of centroids the nearest one. */
+static bool can_answer(const fgi_row_request *want, fgi_kind kind)
+{
+    return want->top <= 1 || (want->top <= MOST_TOLD && !want->exact_rank && kind != FGI_HARD);
 }
 
 static bool sparse_serves(const fgi_cuda_task *task)
 {
-    return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
-           level_of(task) < LEVELS &&
+    const bool serves_rows =
+        answers_rows(task) ? can_answer(&task->rows, task->kind) : !fgi_asks_rows(&task->rows);
+    return task->capability == FGI_CUDA_HOPPER && serves_rows && level_of(task) < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS && task->k <= FGI_SPARSE_MOST_COMPONENTS;
 }
 
 bool fgi_cuda_sparse_widens(const fgi_cuda_task *task)
 {
-    return sparse_serves(task) && widens(task) && !is_widened(task);
+    return sparse_serves(task) && widens(task) && !is_widened(task) && !answers_rows(task);
 }
 
 /* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */
@@ -175,6 +193,7 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->low_weights = diagonal ? fgi_cuda_carve(c, k * ld, sizeof(uint16_t)) : m->weights;
     m->scales = diagonal ? fgi_cuda_carve(c, k * m->ld, sizeof(float)) : NULL;
+    m->constants = answers_rows(&w->task) ? fgi_cuda_carve(c, k, sizeof(double)) : NULL;
     m->high = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->low = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->spheres = fgi_cuda_carve(c, 2 * k, sizeof *m->spheres);
@@ -182,12 +201,28 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     w->own_means = fgi_cuda_carve(c, k * m->ld, sizeof(float));
 }
 
+/* Where survivors are sorted and summed. */
+static void carve_sums(sparse_worker *w, int64_t entries, fgi_cuda_carver *c)
+{
+    const fgi_cuda_task *task = &w->task;
+    const int64_t k = task->k;
+    fgi_sparse_screen_args *a = &w->screen;
+    w->order = (fgi_sparse_order_args){.in = a->streams, .k = task->k};
+    w->order.before = fgi_cuda_carve(c, a->streams.streams * k, sizeof *w->order.before);
+    w->order.start = fgi_cuda_carve(c, k + 1, sizeof *w->order.start);
+    w->order.sorted = fgi_cuda_carve(c, entries, sizeof *w->order.sorted);
+    a->value = (float *)w->order.sorted; /* done with when survivors are sorted */
+    const int64_t floats = fgi_sparse_partial_floats(task->multiprocessors, task->k, task->d,
+                                                     task->stats_kind == FGI_DIAGONAL, entries);
+    w->partial = fgi_cuda_carve(c, floats, sizeof *w->partial);
+}
+
 static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
 {
     sparse_worker *w = (sparse_worker *)worker;
     const fgi_cuda_carver over = *c;
     const fgi_cuda_task *task = &w->task;
-    const int64_t rows = sparse_chunk_rows(task), k = task->k;
+    const int64_t rows = sparse_chunk_rows(task);
     fgi_sparse_screen_args *a = &w->screen;
     fgi_sparse_streams *out = &a->streams;
     out->streams = fgi_sparse_streams_for(w->grid, is_wide(task));
@@ -196,19 +231,16 @@ static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     const int64_t entries = (int64_t)out->streams * out->capacity;
     out->candidate = fgi_cuda_carve(c, entries, sizeof *out->candidate);
     out->score = fgi_cuda_carve(c, entries, sizeof *out->score);
-    out->survivor = fgi_cuda_carve(c, entries, sizeof *out->survivor);
+    const bool lists = !answers_rows(task) || task->rows.top > 1;
+    out->survivor = lists ? fgi_cuda_carve(c, entries, sizeof *out->survivor) : NULL;
     out->group = fgi_cuda_carve(c, (int64_t)out->streams * out->groups, sizeof *out->group);
     a->bound = fgi_cuda_carve(c, rows, sizeof *a->bound);
     a->scratch = fgi_cuda_carve(c, fgi_sparse_scratch_bytes(w->grid, is_wide(task)), 1);
     a->grid = w->grid;
-    w->order = (fgi_sparse_order_args){.in = *out, .k = task->k};
-    w->order.before = fgi_cuda_carve(c, out->streams * k, sizeof *w->order.before);
-    w->order.start = fgi_cuda_carve(c, k + 1, sizeof *w->order.start);
-    w->order.sorted = fgi_cuda_carve(c, entries, sizeof *w->order.sorted);
-    a->value = (float *)w->order.sorted; /* done with when survivors are sorted */
-    const int64_t floats = fgi_sparse_partial_floats(task->multiprocessors, task->k, task->d,
-                                                     task->stats_kind == FGI_DIAGONAL, entries);
-    w->partial = fgi_cuda_carve(c, floats, sizeof *w->partial);
+    if (answers_rows(task))
+        a->value = fgi_cuda_carve(c, entries, sizeof *a->value);
+    else
+        carve_sums(w, entries, c);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
     fgi_cuda_spill_carve_chunk(&w->spill, over, c);
 }
@@ -225,6 +257,8 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     w->parts = fgi_cuda_carve(c, task->k, sizeof *w->parts);
     w->screen.left =
         fgi_cuda_carve(c, sparse_chunk_rows(task) / FGI_SPARSE_GROUP, sizeof *w->screen.left);
+    if (answers_rows(task)) /* when rows left over are answered, a chunk's memory is theirs */
+        fgi_cuda_carve_answers(c, &task->rows, sparse_chunk_rows(task), &w->answers);
     fgi_cuda_spill_carve(&w->spill, task, most_spilled(task), c);
 }
 
@@ -234,6 +268,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
     const fgi_cuda_task *task = &w->task;
     known_rows *known = &w->known;
     FG_TRY(fgi_cuda_plane_prepare(&w->plane));
+    if (answers_rows(task)) return FG_OK;
     if (!task->source_rows) {
         known->rows = 0;
         return FG_OK;
@@ -292,6 +327,12 @@ static cudaError_t sparse_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *sl
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;
 }
 
+/* Whether passes leave what they have learned of rows to those that follow. */
+static bool keeps_states(const sparse_worker *w)
+{
+    return w->known.rows > 0 && !answers_rows(&w->task);
+}
+
 /* What the first chunk tells is needed for a plan. */
 static cudaError_t plan(sparse_worker *w, const fgi_sparse_rows *rows, cudaStream_t stream)
 {
@@ -301,7 +342,7 @@ static cudaError_t plan(sparse_worker *w, const fgi_sparse_rows *rows, cudaStrea
     w->model.scale = w->plane.memory.scale;
     w->model.ups = w->plane.memory.ups;
     w->model.means = w->own_means;
-    if (known->rows) {
+    if (keeps_states(w)) {
         const int next = known->latest < 0 ? 0 : 1 - known->latest;
         if (known->latest >= 0) last = known->means[known->latest];
         w->model.means = known->means[next];
@@ -350,6 +391,31 @@ static cudaError_t add_sums(const sparse_worker *w, const fgi_sparse_rows *rows,
     return fgi_sparse_sums(&sums, stream);
 }
 
+/* What follows screening: responsibilities, and what they add up to. */
+static cudaError_t add_chunk(sparse_worker *w, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+{
+    const fgi_sparse_screen_args *a = &w->screen;
+    w->order.in = a->streams;
+    w->order.rows = chunk->rows;
+    cudaError_t e = fgi_sparse_resolve(a, stream);
+    if (e == cudaSuccess) e = fgi_sparse_order(&w->order, stream);
+    if (e == cudaSuccess) e = add_sums(w, &a->rows, stream);
+    return e == cudaSuccess ? fgi_cuda_spill_take(&w->spill, chunk, a->left, stream) : e;
+}
+
+/* Or answers. */
+static cudaError_t answer_chunk(sparse_worker *w, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+{
+    const fgi_sparse_answer_args answer = {
+        .screen = w->screen,
+        .tau = w->task.rows.tau,
+        .to = fgi_cuda_spill_answers(&w->spill, &w->answers),
+    };
+    cudaError_t e = fgi_sparse_answer(&answer, stream);
+    if (e == cudaSuccess) e = fgi_cuda_spill_take(&w->spill, chunk, w->screen.left, stream);
+    return e == cudaSuccess ? fgi_cuda_spill_answer(&w->spill, &w->answers, stream) : e;
+}
+
 static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
                                  cudaStream_t stream)
 {
@@ -360,18 +426,13 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     a->model = w->model;
     a->cut = hard ? 0.0f : (float)(log2((double)w->task.k) - log2_dropped(&w->task));
     a->first = chunk->first;
-    a->state = w->known.rows ? w->known.state + chunk->first : NULL;
+    a->state = keeps_states(w) ? w->known.state + chunk->first : NULL;
     a->told = w->spill.told;
-    w->order.in = a->streams;
-    w->order.rows = chunk->rows;
     if (e == cudaSuccess) e = fgi_sparse_refer(a, stream);
     if (e == cudaSuccess) e = fgi_sparse_screen(a, stream);
-    if (e == cudaSuccess) e = fgi_sparse_resolve(a, stream);
-    if (e == cudaSuccess) e = fgi_sparse_order(&w->order, stream);
-    if (e == cudaSuccess) e = add_sums(w, &a->rows, stream);
-    if (e == cudaSuccess) e = fgi_cuda_spill_take(&w->spill, chunk, a->left, stream);
     w->rows += chunk->rows;
-    return e;
+    if (e != cudaSuccess) return e;
+    return answers_rows(&w->task) ? answer_chunk(w, chunk, stream) : add_chunk(w, chunk, stream);
 }
 
 static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
@@ -399,6 +460,21 @@ static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, stream) : e;
 }
 
+static fgi_cuda_row_answers sparse_answers(const fgi_cuda_worker *worker)
+{
+    return ((const sparse_worker *)worker)->answers;
+}
+
+static const uint64_t *sparse_unanswered(const fgi_cuda_worker *worker)
+{
+    return &((const sparse_worker *)worker)->spill.told->lost;
+}
+
+static fgi_cuda_worker *sparse_substitute(const fgi_cuda_worker *worker)
+{
+    return ((const sparse_worker *)worker)->spill.dense;
+}
+
 const fgi_cuda_strategy fgi_cuda_sparse = {
     .name = "sparse",
     .serves = sparse_serves,
@@ -412,4 +488,7 @@ const fgi_cuda_strategy fgi_cuda_sparse = {
     .begin = sparse_begin,
     .absorb = sparse_absorb,
     .finish = sparse_finish,
+    .answers = sparse_answers,
+    .unanswered = sparse_unanswered,
+    .substitute = sparse_substitute,
 };

@@ -37,7 +37,8 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, int64_t 
     to->count = fgi_cuda_carve(c, 2, sizeof *to->count);
     to->from = fgi_cuda_carve(c, to->capacity, sizeof *to->from);
     s->told = fgi_cuda_carve(c, 1, sizeof *s->told);
-    s->batch_rows = rows * task->left_one_in;
+    s->batch_rows = task->stats ? rows * task->left_one_in : INT64_MAX;
+    s->top = task->rows.top;
     fgi_cuda_dense.carve(s->dense, task, c);
 }
 
@@ -102,6 +103,27 @@ cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
         if (e == cudaSuccess) e = clear_count(s, stream);
     }
     return e;
+}
+
+fgi_sparse_answers fgi_cuda_spill_answers(const fgi_cuda_spill *s, const fgi_cuda_row_answers *of)
+{
+    return (fgi_sparse_answers){
+        .top = s->top,
+        .components = of->components,
+        .values = of->values,
+        .densities = of->densities,
+    };
+}
+
+cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_row_answers *to,
+                                  cudaStream_t stream)
+{
+    const fgi_cuda_row_answers own = fgi_cuda_dense.answers(s->dense);
+    const fgi_sparse_answers from = fgi_cuda_spill_answers(s, &own),
+                             there = fgi_cuda_spill_answers(s, to);
+    cudaError_t e = absorb(s, stream);
+    if (e == cudaSuccess) e = fgi_sparse_rejoin(&s->rows, &from, &there, stream);
+    return e == cudaSuccess ? clear_count(s, stream) : e;
 }
 
 cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, cudaStream_t stream)

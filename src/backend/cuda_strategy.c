@@ -6,3 +6,13 @@ const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES] = {
     &fgi_cuda_one_component, &fgi_cuda_small_models, &fgi_cuda_soft,
     &fgi_cuda_sparse,        &fgi_cuda_dense,
 };
+
+void fgi_cuda_carve_answers(fgi_cuda_carver *c, const fgi_row_request *want, int64_t rows,
+                            fgi_cuda_row_answers *out)
+{
+    *out = (fgi_cuda_row_answers){0};
+    if (want->log_density) out->densities = fgi_cuda_carve(c, rows, sizeof *out->densities);
+    if (want->top == 0) return;
+    out->components = fgi_cuda_carve(c, rows * want->top, sizeof *out->components);
+    out->values = fgi_cuda_carve(c, rows * want->top, sizeof *out->values);
+}

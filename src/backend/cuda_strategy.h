@@ -50,12 +50,16 @@ typedef struct fgi_cuda_slot {
 
 typedef struct fgi_cuda_worker fgi_cuda_worker;
 
-/* Of each row of a chunk, in pinned memory; what was not asked for is NULL. */
+/* What the rows of a chunk have to tell, as in fgi_row_results; what was not asked for is NULL. */
 typedef struct fgi_cuda_row_answers {
     int32_t *components; /* rows x top */
     float *values;       /* rows x top */
-    fgi_cuda_row_told *told;
+    double *densities;   /* rows */
 } fgi_cuda_row_answers;
+
+/* Room for the answers of so many rows. */
+void fgi_cuda_carve_answers(fgi_cuda_carver *carver, const fgi_row_request *want, int64_t rows,
+                            fgi_cuda_row_answers *out);
 
 typedef struct fgi_cuda_strategy {
     const char *name;
@@ -84,9 +88,12 @@ typedef struct fgi_cuda_strategy {
                           cudaStream_t stream);
     /* Brings into the slot's statistics what is not in them yet. */
     cudaError_t (*finish)(fgi_cuda_worker *worker, cudaStream_t stream);
-    /* Copies what the rows of the last chunk have to tell. NULL: serves statistics alone. */
-    cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_cuda_row_answers *to,
-                        cudaStream_t stream);
+    /* Where, on the device, the answers of the last chunk's rows lie. NULL: serves statistics alone. */
+    fgi_cuda_row_answers (*answers)(const fgi_cuda_worker *worker);
+    /* Where the device counts the rows of a pass that found no room, so that their answers are none. NULL: all find it. */
+    const uint64_t *(*unanswered)(const fgi_cuda_worker *worker);
+    /* A worker that has begun the same pass, and has room for all rows. NULL, as unanswered is. */
+    fgi_cuda_worker *(*substitute)(const fgi_cuda_worker *worker);
     /* For tests and measurements: log2 densities of the rows of the last chunk, as statistics were made with, on the device;
      * -inf: left to others. NULL: there are none. */
     const float *(*densities)(const fgi_cuda_worker *worker);

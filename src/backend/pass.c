@@ -89,21 +89,21 @@ typedef struct stream {
     const fgi_pass *pass;
     fgi_chunks chunks;
     bool stop_early, lags;
-    fgi_row_results results[2];
+    fgi_row_results results; /* of a chunk, where it does not */
 } stream;
 
 /* A chunk that was absorbed; of 0 rows: there is none. */
 typedef struct absorbed {
     int64_t first, rows;
-    const fgi_row_results *results;
 } absorbed;
 
 static fg_status hand_over(const stream *s, const absorbed *chunk)
 {
     const fgi_pass *pass = s->pass;
     if (chunk->rows == 0) return FG_OK;
-    if (s->lags) FG_TRY(s->ctx->backend->ops->await(s->ctx->backend));
-    if (pass->consume) FG_TRY(pass->consume(pass->user, chunk->first, chunk->rows, chunk->results));
+    fgi_row_results results = s->results;
+    if (s->lags) FG_TRY(s->ctx->backend->ops->await(s->ctx->backend, &results));
+    if (pass->consume) FG_TRY(pass->consume(pass->user, chunk->first, chunk->rows, &results));
     fgi_listener_rows(pass->listener, chunk->first + chunk->rows, s->chunks.src->rows);
     if (s->stop_early && pass->listener && pass->listener->cancelled)
         return fgi_fail(FG_CANCELLED, "stopped by the progress function after row %lld",
@@ -115,12 +115,12 @@ static fg_status absorb_all(stream *s)
 {
     fgi_backend *backend = s->ctx->backend;
     absorbed last = {0};
-    for (int64_t number = 0;; number++) {
+    for (;;) {
         fg_view chunk;
-        absorbed now = {.results = &s->results[s->lags ? number % 2 : 0]};
+        absorbed now = {0};
         FG_TRY(fgi_chunks_next(&s->chunks, &chunk, &now.first));
         now.rows = chunk.rows;
-        if (now.rows > 0) FG_TRY(backend->ops->absorb(backend, &chunk, now.first, now.results));
+        if (now.rows > 0) FG_TRY(backend->ops->absorb(backend, &chunk, now.first, &s->results));
         FG_TRY(hand_over(s, s->lags ? &last : &now));
         if (now.rows == 0) return FG_OK;
         last = now;
@@ -157,8 +157,7 @@ static fg_status run_once(fg_context *ctx, fg_source *src, const fgi_pass *pass,
     *again = false;
     if (pass->stats) fgi_stats_clear(pass->stats);
     fg_status s = FG_OK;
-    for (int i = 0; i < (through.lags ? 2 : 1) && s == FG_OK; i++)
-        s = alloc_results(&ctx->ledger, &pass->rows, chunk_rows, &through.results[i]);
+    if (!through.lags) s = alloc_results(&ctx->ledger, &pass->rows, chunk_rows, &through.results);
     if (s == FG_OK) s = fgi_chunks_begin(&through.chunks, &ctx->ledger, src, chunk_rows);
     if (s == FG_OK) {
         s = backend->ops->begin(backend, &spec);
@@ -169,7 +168,7 @@ static fg_status run_once(fg_context *ctx, fg_source *src, const fgi_pass *pass,
         }
         fgi_chunks_end(&through.chunks);
     }
-    for (int i = 0; i < 2; i++) free_results(&through.results[i]);
+    free_results(&through.results);
     return s;
 }
 

@@ -100,6 +100,7 @@ typedef struct fgi_cuda_refine_args {
     int32_t *components;     /* rows x top */
     float *values;           /* rows x top */
     fgi_cuda_row_told *told; /* rows */
+    double *densities;       /* rows: of what is told; NULL: not wanted by themselves */
     fgi_cuda_crowd crowd;    /* scratch */
 } fgi_cuda_refine_args;
 

@@ -6,6 +6,7 @@
  *     plane    rows of any type -> centred f16, scaled by a power of two, and |row|^2
  *     screen   scores of all components, never below their values -> candidates, in streams
  *     resolve  candidates -> survivors and responsibilities, from differences of the rows as they are stored
+ *     answer   the same where rows are asked: candidates -> what they have to tell. Nothing is summed then
  *     order    survivors sorted by component, stable
  *     sums     survivors -> statistics, in f64
  *     close    rows left to the dense kernels -> spilled rows
@@ -122,6 +123,7 @@ typedef struct fgi_sparse_model {
     /* for upper and for lower bounds: k rows of halves, as far apart as rows of the plane, and terms of 4 bytes a lane, k
      * padded to FGI_SPARSE_LANES */
     void *weights, *low_weights, *high, *low;
+    double *constants;         /* k: of values as they are, not of scaled ones; -inf: dead. NULL: not wanted */
     float *means;              /* k x ld, padded with zeros */
     float *scales;             /* diagonal: k x ld, h of each dimension, padded with zeros; else NULL */
     float4 *spheres;           /* 2 k */
@@ -197,6 +199,25 @@ cudaError_t fgi_sparse_refer(const fgi_sparse_screen_args *a, cudaStream_t strea
 cudaError_t fgi_sparse_screen(const fgi_sparse_screen_args *a, cudaStream_t stream);
 cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t stream);
 
+/* --------------------------------------------------------------------------------------- answers */
+
+/* What the rows of a chunk have to tell, as in fgi_row_results. */
+typedef struct fgi_sparse_answers {
+    int32_t top;         /* of a row; of centroids 1 at most */
+    int32_t *components; /* rows x top */
+    float *values;       /* rows x top */
+    double *densities;   /* rows; NULL: not wanted */
+} fgi_sparse_answers;
+
+typedef struct fgi_sparse_answer_args {
+    fgi_sparse_screen_args screen; /* survivors: scratch, and only where several components are told */
+    float tau;
+    fgi_sparse_answers to;
+} fgi_sparse_answer_args;
+
+/* In place of resolve: nothing comes of it but answers. */
+cudaError_t fgi_sparse_answer(const fgi_sparse_answer_args *a, cudaStream_t stream);
+
 /* ------------------------------------------------------------------------------- order and sums */
 
 typedef struct fgi_sparse_order_args {
@@ -246,6 +267,10 @@ typedef struct fgi_sparse_close_args {
 } fgi_sparse_close_args;
 
 cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStream_t stream);
+
+/* Answers of spilled rows, all of the same chunk, to their places. */
+cudaError_t fgi_sparse_rejoin(const fgi_sparse_spill *spill, const fgi_sparse_answers *from, const fgi_sparse_answers *to,
+                              cudaStream_t stream);
 
 /* Adds what all chunks have told; stats: theirs alone. dropped: bound on what the screening of a row left out. */
 typedef struct fgi_sparse_finish_args {

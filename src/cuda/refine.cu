@@ -308,6 +308,13 @@ __device__ void tell_components(const job &w, place best, float sum, int32_t *co
     }
 }
 
+/* By one thread. */
+__device__ __forceinline__ void tell(const fgi_cuda_refine_args &a, int32_t r, const fgi_cuda_row_told &told)
+{
+    a.told[r] = told;
+    if (a.densities) a.densities[r] = told.density;
+}
+
 template <int THREADS> __device__ void pass_over(const fgi_cuda_refine_args &a, int32_t r)
 {
     for (int32_t i = threadIdx.x; i < a.top; i += THREADS) {
@@ -316,7 +323,7 @@ template <int THREADS> __device__ void pass_over(const fgi_cuda_refine_args &a, 
     }
     float *scores = a.scores + (int64_t)r * a.model.lanes;
     for (int32_t j = threadIdx.x; j < a.model.lanes && a.keep; j += THREADS) scores[j] = 0.0f;
-    if (threadIdx.x == 0) a.told[r] = {CUDART_NAN, 0.0, 0};
+    if (threadIdx.x == 0) tell(a, r, {CUDART_NAN, 0.0, 0});
 }
 
 /* Differences about the reference into the scores' place; tells the best, and counts candidates. */
@@ -429,7 +436,7 @@ template <int THREADS> __device__ void finish_row(job &w, int32_t r, place best,
     __syncthreads();
     const int32_t survivors = a.keep ? keep_responsibilities<THREADS>(w, best, (float)sum) : 0;
     if (threadIdx.x == 0)
-        a.told[r] = {hard ? lse : fgi_ln_2 * lse, hard ? 0.0 : (a.model.k - count) * exp2(below - lse), survivors};
+        tell(a, r, {hard ? lse : fgi_ln_2 * lse, hard ? 0.0 : (a.model.k - count) * exp2(below - lse), survivors});
 }
 
 template <int THREADS> __device__ __forceinline__ job job_of(const fgi_cuda_refine_args &a, int32_t r)

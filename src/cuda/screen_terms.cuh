@@ -56,6 +56,7 @@ __device__ __forceinline__ void write_dead(const fgi_sparse_model &m, int32_t j)
     write_terms(m.high, j, zero, never);
     write_terms(m.low, j, zero, never);
     if (j >= m.k) return;
+    if (m.constants) m.constants[j] = -CUDART_INF;
     m.spheres[2 * j] = make_float4(1.0f, -CUDART_INF_F, 0.0f, 1.0f);
     m.spheres[2 * j + 1] = make_float4(0.0f, 0.0f, 1.0f, 0.0f);
 }

@@ -138,6 +138,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS) plan(fgi_cuda_params p, const
     /* how far a score may lie above the value: both errors, and slope and bias as they were rounded */
     const double above = 2.0 * (high.at + unit * (fabs(bias) + high.at)),
                  above_slope = 2.0 * (high.slope + unit * s.screened);
+    if (m.constants) m.constants[j] = s.constant + m.d * log2(up);
     m.spheres[2 * j] = make_float4((float)(s.h * up * up), (float)s.constant, (float)(s.moved * 1.00001), (float)s.screened);
     m.spheres[2 * j + 1] = make_float4((float)above, (float)above_slope, (float)s.h, 0.0f);
     /* a bias that f16 cannot hold is rounded by more */

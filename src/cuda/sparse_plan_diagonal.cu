@@ -45,7 +45,7 @@ __device__ __forceinline__ dimension dimension_of(double h, double m, double rou
 }
 
 struct sums {
-    double at, bias, weight2, low_at, low_bias, log2_volume;
+    double at, bias, weight2, low_at, low_bias, log2_volume, log2_up;
     bool low;
 };
 
@@ -78,6 +78,7 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
         s.weight2 += w * w;
         s.at += u.at, s.bias += u.bias, s.low_at += l.at, s.low_bias += l.bias;
         s.log2_volume += there ? log2(fgi_two_pi * variance * up * up) : 0.0;
+        s.log2_up += log2(up);
         s.low = s.low && wide <= most_low_h && isfinite(__half2float(l.weight));
     }
     s.at = fgi_warp_reduce(s.at, fgi_add());
@@ -86,6 +87,7 @@ __device__ sums write_rows(const fgi_cuda_params &p, const fgi_sparse_model &m, 
     s.low_bias = fgi_warp_reduce(s.low_bias, fgi_add());
     s.weight2 = fgi_warp_reduce(s.weight2, fgi_add());
     s.log2_volume = fgi_warp_reduce(s.log2_volume, fgi_add());
+    s.log2_up = fgi_warp_reduce(s.log2_up, fgi_add());
     s.low = __all_sync(FGI_ALL_LANES, s.low);
     return s;
 }
@@ -115,6 +117,7 @@ __global__ void __launch_bounds__(32 * PLAN_WARPS)
     write_terms(m.high, j, zero, __float2half_ru((float)(constant - s.bias + s.at + cut)));
     write_terms(m.low, j, zero,
                 s.low ? __float2half_rd((float)(constant - s.low_bias - s.low_at - 0.01)) : __float2half(-CUDART_INF_F));
+    if (m.constants) m.constants[j] = constant + s.log2_up;
     m.spheres[2 * j] = make_float4(1.0f, (float)constant, 0.0f, 1.0f);
     m.spheres[2 * j + 1] = make_float4(0.0f, 0.0f, 1.0f, 0.0f);
     shorten_rows(m, sqrt(s.weight2));

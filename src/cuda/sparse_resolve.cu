@@ -12,13 +12,10 @@
 #include "follow.cuh"
 #include "ptx.cuh"
 #include "reduce.cuh"
-#include "screen_rows.cuh"
-#include "screen_values.cuh"
+#include "screen_groups.cuh"
 
 namespace screening
 {
-
-enum { WARPS = 8 };
 
 __device__ const float sum_parts = 0x1p25f, entropy_parts = 0x1p24f; /* units of sums of integers */
 
@@ -61,37 +58,12 @@ __device__ __forceinline__ float from_ordered(uint32_t u)
     return __uint_as_float(u & 0x80000000u ? u & 0x7fffffffu : ~u);
 }
 
-__device__ __forceinline__ uint32_t row_of(uint32_t candidate)
-{
-    return candidate % FGI_SPARSE_GROUP;
-}
-
 /* ------------------------------------------------------------------------------------------------- values */
 
 /* A centroid's constant is the same for all: none. */
 __device__ __forceinline__ float value_of(const fgi_sparse_screen_args &a, uint32_t j, float below)
 {
     return (is_hard(a) ? 0.0f : __ldg(a.model.spheres + 2 * j).y) - below;
-}
-
-/* What the values of the candidates of rows that have several are below their constants. */
-template <class T> __device__ __forceinline__ void find_values(const group &g)
-{
-    const int lane = threadIdx.x & 31;
-#pragma unroll 1
-    for (int from = 0; from < g.count; from += 32) {
-        const uint32_t e = from + lane < g.count ? g.candidate[from + lane] : 0;
-        uint32_t left = __ballot_sync(~0u, from + lane < g.count && g.marks[row_of(e)].candidates > 1);
-#pragma unroll 1
-        while (left) { /* eight at a time: quad n takes the n-th that is left */
-            const int nth = nth_bit(left, lane >> 2), source = nth < 32 ? nth : __ffs(left) - 1;
-            const uint32_t pair = __shfl_sync(~0u, e, source);
-            const float below = below_constant<T>(g.a, g.first + row_of(pair), pair >> 16);
-            if ((lane & 3) == 0 && nth < 32) g.value[from + source] = below;
-            left = without_first(left);
-        }
-    }
-    __syncwarp();
 }
 
 /* ---------------------------------------------------------------------------------------------- survivors */
@@ -163,14 +135,8 @@ __device__ __forceinline__ void find_best(const group &g)
 /* From counts to places, in the order of rows. */
 __device__ __forceinline__ void find_places(const group &g)
 {
-    const int lane = threadIdx.x & 31;
-    const int own = is_hard(g.a) ? g.marks[lane].candidates > 0 : g.marks[lane].place;
-    int upto = own;
-    for (int step = 1; step < 32; step *= 2) {
-        const int earlier = __shfl_up_sync(~0u, upto, step);
-        if (lane >= step) upto += earlier;
-    }
-    g.marks[lane].place = upto - own;
+    mark *own = &g.marks[threadIdx.x & 31];
+    own->place = counted_before(is_hard(g.a) ? own->candidates > 0 : own->place);
     __syncwarp();
 }
 
@@ -227,7 +193,8 @@ template <class T> __device__ __forceinline__ void end_group(const group &g, tol
     for (int i = lane; i < g.count; i += 32) atomicAdd(&g.marks[row_of(g.candidate[i])].candidates, 1);
     __syncwarp();
     if (__any_sync(~0u, g.marks[lane].candidates > 1)) {
-        find_values<T>(g);
+        find_below<T>(g.a, g.first, g.candidate, g.count, g.value,
+                      [&](uint32_t e) { return g.marks[row_of(e)].candidates > 1; });
         find_best(g);
         find_places(g);
         end_several(g, out);
@@ -241,10 +208,7 @@ template <class T> __device__ __forceinline__ void resolve_group(const group &g,
     const int lane = threadIdx.x & 31;
     const bool there = g.first + lane < g.a.rows.rows;
     const float norm = there ? __ldg(g.a.rows.norm + g.first + lane) : 0.0f;
-    const bool flagged = __any_sync(~0u, info->flagged || (!isnan(norm) && !is_screened(g.a, norm)));
-    const uint32_t left = __ballot_sync(~0u, there && flagged);
-    if (lane == 0) g.a.left[g.first / FGI_SPARSE_GROUP] = left;
-    if (flagged) {
+    if (leave_over(g.a, info, g.first, there, norm)) {
         end_flagged<T>(g);
     } else {
         const uint32_t bad = __ballot_sync(~0u, isnan(norm));
@@ -264,7 +228,7 @@ __device__ void tell(const fgi_sparse_screen_args &a, const told *tells)
 {
     unsigned long long rows = 0, bad_rows = 0, candidates = 0, changed = 0, survivors = 0, entropy = 0;
     int32_t first_bad = INT32_MAX;
-    for (int w = 0; w < WARPS; w++) {
+    for (int w = 0; w < GROUP_WARPS; w++) {
         rows += tells[w].rows, bad_rows += tells[w].bad_rows;
         candidates += tells[w].candidates, changed += tells[w].changed;
         survivors += tells[w].survivors, entropy += tells[w].entropy;
@@ -280,28 +244,27 @@ __device__ void tell(const fgi_sparse_screen_args &a, const told *tells)
     atomicMin((long long *)&a.told->first_bad_row, (long long)(a.first + first_bad));
 }
 
-template <class T> __global__ void __launch_bounds__(32 * WARPS, 3) resolve(const __grid_constant__ fgi_sparse_screen_args a)
+template <class T>
+__global__ void __launch_bounds__(32 * GROUP_WARPS, 3) resolve(const __grid_constant__ fgi_sparse_screen_args a)
 {
-    __shared__ mark marks[WARPS][FGI_SPARSE_GROUP];
-    __shared__ told tells[WARPS];
+    __shared__ mark marks[GROUP_WARPS][FGI_SPARSE_GROUP];
+    __shared__ told tells[GROUP_WARPS];
     fgi_follow_wait();
     const int warp = threadIdx.x / 32;
-    const int32_t number = blockIdx.x * WARPS + warp; /* of the group, in the order of rows */
+    const int32_t number = blockIdx.x * GROUP_WARPS + warp; /* of the group, in the order of rows */
     const fgi_sparse_streams &s = a.streams;
-    const int32_t stream = number % s.streams, t = number / s.streams;
     told out = {0, 0, 0, 0, 0, 0, INT32_MAX};
     if (number < (a.rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP) {
-        fgi_sparse_group *info = s.group + (int64_t)stream * s.groups + t;
-        const int64_t at = (int64_t)stream * s.capacity + info->begin;
+        const group_place p = place_of_group(s, number);
         const group g = {a,
                          marks[warp],
-                         s.candidate + at,
-                         s.score + at,
-                         a.value + at,
-                         s.survivor + at,
+                         s.candidate + p.at,
+                         s.score + p.at,
+                         a.value + p.at,
+                         s.survivor + p.at,
                          (int64_t)number * FGI_SPARSE_GROUP,
-                         info->candidates};
-        resolve_group<T>(g, info, out);
+                         p.info->candidates};
+        resolve_group<T>(g, p.info, out);
     }
     if (threadIdx.x % 32 == 0) tells[warp] = out;
     __syncthreads();
@@ -312,10 +275,8 @@ template <class T> __global__ void __launch_bounds__(32 * WARPS, 3) resolve(cons
 
 extern "C" cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t stream)
 {
-    const int32_t groups = (a->rows.rows + FGI_SPARSE_GROUP - 1) / FGI_SPARSE_GROUP;
     return fgi_with_element(a->rows.exact.dtype, [&](auto element) {
-        return fgi_follow(screening::resolve<decltype(element)>,
-                          (unsigned)((groups + screening::WARPS - 1) / screening::WARPS), 32 * screening::WARPS, 0, stream,
-                          *a);
+        return fgi_follow(screening::resolve<decltype(element)>, screening::blocks_for_groups(a->rows.rows),
+                          32 * screening::GROUP_WARPS, 0, stream, *a);
     });
 }

@@ -32,27 +32,78 @@ static void put_rows(const fg_out *out, int64_t first, int64_t rows, const void 
         memcpy(out_row(out, first + r), (const char *)cells + (size_t)r * row_bytes, row_bytes);
 }
 
+/* ---- rows that are handed over by all threads */
+
+enum { BLOCK_BYTES = 1 << 16 /* of results, that one thread hands over at a time */ };
+
+/* A chunk's rows on their way to the caller. */
+typedef struct delivery {
+    const void *job;
+    int64_t first, rows, block_rows;
+    const fgi_row_results *results;
+} delivery;
+
+/* Rows begin .. begin + rows - 1 of the chunk. */
+typedef void (*deliver)(const delivery *d, int64_t begin, int64_t rows);
+
+typedef struct delivering {
+    const delivery *what;
+    deliver how;
+} delivering;
+
+static void deliver_block(void *user, int64_t block, int32_t worker)
+{
+    (void)worker;
+    const delivering *job = user;
+    const delivery *d = job->what;
+    const int64_t begin = block * d->block_rows, left = d->rows - begin;
+    job->how(d, begin, left < d->block_rows ? left : d->block_rows);
+}
+
+static void deliver_rows(fgi_pool *pool, delivery *d, int64_t row_bytes, deliver how)
+{
+    d->block_rows = 1 + BLOCK_BYTES / row_bytes;
+    delivering job = {.what = d, .how = how};
+    const int64_t blocks = (d->rows + d->block_rows - 1) / d->block_rows;
+    if (blocks > 1)
+        fgi_pool_each(pool, blocks, deliver_block, &job);
+    else
+        how(d, 0, d->rows);
+}
+
 /* ---- the best few */
 
 typedef struct top_job {
     const fgi_top_outputs *out;
+    fgi_pool *pool;
     int32_t top;
 } top_job;
+
+static void deliver_top(const delivery *d, int64_t begin, int64_t rows)
+{
+    const top_job *job = d->job;
+    const int64_t at = begin * job->top, first = d->first + begin;
+    const fg_out *components = job->out->components, *values = job->out->values;
+    if (components) put_rows(components, first, rows, d->results->components + at);
+    if (values) put_rows(values, first, rows, d->results->values + at);
+}
 
 static fg_status take_top(void *user, int64_t first, int64_t rows, const fgi_row_results *results)
 {
     const top_job *job = user;
     for (int64_t r = 0; r < rows; r++)
         if (results->components[r * job->top] < 0) return refuse_row(first + r);
-    if (job->out->components) put_rows(job->out->components, first, rows, results->components);
-    if (job->out->values) put_rows(job->out->values, first, rows, results->values);
+    delivery d = {.job = job, .first = first, .rows = rows, .results = results};
+    deliver_rows(job->pool, &d, job->top * (int64_t)(sizeof(int32_t) + sizeof(float)), deliver_top);
     return FG_OK;
 }
 
 fg_status fgi_infer_top(fg_context *ctx, const fgi_params *params, fg_source *rows,
                         const fgi_top_outputs *out)
 {
-    top_job job = {.out = out, .top = (out->components ? out->components : out->values)->cols};
+    top_job job = {.out = out,
+                   .pool = ctx->pool,
+                   .top = (out->components ? out->components : out->values)->cols};
     const fgi_pass pass = {
         .params = params,
         .rows = {.top = job.top, .exact_rank = out->all_ranks},
@@ -64,32 +115,56 @@ fg_status fgi_infer_top(fg_context *ctx, const fgi_params *params, fg_source *ro
 
 /* ---- log-densities */
 
+enum { LANES = 8 };
+
 typedef struct score_job {
     const fg_out *out;
-    double sum;
+    fgi_pool *pool;
+    double sum
+        [LANES]; /* row r is added to sum[r % LANES], however rows come: an addition need not wait for the last */
     int64_t rows;
 } score_job;
+
+static void deliver_scores(const delivery *d, int64_t begin, int64_t rows)
+{
+    const fg_out *out = ((const score_job *)d->job)->out;
+    const double *from = d->results->log_density + begin;
+    const int64_t first = d->first + begin;
+    if (out->dtype == FG_F64) {
+        put_rows(out, first, rows, from);
+        return;
+    }
+    float *to = out_row(out, first);
+    const int64_t stride = fgi_stride(out->row_stride, out->cols);
+    for (int64_t r = 0; r < rows; r++) to[r * stride] = (float)from[r];
+}
+
+static double total_of(const score_job *job)
+{
+    double total = 0.0;
+    for (int i = 0; i < LANES; i++) total += job->sum[i];
+    return total;
+}
 
 static fg_status take_scores(void *user, int64_t first, int64_t rows,
                              const fgi_row_results *results)
 {
     score_job *job = user;
-    for (int64_t r = 0; r < rows; r++) {
-        if (isnan(results->log_density[r])) return refuse_row(first + r);
-        job->sum += results->log_density[r];
-    }
+    const double *density = results->log_density;
+    for (int64_t r = 0; r < rows; r++) job->sum[(first + r) % LANES] += density[r];
+    if (isnan(total_of(job)))
+        for (int64_t r = 0; r < rows; r++)
+            if (isnan(density[r])) return refuse_row(first + r);
     job->rows += rows;
-    if (job->out && job->out->dtype == FG_F64)
-        put_rows(job->out, first, rows, results->log_density);
-    for (int64_t r = 0; r < rows && job->out && job->out->dtype != FG_F64; r++)
-        fgi_out_set(job->out, first + r, 0, results->log_density[r]);
+    delivery d = {.job = job, .first = first, .rows = rows, .results = results};
+    if (job->out) deliver_rows(job->pool, &d, sizeof *density, deliver_scores);
     return FG_OK;
 }
 
 fg_status fgi_infer_score(fg_context *ctx, const fgi_params *params, fg_source *rows,
                           const fg_out *log_density, double *mean)
 {
-    score_job job = {.out = log_density};
+    score_job job = {.out = log_density, .pool = ctx->pool};
     const fgi_pass pass = {
         .params = params,
         .rows = {.log_density = true},
@@ -98,7 +173,7 @@ fg_status fgi_infer_score(fg_context *ctx, const fgi_params *params, fg_source *
     };
     FG_TRY(fgi_pass_run(ctx, rows, &pass, true));
     if (job.rows == 0) return fgi_fail(FG_ARGUMENT, "the source has no rows, so no mean");
-    if (mean) *mean = job.sum / (double)job.rows;
+    if (mean) *mean = total_of(&job) / (double)job.rows;
     return FG_OK;
 }
 
