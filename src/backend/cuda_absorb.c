@@ -46,7 +46,7 @@ static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *
         .precision = cuda->precision,
         .capability = cuda->capability,
         .multiprocessors = cuda->multiprocessors,
-        .crowding = cuda->crowding,
+        .crowding = fgi_asks_rows(&spec->rows) ? cuda->asks_crowded : cuda->crowding,
         .left_one_in = left_one_in(cuda),
         .source_rows = follows ? store->rows : 0,
         .held_rows = held ? store->rows : 0,
@@ -218,6 +218,20 @@ cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slo
     return e == cudaSuccess ? strategy->begin(cuda->worker, slot, cuda->computing) : e;
 }
 
+static fg_status begin_pass(fgi_cuda_backend *cuda)
+{
+    fg_status s = fgi_cuda_prepare(cuda, &cuda->spec, 1, cuda->view_rows);
+    if (s == FG_MEMORY &&
+        cuda->task.source_rows) { /* better slowly than not at all: nothing is kept */
+        cuda->base.ops->release(&cuda->base);
+        s = fgi_cuda_prepare(cuda, &cuda->spec, 1, cuda->view_rows);
+    }
+    FG_TRY(s);
+    FG_TRY(fgi_cuda_answers_begin(&cuda->answers, &cuda->task, cuda->worker, cuda->computing,
+                                  cuda->view_rows));
+    return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
+}
+
 fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
@@ -225,17 +239,9 @@ fg_status fgi_cuda_begin(fgi_backend *backend, const fgi_pass_spec *spec)
         return fgi_fail(FG_UNSUPPORTED,
                         "rows of type %s cannot be clustered; use f32, f16, bf16, i8, u8 or f64",
                         fg_dtype_text(spec->dtype));
-    const int64_t view_rows = fgi_cuda_unit_rows(backend, spec); /* as the caller was told */
-    fg_status s = fgi_cuda_prepare(cuda, spec, 1, view_rows);
-    if (s == FG_MEMORY &&
-        cuda->task.source_rows) { /* better slowly than not at all: nothing is kept */
-        backend->ops->release(backend);
-        s = fgi_cuda_prepare(cuda, spec, 1, view_rows);
-    }
-    FG_TRY(s);
-    FG_TRY(fgi_cuda_answers_begin(&cuda->answers, &cuda->task, cuda->worker, cuda->computing,
-                                  view_rows));
-    return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
+    cuda->spec = *spec;
+    cuda->view_rows = fgi_cuda_unit_rows(backend, spec);
+    return begin_pass(cuda);
 }
 
 /* ---------------------------------------------------------------------------------- absorb and end */
@@ -257,18 +263,39 @@ fg_status fgi_cuda_absorb_rows(fgi_cuda_backend *cuda, const void *raw, int64_t 
     return fgi_cuda_status(e, "starting kernels");
 }
 
+static fg_status send_rows(fgi_cuda_backend *cuda, const fg_view *view, int64_t first)
+{
+    fgi_cuda_chunk chunk = {.first = first, .rows = (int32_t)view->rows};
+    FG_TRY(
+        fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &chunk.raw));
+    return fgi_cuda_answers_send(&cuda->answers, &chunk);
+}
+
+/* If a pass's first rows find no room, so that others will not either, and nothing was told yet, another strategy begins it anew. */
+static fg_status settle_strategy(fgi_cuda_backend *cuda, const fg_view *view, int64_t first)
+{
+    bool complete;
+    FG_TRY(fgi_cuda_answers_look(&cuda->answers, &complete));
+    if (complete) return FG_OK;
+    cuda->asks_crowded = true;
+    FG_TRY(begin_pass(cuda));
+    return send_rows(cuda, view, first);
+}
+
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t first,
                           const fgi_row_results *results)
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
     (void)results; /* await tells where they are */
-    const void *raw;
-    FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &raw));
-    const fgi_cuda_chunk chunk = {.raw = raw, .first = first, .rows = (int32_t)view->rows};
-    if (fgi_asks_rows(&cuda->task.rows))
-        FG_TRY(fgi_cuda_answers_send(&cuda->answers, &chunk));
-    else
+    if (fgi_asks_rows(&cuda->task.rows)) {
+        const bool is_first = cuda->answers.sent == 0;
+        FG_TRY(send_rows(cuda, view, first));
+        if (is_first) FG_TRY(settle_strategy(cuda, view, first));
+    } else {
+        const void *raw;
+        FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &raw));
         FG_TRY(fgi_cuda_absorb_rows(cuda, raw, first, view->rows));
+    }
     return fgi_cuda_store_used(&cuda->store, cuda->computing);
 }
 
@@ -327,6 +354,7 @@ fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again)
     const cudaError_t computed = cudaStreamSynchronize(cuda->computing);
     const fg_status copied = fgi_cuda_store_end(&cuda->store, cuda->held);
     fgi_cuda_answers_end(&cuda->answers);
+    cuda->asks_crowded = false;
     if (s != FG_OK) return s;
     return copied != FG_OK ? copied : fgi_cuda_status(computed, "finishing a pass");
 }

@@ -117,6 +117,16 @@ fg_status fgi_cuda_answers_send(fgi_cuda_answers *answers, const fgi_cuda_chunk 
 
 /* ------------------------------------------------------------------------------------------ telling */
 
+fg_status fgi_cuda_answers_look(const fgi_cuda_answers *answers, bool *complete)
+{
+    const fgi_cuda_answer *a = &answers->chunk[0];
+    *complete = true;
+    if (!answers->worker->strategy->unanswered) return FG_OK;
+    FG_TRY(fgi_cuda_status(cudaEventSynchronize(a->there), "computing rows"));
+    *complete = *a->unanswered == 0;
+    return FG_OK;
+}
+
 /* Rows of the chunk found no room, so there will be more such chunks. */
 static fg_status ask_again(fgi_cuda_answers *answers, const fgi_cuda_answer *a)
 {

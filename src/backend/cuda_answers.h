@@ -35,6 +35,10 @@ fg_status fgi_cuda_answers_begin(fgi_cuda_answers *answers, const fgi_cuda_task 
  * awaited; at most one earlier chunk has not been. */
 fg_status fgi_cuda_answers_send(fgi_cuda_answers *answers, const fgi_cuda_chunk *chunk);
 
+/* Waits for the only chunk that was sent, which is yet to be awaited: whether all its rows have found room. At once, where the strategy
+ * has room for any. */
+fg_status fgi_cuda_answers_look(const fgi_cuda_answers *answers, bool *complete);
+
 /* Waits for the earliest chunk that was not awaited. What its rows have to tell stays until the chunk after the next is sent. */
 fg_status fgi_cuda_answers_await(fgi_cuda_answers *answers, fgi_row_results *out);
 

@@ -35,7 +35,10 @@ typedef struct fgi_cuda_backend {
     int32_t patience;       /* so many there are */
     bool tried_again;       /* it has become less, and no pass found rows crowded since */
     int32_t left_halvings;  /* of tasks' left_one_in */
+    bool asks_crowded;      /* the pass at work asks rows, and its first chunk found no room */
     /* of the pass or the turns in progress */
+    fgi_pass_spec spec;
+    int64_t view_rows; /* as the caller was told */
     fgi_cuda_task task;
     fgi_cuda_worker *worker;
     fgi_cuda_slot slots[FGI_CUDA_MOST_SLOTS];

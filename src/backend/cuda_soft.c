@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuda_soft.c - the soft strategy: statistics of mixtures many of whose components matter to a row, by the same work for
- * every row. Knows the launchers of cuda_soft.h, and where planes and left-over rows go; knows no source. */
+/* cuda_soft.c - the soft strategy: statistics of mixtures many of whose components matter to a row, or what single rows have to tell
+ * of them, by the same work for every row. Knows the launchers of cuda_soft.h, and where planes and left-over rows go; knows no source. */
 #include "cuda_model.h"
 #include "cuda_plane.h"
 #include "cuda_spill.h"
@@ -11,7 +11,8 @@
 #include <math.h> /* exp2 */
 
 enum {
-    MOST_SPILLED = 16384,   /* rows at a time */
+    MOST_SPILLED = 16384,   /* rows at a time, */
+    FEW_SPILLED = 4096,     /* and after each chunk */
     LEAST_COMPONENTS = 96,  /* below, most of a slice would be padding */
     MOST_COMPONENTS = 4096, /* beyond, a row's candidates are few of so many */
     PLANE_BYTES = 32 << 20, /* of a chunk's planes, at most, where rows pass by */
@@ -35,6 +36,7 @@ typedef struct soft_worker {
     /* in the workspace */
     fgi_soft_origin_args origin; /* diagonal: where the planes have theirs */
     fgi_soft_args args;
+    fgi_cuda_row_answers answers; /* of a chunk */
     /* of the pass at work */
     const fgi_cuda_slot *slot;
     bool planned;
@@ -48,10 +50,17 @@ static bool is_whole(const fgi_cuda_task *task)
     return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize;
 }
 
-/* Whether one half a number will do, but for squares. */
+/* Whether a pass is about single rows. */
+static bool answers_rows(const fgi_cuda_task *task)
+{
+    return !task->stats;
+}
+
+/* Whether one half a number will do, but for squares: not for what single rows have to tell, which is as exact in either
+ * precision. */
 static bool is_coarse(const fgi_cuda_task *task)
 {
-    return task->precision == FG_PRECISION_FAST;
+    return task->precision == FG_PRECISION_FAST && !answers_rows(task);
 }
 
 /* Of weights, and of responsibilities. */
@@ -96,12 +105,20 @@ static int32_t crowding_for(const fgi_cuda_task *task)
     return fgi_cuda_sparse_widens(&first) ? 2 : 1;
 }
 
+/* Which rows it is for: those whose statistics other strategies had no room for, and those whose answers, of one component each. The
+ * kernels for deep rows do not know which that is. */
+static bool is_for(const fgi_cuda_task *task)
+{
+    if (answers_rows(task)) return task->rows.top <= 1 && task->crowding > 0 && !is_deep(task);
+    return !fgi_asks_rows(&task->rows) && task->stats_kind == task->kind &&
+           task->crowding == crowding_for(task);
+}
+
 static bool soft_serves(const fgi_cuda_task *task)
 {
-    return task->capability == FGI_CUDA_HOPPER && task->stats && !fgi_asks_rows(&task->rows) &&
-           task->kind != FGI_HARD && task->stats_kind == task->kind &&
-           task->crowding == crowding_for(task) && depth_of(task) <= FGI_SPARSE_MOST_DEPTH &&
-           task->k >= LEAST_COMPONENTS && task->k <= MOST_COMPONENTS;
+    return task->capability == FGI_CUDA_HOPPER && task->kind != FGI_HARD && is_for(task) &&
+           depth_of(task) <= FGI_SPARSE_MOST_DEPTH && task->k >= LEAST_COMPONENTS &&
+           task->k <= MOST_COMPONENTS;
 }
 
 /* Of a row, at most. */
@@ -247,6 +264,16 @@ static void soft_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     fgi_cuda_spill_carve_chunk(&w->spill, over, c);
 }
 
+/* They outlive the chunk, whose memory is that of rows left over when these are answered. */
+static void carve_answers(soft_worker *w, int64_t rows, fgi_cuda_carver *c)
+{
+    const fgi_row_request *want = &w->task.rows;
+    fgi_cuda_carve_answers(c, want, rows, &w->answers);
+    if (want->top == 0) return;
+    w->args.best = fgi_cuda_carve(c, rows, sizeof *w->args.best);
+    w->args.best_value = fgi_cuda_carve(c, rows, sizeof *w->args.best_value);
+}
+
 static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_cuda_carver *c)
 {
     soft_worker *w = (soft_worker *)worker;
@@ -262,12 +289,13 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     carve_origin(w, c);
     w->args.sums =
         fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
-    fgi_cuda_spill_carve(&w->spill, task, MOST_SPILLED, c);
+    fgi_cuda_spill_carve(&w->spill, task, answers_rows(task) ? FEW_SPILLED : MOST_SPILLED, c);
     w->args.told = w->spill.told;
     const int64_t rows = soft_chunk_rows(task);
     w->args.left = fgi_cuda_carve(c, rows / 32, sizeof *w->args.left);
     /* outlives the chunk: densities */
     w->args.normalizer = fgi_cuda_carve(c, rows, sizeof *w->args.normalizer);
+    if (answers_rows(task)) carve_answers(w, rows, c);
 }
 
 static fg_status soft_prepare(fgi_cuda_worker *worker)
@@ -317,6 +345,25 @@ static cudaError_t take_rows(soft_worker *w, const fgi_cuda_chunk *chunk, cudaSt
     return e == cudaSuccess ? fgi_cuda_plane_fill(&w->plane, chunk, rows, stream) : e;
 }
 
+/* What follows once rows' densities are known: sums of them, */
+static cudaError_t add_chunk(soft_worker *w, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+{
+    const fgi_soft_args *a = &w->args;
+    cudaError_t e = fgi_soft_sums(a, stream);
+    if (e == cudaSuccess) e = fgi_soft_merge(a, stream);
+    return e == cudaSuccess ? fgi_cuda_spill_take(&w->spill, chunk, a->left, stream) : e;
+}
+
+/* or answers. */
+static cudaError_t answer_chunk(soft_worker *w, const fgi_cuda_chunk *chunk, cudaStream_t stream)
+{
+    const fgi_sparse_answers to = fgi_cuda_spill_answers(&w->spill, &w->answers);
+    const cudaError_t e = fgi_soft_answer(&w->args, &to, stream);
+    return e == cudaSuccess
+               ? fgi_cuda_spill_answer(&w->spill, chunk, w->args.left, &w->answers, stream)
+               : e;
+}
+
 static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
                                cudaStream_t stream)
 {
@@ -327,9 +374,8 @@ static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *ch
     if (e == cudaSuccess) e = fgi_soft_begin(a, stream);
     if (e == cudaSuccess) e = fgi_soft_normalize(a, stream);
     if (e == cudaSuccess) e = fgi_soft_settle(a, stream);
-    if (e == cudaSuccess) e = fgi_soft_sums(a, stream);
-    if (e == cudaSuccess) e = fgi_soft_merge(a, stream);
-    return e == cudaSuccess ? fgi_cuda_spill_take(&w->spill, chunk, a->left, stream) : e;
+    if (e != cudaSuccess) return e;
+    return answers_rows(&w->task) ? answer_chunk(w, chunk, stream) : add_chunk(w, chunk, stream);
 }
 
 static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)
@@ -359,6 +405,21 @@ static const float *soft_densities(const fgi_cuda_worker *worker)
     return ((const soft_worker *)worker)->args.normalizer;
 }
 
+static fgi_cuda_row_answers soft_answers(const fgi_cuda_worker *worker)
+{
+    return ((const soft_worker *)worker)->answers;
+}
+
+static const uint64_t *soft_unanswered(const fgi_cuda_worker *worker)
+{
+    return fgi_cuda_spill_lost(&((const soft_worker *)worker)->spill);
+}
+
+static fgi_cuda_worker *soft_substitute(const fgi_cuda_worker *worker)
+{
+    return ((const soft_worker *)worker)->spill.dense;
+}
+
 const fgi_cuda_strategy fgi_cuda_soft = {
     .name = "soft",
     .serves = soft_serves,
@@ -372,5 +433,8 @@ const fgi_cuda_strategy fgi_cuda_soft = {
     .begin = soft_begin,
     .absorb = soft_absorb,
     .finish = soft_finish,
+    .answers = soft_answers,
+    .unanswered = soft_unanswered,
+    .substitute = soft_substitute,
     .densities = soft_densities,
 };

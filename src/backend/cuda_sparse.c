@@ -122,16 +122,17 @@ static int32_t level_of(const fgi_cuda_task *task)
     return answers_rows(task) ? ANSWER_LEVEL : task->crowding - is_widened(task);
 }
 
-/* Only those that matter are found; of centroids the nearest one. */
-static bool can_answer(const fgi_row_request *want, fgi_kind kind)
+/* Only those that matter are found, if these find room; of centroids the nearest one. */
+static bool can_answer(const fgi_cuda_task *task)
 {
-    return want->top <= 1 || (want->top <= MOST_TOLD && !want->exact_rank && kind != FGI_HARD);
+    const fgi_row_request *want = &task->rows;
+    const bool several = want->top <= MOST_TOLD && !want->exact_rank && task->kind != FGI_HARD;
+    return task->crowding == 0 && (want->top <= 1 || several);
 }
 
 static bool sparse_serves(const fgi_cuda_task *task)
 {
-    const bool serves_rows =
-        answers_rows(task) ? can_answer(&task->rows, task->kind) : !fgi_asks_rows(&task->rows);
+    const bool serves_rows = answers_rows(task) ? can_answer(task) : !fgi_asks_rows(&task->rows);
     return task->capability == FGI_CUDA_HOPPER && serves_rows && level_of(task) < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS && task->k <= FGI_SPARSE_MOST_COMPONENTS;
@@ -411,9 +412,10 @@ static cudaError_t answer_chunk(sparse_worker *w, const fgi_cuda_chunk *chunk, c
         .tau = w->task.rows.tau,
         .to = fgi_cuda_spill_answers(&w->spill, &w->answers),
     };
-    cudaError_t e = fgi_sparse_answer(&answer, stream);
-    if (e == cudaSuccess) e = fgi_cuda_spill_take(&w->spill, chunk, w->screen.left, stream);
-    return e == cudaSuccess ? fgi_cuda_spill_answer(&w->spill, &w->answers, stream) : e;
+    const cudaError_t e = fgi_sparse_answer(&answer, stream);
+    return e == cudaSuccess
+               ? fgi_cuda_spill_answer(&w->spill, chunk, w->screen.left, &w->answers, stream)
+               : e;
 }
 
 static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
@@ -467,7 +469,7 @@ static fgi_cuda_row_answers sparse_answers(const fgi_cuda_worker *worker)
 
 static const uint64_t *sparse_unanswered(const fgi_cuda_worker *worker)
 {
-    return &((const sparse_worker *)worker)->spill.told->lost;
+    return fgi_cuda_spill_lost(&((const sparse_worker *)worker)->spill);
 }
 
 static fgi_cuda_worker *sparse_substitute(const fgi_cuda_worker *worker)

@@ -115,13 +115,20 @@ fgi_sparse_answers fgi_cuda_spill_answers(const fgi_cuda_spill *s, const fgi_cud
     };
 }
 
-cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_row_answers *to,
+const uint64_t *fgi_cuda_spill_lost(const fgi_cuda_spill *s)
+{
+    return &s->told->lost;
+}
+
+cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
+                                  const uint32_t *left, const fgi_cuda_row_answers *to,
                                   cudaStream_t stream)
 {
     const fgi_cuda_row_answers own = fgi_cuda_dense.answers(s->dense);
     const fgi_sparse_answers from = fgi_cuda_spill_answers(s, &own),
                              there = fgi_cuda_spill_answers(s, to);
-    cudaError_t e = absorb(s, stream);
+    cudaError_t e = fgi_cuda_spill_take(s, chunk, left, stream);
+    if (e == cudaSuccess) e = absorb(s, stream);
     if (e == cudaSuccess) e = fgi_sparse_rejoin(&s->rows, &from, &there, stream);
     return e == cudaSuccess ? clear_count(s, stream) : e;
 }

@@ -34,9 +34,12 @@ cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
                                 const uint32_t *left, cudaStream_t stream);
 /* Answers as the kernels of cuda_sparse.h take them. */
 fgi_sparse_answers fgi_cuda_spill_answers(const fgi_cuda_spill *s, const fgi_cuda_row_answers *of);
-/* The same of rows that have answers: those of the rows left over find their places in `to`, the chunk's. */
-cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_row_answers *to,
+/* The same of rows that have answers, which find their places in `to`, the chunk's, at once. */
+cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
+                                  const uint32_t *left, const fgi_cuda_row_answers *to,
                                   cudaStream_t stream);
+/* Where the device counts rows of the pass that found no room. */
+const uint64_t *fgi_cuda_spill_lost(const fgi_cuda_spill *s);
 /* Adds them to the slot's statistics. */
 cudaError_t fgi_cuda_spill_end(fgi_cuda_spill *s, cudaStream_t stream);
 

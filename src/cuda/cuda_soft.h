@@ -12,6 +12,7 @@
  *                density it finds itself, by what their shares are to be multiplied
  *     sums       responsibilities and sums of a block of rows x a slice of components
  *     merge      blocks in order -> sums of the pass, in f64
+ *     answer     in place of these, where rows are asked: what they have to tell
  * and of a pass
  *     plan       parameters -> what these kernels need of them
  *     finish     sums -> statistics and totals
@@ -105,6 +106,8 @@ typedef struct fgi_soft_args {
     float cut;          /* log2 units below a row's density from which on a component is of no account */
     int32_t multiprocessors;
     float *normalizer; /* rows: log2 of the density; -inf: a tight component matters */
+    int32_t *best;     /* rows: the component with the largest value; NULL: not wanted, as of deep rows */
+    float *best_value; /* rows: it; NULL, as best is */
     void *beside;      /* rows padded to whole blocks: rows of halves */
     uint32_t *left;    /* of each 32 rows: a bit for each that is left over */
     double *density;   /* of each FGI_SOFT_TOLD_ROWS, of whole blocks: sum of log2 densities */
@@ -127,6 +130,8 @@ cudaError_t fgi_soft_begin(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream);
+/* In place of sums: what rows that count have to tell, as far as one component goes. */
+cudaError_t fgi_soft_answer(const fgi_soft_args *a, const fgi_sparse_answers *to, cudaStream_t stream);
 /* Parts of these: of deep rows. */
 cudaError_t fgi_soft_normalize_deep(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_sums_deep(const fgi_soft_args *a, cudaStream_t stream);

@@ -131,18 +131,37 @@ template <class F> __device__ void load(const fgi_soft_args &a, const maps &m, u
 
 /* A thread's two rows of a product: g and g + 8 of its warp's sixteen. */
 struct row_pair {
-    float top[2];   /* the largest value so far, of the row */
-    float sum[2];   /* of 2^(value - top), of this thread's columns */
-    float tight[2]; /* the largest value of a tight component, of this thread's columns */
+    float top[2];    /* the largest value so far, of the row */
+    float sum[2];    /* of 2^(value - top), of this thread's columns */
+    float tight[2];  /* the largest value of a tight component, of this thread's columns */
+    int32_t best[2]; /* the component that `top` is of; of equals, the lowest */
 };
 
 __device__ __forceinline__ row_pair no_values(void)
 {
-    return {{-CUDART_INF_F, -CUDART_INF_F}, {0.0f, 0.0f}, {-CUDART_INF_F, -CUDART_INF_F}};
+    return {{-CUDART_INF_F, -CUDART_INF_F}, {0.0f, 0.0f}, {-CUDART_INF_F, -CUDART_INF_F}, {0, 0}};
+}
+
+/* Which component the slice's largest values are of, where they exceed all before. first: component of the slice */
+__device__ __forceinline__ void note_best(const float (&acc)[64], const float (&top)[2], int32_t first, row_pair &p)
+{
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        if (!__any_sync(FGI_ALL_LANES, top[r] > p.top[r])) continue;
+        int32_t column = SLICE;
+#pragma unroll
+        for (int b = SLICE / 8 - 1; b >= 0; b--)
+#pragma unroll
+            for (int i = 1; i >= 0; i--)
+                if (acc[4 * b + 2 * r + i] == top[r]) column = 8 * b + i;
+        column = quad_least(column + 2 * (int32_t)(threadIdx.x & 3));
+        if (top[r] > p.top[r]) p.best[r] = first + column;
+    }
 }
 
 /* Adds values to the online log-sum-exp, unless all are beneath notice. */
-__device__ __forceinline__ void add_values(const float (&acc)[64], float cut, row_pair &p)
+template <bool TELLS>
+__device__ __forceinline__ void add_values(const float (&acc)[64], float cut, int32_t first, row_pair &p)
 {
     float top[2] = {acc[0], acc[2]};
 #pragma unroll
@@ -152,6 +171,7 @@ __device__ __forceinline__ void add_values(const float (&acc)[64], float cut, ro
     top[0] = quad_largest(top[0]);
     top[1] = quad_largest(top[1]);
     if (!__any_sync(FGI_ALL_LANES, top[0] > p.top[0] - cut || top[1] > p.top[1] - cut)) return;
+    if (TELLS) note_best(acc, top, first, p);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         const float now = fmaxf(top[r], p.top[r]);
@@ -179,13 +199,16 @@ __device__ void note_tight(const float (&acc)[64], uint4 mask, row_pair &p)
 }
 
 /* row: of the pair's first. */
-__device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair &p, int32_t row)
+template <bool TELLS> __device__ __forceinline__ void tell_rows(const fgi_soft_args &a, const row_pair &p, int32_t row)
 {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         const float density = p.top[r] + log2f(quad_sum(p.sum[r])), tight = quad_largest(p.tight[r]);
-        if ((threadIdx.x & 3) == 0 && row + 8 * r < a.rows.rows)
-            a.normalizer[row + 8 * r] = tight > density - a.cut ? -CUDART_INF_F : density;
+        if ((threadIdx.x & 3) != 0 || row + 8 * r >= a.rows.rows) continue;
+        a.normalizer[row + 8 * r] = tight > density - a.cut ? -CUDART_INF_F : density;
+        if (!TELLS) continue;
+        a.best[row + 8 * r] = p.best[r];
+        a.best_value[row + 8 * r] = p.top[r];
     }
 }
 
@@ -280,7 +303,7 @@ __device__ __forceinline__ void multiply_in_rounds(float (&acc)[64], uint32_t sm
     }
 }
 
-template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const normalize_barriers &bar)
+template <class F, bool TELLS> __device__ void compute(const fgi_soft_args &a, uint32_t smem, const normalize_barriers &bar)
 {
     using T = tiling<F>;
     const int group = __shfl_sync(FGI_ALL_LANES, threadIdx.x / 128, 0); /* so the compiler knows that warps agree on it */
@@ -314,16 +337,17 @@ template <class F> __device__ void compute(const fgi_soft_args &a, uint32_t smem
                     if (s + 1 == slices) fgi_mbar_arrive(bar.rows_empty(group));
                 }
                 if (mask.x | mask.y | mask.z | mask.w) note_tight(acc, mask, pairs[e]);
-                add_values(acc, a.cut, pairs[e]);
+                add_values<TELLS>(acc, a.cut, s * SLICE, pairs[e]);
             }
         }
         const int32_t row = t * T::TILE_ROWS + group * T::EACH * GROUP + warp * 16 + lane / 4;
 #pragma unroll
-        for (int e = 0; e < T::EACH; e++) tell_rows(a, pairs[e], row + e * GROUP);
+        for (int e = 0; e < T::EACH; e++) tell_rows<TELLS>(a, pairs[e], row + e * GROUP);
     }
 }
 
-template <class F>
+/* TELLS: also the best component of each row. */
+template <class F, bool TELLS>
 __global__ void __launch_bounds__(tiling<F>::THREADS, 1)
     normalize(const __grid_constant__ maps m, const __grid_constant__ fgi_soft_args a)
 {
@@ -336,11 +360,21 @@ __global__ void __launch_bounds__(tiling<F>::THREADS, 1)
     fgi_follow_wait();
     if (threadIdx.x < T::WORKERS) {
         fgi_registers_more<T::REGISTERS>();
-        compute<F>(a, smem, bar);
+        compute<F, TELLS>(a, smem, bar);
     } else {
         fgi_registers_less<24>();
         if (threadIdx.x == T::WORKERS) load<F>(a, m, smem, bar);
     }
+}
+
+template <class F, bool TELLS> cudaError_t launch(const fgi_soft_args &a, cudaStream_t stream)
+{
+    using T = tiling<F>;
+    maps m;
+    const cudaError_t e = prepare(normalize<F, TELLS>, T::BYTES, a, GROUP, &m);
+    if (e != cudaSuccess) return e;
+    const int32_t tiles = tiles_of(a, T::TILE_ROWS), grid = tiles < a.multiprocessors ? tiles : a.multiprocessors;
+    return fgi_follow(normalize<F, TELLS>, (unsigned)grid, T::THREADS, T::BYTES, stream, m, a);
 }
 
 } // namespace soft
@@ -352,12 +386,8 @@ extern "C" cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t s
     if (fgi_soft_is_deep(a->rows.depth)) return fgi_soft_normalize_deep(a, stream);
     return with_form(*a, [&](auto f) {
         using F = decltype(f);
-        using T = tiling<F>;
-        maps m;
-        const cudaError_t e = prepare(normalize<F>, T::BYTES, *a, GROUP, &m);
-        if (e != cudaSuccess) return e;
-        const int32_t tiles = tiles_of(*a, T::TILE_ROWS);
-        const int32_t grid = tiles < a->multiprocessors ? tiles : a->multiprocessors;
-        return fgi_follow(normalize<F>, (unsigned)grid, T::THREADS, T::BYTES, stream, m, *a);
+        if constexpr (F::PARTS == 2)
+            if (a->best) return launch<F, true>(*a, stream);
+        return launch<F, false>(*a, stream);
     });
 }

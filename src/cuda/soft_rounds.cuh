@@ -21,6 +21,12 @@ __device__ __forceinline__ float quad_largest(float x)
     return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
 }
 
+__device__ __forceinline__ int32_t quad_least(int32_t x)
+{
+    x = min(x, __shfl_xor_sync(~0u, x, 1));
+    return min(x, __shfl_xor_sync(~0u, x, 2));
+}
+
 __device__ __forceinline__ float quad_sum(float x)
 {
     x += __shfl_xor_sync(~0u, x, 1);
