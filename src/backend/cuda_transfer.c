@@ -43,34 +43,43 @@ void fgi_cuda_transfer_close(fgi_cuda_transfer *transfer)
 /* ---------------------------------------------------------------------------------------- packing */
 
 typedef struct packing {
-    const fg_view *rows;
+    const char *from;
     char *to;
-    size_t row_bytes, pitch_bytes;
-    int64_t block_rows;
+    size_t row_bytes, stride_bytes, pitch_bytes;
+    int64_t rows, block_rows;
 } packing;
 
+/* Rows of a file stand apart by their prefixes, and are short: a call each that finds where they lie would slow the copy
+ * down. */
 static void pack_block(void *user, int64_t block, int32_t worker)
 {
     (void)worker;
     const packing *p = user;
     const int64_t first = block * p->block_rows;
-    const int64_t left = p->rows->rows - first, rows = left < p->block_rows ? left : p->block_rows;
-    const fg_view piece = fgi_view_rows(p->rows, first, rows);
+    const int64_t left = p->rows - first, rows = left < p->block_rows ? left : p->block_rows;
+    const char *from = p->from + (size_t)first * p->stride_bytes;
     char *to = p->to + (size_t)first * p->pitch_bytes;
-    if (p->pitch_bytes == p->row_bytes && fgi_stride(piece.row_stride, piece.cols) == piece.cols) {
-        memcpy(to, piece.data, (size_t)rows * p->row_bytes);
+    if (p->stride_bytes == p->row_bytes && p->pitch_bytes == p->row_bytes) {
+        memcpy(to, from, (size_t)rows * p->row_bytes);
         return;
     }
     for (int64_t r = 0; r < rows; r++)
-        memcpy(to + (size_t)r * p->pitch_bytes, fgi_view_rows(&piece, r, 1).data, p->row_bytes);
+        memcpy(to + (size_t)r * p->pitch_bytes, from + (size_t)r * p->stride_bytes, p->row_bytes);
 }
 
 static void pack_rows(fgi_pool *pool, const fg_view *rows, int64_t pitch_bytes, void *to)
 {
-    packing p = {.rows = rows, .to = to, .pitch_bytes = (size_t)pitch_bytes};
-    p.row_bytes = (size_t)rows->cols * fg_dtype_bytes((fg_dtype)rows->dtype);
-    p.block_rows = 1 + PACK_BYTES / pitch_bytes;
-    const int64_t blocks = (rows->rows + p.block_rows - 1) / p.block_rows;
+    const size_t item_bytes = fg_dtype_bytes((fg_dtype)rows->dtype);
+    packing p = {
+        .from = rows->data,
+        .to = to,
+        .row_bytes = (size_t)rows->cols * item_bytes,
+        .stride_bytes = (size_t)fgi_stride(rows->row_stride, rows->cols) * item_bytes,
+        .pitch_bytes = (size_t)pitch_bytes,
+        .rows = rows->rows,
+        .block_rows = 1 + PACK_BYTES / pitch_bytes,
+    };
+    const int64_t blocks = (p.rows + p.block_rows - 1) / p.block_rows;
     if (blocks > 2) {
         fgi_pool_each(pool, blocks, pack_block, &p);
         return;
