@@ -84,6 +84,9 @@ typedef struct fgi_cuda_strategy {
                           cudaStream_t stream);
     /* Brings into the slot's statistics what is not in them yet. */
     cudaError_t (*finish)(fgi_cuda_worker *worker, cudaStream_t stream);
+    /* The model that the update after this pass is to plan: the next begin, of the parameters which that makes, will not. NULL,
+     * or gives NULL: begin does. */
+    const fgi_cuda_model *(*leave_plan)(fgi_cuda_worker *worker);
     /* Copies what the rows of the last chunk have to tell. NULL: serves statistics alone. */
     cudaError_t (*tell)(fgi_cuda_worker *worker, const fgi_cuda_row_answers *to,
                         cudaStream_t stream);
