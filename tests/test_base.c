@@ -13,6 +13,7 @@
 
 #include <math.h>    /* isnan, nextafterf */
 #include <pthread.h> /* a thread with an error of its own */
+#include <time.h>    /* nanosleep */
 
 /* ---- statuses */
 
@@ -194,6 +195,32 @@ static void every_item_and_worker_runs_once(void **state)
     }
 }
 
+/* Few items leave most threads alone; pauses let some or all of them fall asleep. */
+static void threads_come_and_go_between_tasks(void **state)
+{
+    (void)state;
+    enum { THREADS = 7, ROUNDS = 300 };
+    fgi_ledger ledger = {0};
+    fgi_pool *pool;
+    tally *t = calloc(1, sizeof *t);
+    t->threads = THREADS;
+    expect_ok(fgi_pool_create(&ledger, THREADS, &pool));
+    int32_t expected[THREADS + 2] = {0};
+    for (int round = 0; round < ROUNDS; round++) {
+        const int32_t items = 1 + round % (THREADS + 2);
+        fgi_pool_each(pool, items, count_item, t);
+        for (int j = 0; j < items; j++) assert_int_equal(t->items[j], ++expected[j]);
+        if (round % 10 == 0) {
+            const struct timespec pause = {.tv_nsec = round % 20 * 20000};
+            nanosleep(&pause, NULL);
+            fgi_pool_run(pool, count_worker, t);
+        }
+    }
+    for (int j = 0; j < THREADS; j++) assert_int_equal(t->workers[j], ROUNDS / 10);
+    fgi_pool_destroy(pool);
+    free(t);
+}
+
 static void a_pool_that_cannot_start_leaves_nothing(void **state)
 {
     (void)state;
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test(too_much_memory_is_refused),
         cmocka_unit_test(parts_share_a_block),
         cmocka_unit_test(every_item_and_worker_runs_once),
+        cmocka_unit_test(threads_come_and_go_between_tasks),
         cmocka_unit_test(a_pool_that_cannot_start_leaves_nothing),
         cmocka_unit_test(random_numbers_never_change),
         cmocka_unit_test(random_numbers_keep_their_range_and_moments),

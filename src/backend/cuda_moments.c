@@ -26,6 +26,14 @@ static int64_t moments_chunk_rows(const fgi_cuda_task *task)
     return fit > MOST_ROWS ? MOST_ROWS : fgi_cuda_padded(fit, FGI_CUDA_MOMENTS_ROWS);
 }
 
+/* Rows that there is room for: segments without any would add their zeros, one after the other. */
+static int64_t room_rows(const fgi_cuda_task *task)
+{
+    const int64_t most = moments_chunk_rows(task);
+    if (task->source_rows == 0 || task->source_rows >= most) return most;
+    return fgi_cuda_padded(task->source_rows, FGI_CUDA_MOMENTS_ROWS);
+}
+
 static fg_status moments_create(fgi_ledger *ledger, fgi_cuda_worker **out)
 {
     moments_worker *w;
@@ -44,7 +52,7 @@ static void moments_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fg
 {
     moments_worker *w = (moments_worker *)worker;
     fgi_cuda_moments_args *a = &w->args;
-    const int64_t rows = moments_chunk_rows(task);
+    const int64_t rows = room_rows(task);
     a->kind = (int32_t)task->kind;
     a->d = task->d;
     a->ld = (int32_t)fgi_cuda_padded(task->d, FGI_CUDA_DEPTH);

@@ -4,8 +4,11 @@
 #include "cuda_model.h"
 #include "cuda_small.h"
 #include "cuda_transfer.h"
+#include "cuda_update.h"
 
 enum { CHUNK_ROWS = 65536 };
+
+_Static_assert((int)FGI_CUDA_SMALL_K <= (int)FGI_CUDA_FEW, "an update can plan the next pass");
 
 typedef struct small_worker {
     fgi_cuda_worker base;
@@ -14,6 +17,7 @@ typedef struct small_worker {
     fgi_cuda_small_args args;
     bool keeps; /* all rows are held, in one chunk: x is loaded once a task */
     bool loaded;
+    bool planned; /* by the last update, for the next pass */
     const fgi_cuda_slot *slot;
 } small_worker;
 
@@ -52,7 +56,7 @@ static void small_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_
     w->task = *task;
     w->pitch_bytes = fgi_cuda_pitch_bytes(task->dtype, task->d);
     w->keeps = task->held_rows > 0 && task->held_rows <= CHUNK_ROWS;
-    w->loaded = false;
+    w->loaded = w->planned = false;
     fgi_cuda_carve_values(c, task, &a->model);
     a->each = task->stats_kind == FGI_DIAGONAL;
     a->cut = (float)fgi_cuda_cut(task->k);
@@ -70,7 +74,9 @@ static cudaError_t small_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slo
     w->slot = slot;
     w->args.add = false;
     w->args.model.center = slot->params.center;
-    return fgi_cuda_plan(&slot->params, &w->args.model, stream);
+    const bool planned = w->planned;
+    w->planned = false;
+    return planned ? cudaSuccess : fgi_cuda_plan(&slot->params, &w->args.model, stream);
 }
 
 static cudaError_t small_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *chunk,
@@ -97,6 +103,13 @@ static cudaError_t small_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return fgi_cuda_small_merge(&w->args, w->slot->stats, w->slot->totals, stream);
 }
 
+static const fgi_cuda_model *small_leave_plan(fgi_cuda_worker *worker)
+{
+    small_worker *w = (small_worker *)worker;
+    w->planned = w->task.kind != FGI_HARD; /* centroids may be revived after their update */
+    return w->planned ? &w->args.model : NULL;
+}
+
 const fgi_cuda_strategy fgi_cuda_small_models = {
     .name = "small",
     .sets = true,
@@ -108,4 +121,5 @@ const fgi_cuda_strategy fgi_cuda_small_models = {
     .begin = small_begin,
     .absorb = small_absorb,
     .finish = small_finish,
+    .leave_plan = small_leave_plan,
 };

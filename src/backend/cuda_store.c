@@ -46,11 +46,14 @@ void fgi_cuda_store_hold(fgi_cuda_store *store, const fgi_hold *rows)
     store->rows = rows->rows;
     store->dtype = rows->dtype;
     store->pitch_bytes = fgi_cuda_pitch_bytes(rows->dtype, rows->cols);
+    if (store->pitch_bytes == 0) return;
+    const uint64_t count = (uint64_t)rows->rows, pitch = (uint64_t)store->pitch_bytes;
+    store->has_room = count <= store->block.bytes / pitch;
+    if (store->has_room)
+        return; /* to ask for free memory may take longer than a pass over few rows */
     const uint64_t room = fgi_cuda_free_bytes() / 8 * 7; /* a pass needs some too */
-    if (store->pitch_bytes == 0 || (uint64_t)rows->rows > room / (uint64_t)store->pitch_bytes)
-        return;
-    const size_t bytes = (size_t)rows->rows * (size_t)store->pitch_bytes;
-    store->has_room = fgi_cuda_reserve(&store->block, bytes) == FG_OK;
+    if (count <= room / pitch)
+        store->has_room = fgi_cuda_reserve(&store->block, count * pitch) == FG_OK;
 }
 
 bool fgi_cuda_store_follows(const fgi_cuda_store *store, const void *source, fg_dtype dtype)

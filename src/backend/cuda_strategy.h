@@ -88,6 +88,9 @@ typedef struct fgi_cuda_strategy {
                           cudaStream_t stream);
     /* Brings into the slot's statistics what is not in them yet. */
     cudaError_t (*finish)(fgi_cuda_worker *worker, cudaStream_t stream);
+    /* The model that the update after this pass is to plan: the next begin, of the parameters which that makes, will not. NULL,
+     * or gives NULL: begin does. */
+    const fgi_cuda_model *(*leave_plan)(fgi_cuda_worker *worker);
     /* Where, on the device, the answers of the last chunk's rows lie. NULL: serves statistics alone. */
     fgi_cuda_row_answers (*answers)(const fgi_cuda_worker *worker);
     /* Where the device counts the rows of a pass that found no room, so that their answers are none. NULL: all find it. */

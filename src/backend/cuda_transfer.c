@@ -9,7 +9,7 @@
 
 enum {
     PINNED_BYTES = 8 << 20, /* of a buffer */
-    KEPT_BYTES = 1 << 20,   /* not worth the time to take them anew */
+    KEPT_BYTES = 4 << 20,   /* not worth the time to take them anew */
     PACK_BYTES = 1 << 18,   /* that one thread packs at a time */
     UNIT_BYTES = 16         /* what a device reads at once */
 };
@@ -118,6 +118,7 @@ fg_status fgi_cuda_send(fgi_cuda_transfer *t, const fg_view *rows, void *to)
 fg_status fgi_cuda_send_end(fgi_cuda_transfer *t)
 {
     const fg_status s = fgi_cuda_status(cudaStreamSynchronize(t->stream), "copying rows");
+    t->sends = 0; /* few rows find the buffer that is kept */
     for (int i = 0; i < FGI_CUDA_BUFFERS; i++)
         if (t->pinned[i].bytes > KEPT_BYTES) fgi_cuda_release(&t->pinned[i]);
     return s;

@@ -52,14 +52,11 @@ fg_status fgi_cuda_turns_begin(fgi_backend *backend, const fgi_pass_spec *spec,
                            "preparing a pass");
 }
 
-/* Gives the device one more turn. */
-static fg_status begin_turn(fgi_cuda_backend *cuda)
+static fgi_cuda_update_args update_of(fgi_cuda_backend *cuda, int64_t turn)
 {
-    fgi_cuda_turns *turns = &cuda->turns;
-    const int64_t turn = turns->begun++;
+    const fgi_cuda_turns *turns = &cuda->turns;
     const fgi_cuda_slot *from = slot_of(cuda, turn), *to = slot_of(cuda, turn + 1);
-    const int at = (int)(turn % cuda->slot_count);
-    const fgi_cuda_update_args update = {
+    return (fgi_cuda_update_args){
         .kind = (int32_t)cuda->task.kind,
         .stats_kind = (int32_t)cuda->task.stats_kind,
         .k = cuda->task.k,
@@ -76,13 +73,30 @@ static fg_status begin_turn(fgi_cuda_backend *cuda)
         .stats = from->stats,
         .totals = from->totals,
         .states = to->states,
-        .report = (fgi_cuda_report *)turns->reports.data + at,
+        .report = (fgi_cuda_report *)turns->reports.data + turn % cuda->slot_count,
     };
-    FG_TRY(fgi_cuda_status(fgi_cuda_begin_slot(cuda, from), "starting kernels"));
+}
+
+static cudaError_t update_and_report(fgi_cuda_backend *cuda, int64_t turn)
+{
+    const fgi_cuda_strategy *strategy = cuda->worker->strategy;
+    const fgi_cuda_model *model = strategy->leave_plan ? strategy->leave_plan(cuda->worker) : NULL;
+    fgi_cuda_update_args update = update_of(cuda, turn);
+    update.plans = model != NULL;
+    if (model) update.model = *model;
+    const cudaError_t e = fgi_cuda_update(&update, cuda->computing);
+    if (e != cudaSuccess) return e;
+    return cudaEventRecord(cuda->turns.reported[turn % cuda->slot_count], cuda->computing);
+}
+
+/* Gives the device one more turn. */
+static fg_status begin_turn(fgi_cuda_backend *cuda)
+{
+    const int64_t turn = cuda->turns.begun++;
+    FG_TRY(fgi_cuda_status(fgi_cuda_begin_slot(cuda, slot_of(cuda, turn)), "starting kernels"));
     FG_TRY(fgi_cuda_absorb_rows(cuda, cuda->store.block.data, 0, cuda->store.rows));
     cudaError_t e = cuda->worker->strategy->finish(cuda->worker, cuda->computing);
-    if (e == cudaSuccess) e = fgi_cuda_update(&update, cuda->computing);
-    if (e == cudaSuccess) e = cudaEventRecord(turns->reported[at], cuda->computing);
+    if (e == cudaSuccess) e = update_and_report(cuda, turn);
     return fgi_cuda_status(e, "starting kernels");
 }
 

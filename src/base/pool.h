@@ -19,7 +19,8 @@ int32_t fgi_pool_threads(const fgi_pool *pool);
  * at a time. */
 void fgi_pool_run(fgi_pool *pool, fgi_task task, void *user);
 
-/* Runs body(user, item, worker) for every item 0 .. items - 1, in any order, items taken one by one. */
+/* Runs body(user, item, worker) for every item 0 .. items - 1, in any order, items taken one by one; by no more threads than
+ * items: the others do not notice. */
 typedef void (*fgi_body)(void *user, int64_t item, int32_t worker);
 void fgi_pool_each(fgi_pool *pool, int64_t items, fgi_body body, void *user);
 

@@ -18,7 +18,7 @@ typedef struct fgi_cuda_moments_args {
     int32_t kind, d, ld;
     int32_t each;            /* squares of every dimension: diagonal statistics */
     int32_t add;             /* to the parts; else they are written */
-    int32_t segments;        /* parts: for each FGI_CUDA_MOMENTS_ROWS rows of a whole chunk */
+    int32_t segments;        /* parts: for each FGI_CUDA_MOMENTS_ROWS rows that a chunk may have */
     double *shift, *square;  /* segments x d */
     fgi_cuda_totals *totals; /* segments */
 } fgi_cuda_moments_args;

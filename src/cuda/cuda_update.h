@@ -20,6 +20,9 @@ typedef struct fgi_cuda_report {
 /* Statistics to 0, totals to those of no row. stats may be NULL. */
 cudaError_t fgi_cuda_clear(double *stats, int64_t doubles, fgi_cuda_totals *totals, cudaStream_t stream);
 
+/* Of a mixture with no more components, every block knows all masses. */
+enum { FGI_CUDA_FEW = 256 };
+
 typedef struct fgi_cuda_update_args {
     int32_t kind, stats_kind, k, d;
     int32_t to_sphere;        /* centroids of length 1 */
@@ -32,6 +35,8 @@ typedef struct fgi_cuda_update_args {
     const fgi_cuda_totals *totals;
     int32_t *states;         /* k. Mixtures: fg_component_state; centroids: whether it moved */
     fgi_cuda_report *report; /* may be the host's, pinned */
+    int32_t plans;           /* the new values of `model`, of a mixture of few: else unused */
+    fgi_cuda_model model;
 } fgi_cuda_update_args;
 
 cudaError_t fgi_cuda_update(const fgi_cuda_update_args *a, cudaStream_t stream);

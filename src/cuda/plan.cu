@@ -15,10 +15,7 @@
 #include "cuda_pass.h"
 #include "follow.cuh"
 #include "half.cuh"
-#include "reduce.cuh"
-#include "units.cuh"
-
-#include <math_constants.h> /* CUDART_INF_F */
+#include "plan.cuh"
 
 namespace
 {
@@ -27,24 +24,6 @@ enum { THREADS = 128 };
 
 /* Terms beyond this are not trusted to f32: such a component's score is infinite, and its rows are not screened. */
 __device__ const double most_term = 1e37;
-
-__device__ double inverse_scale(const fgi_cuda_params &p, const fgi_cuda_model &m, int32_t j, int32_t i)
-{
-    if (m.kind == FGI_CUDA_HARD) return 1.0;
-    const int64_t at = m.kind == FGI_CUDA_SPHERICAL ? j : (int64_t)j * m.d + i;
-    return 0.5 * fgi_log2_e / p.variances[at];
-}
-
-/* Half the log2 of the volume, summed over this thread's dimensions. */
-__device__ double half_log2_volume(const fgi_cuda_params &p, const fgi_cuda_model &m, int32_t j)
-{
-    double sum = 0.0;
-    if (m.kind == FGI_CUDA_DIAGONAL)
-        for (int32_t i = threadIdx.x; i < m.d; i += THREADS) sum += log2(fgi_two_pi * p.variances[(int64_t)j * m.d + i]);
-    else if (m.kind == FGI_CUDA_SPHERICAL && threadIdx.x == 0)
-        sum = m.d * log2(fgi_two_pi * p.variances[j]);
-    return 0.5 * sum;
-}
 
 /* See above: gamma, e, f, t. */
 struct errors {
@@ -70,25 +49,18 @@ __device__ void write_factors(const fgi_cuda_params &p, const fgi_cuda_model &m,
     }
     for (int32_t i = threadIdx.x; i < m.d; i += THREADS) {
         const int64_t at = (int64_t)j * m.ld + i;
-        const double h = inverse_scale(p, m, j, i), weight = 2.0 * h * m.means[at];
+        const double h = fgi_inverse_scale(p, m, j, i), weight = 2.0 * h * m.means[at];
         static_cast<__half *>(m.weights)[at] = __float2half_rn((float)(weight / unit));
         if (m.squares) static_cast<__half *>(m.squares)[at] = __float2half_rn((float)(-h * keep / square_unit));
     }
 }
 
-__device__ bool has_scores(const fgi_cuda_model &m)
-{
-    return m.weights != nullptr;
-}
-
 /* A lane without a component, or with a dead one: its factors stay 0. */
 __device__ void write_none(const fgi_cuda_model &m, int32_t j)
 {
-    if (has_scores(m)) {
-        m.weight_unit[j] = m.square_unit[j] = 1.0f;
-        m.bias[j] = -CUDART_INF_F;
-        m.slope[j] = 0.0f;
-    }
+    m.weight_unit[j] = m.square_unit[j] = 1.0f;
+    m.bias[j] = -CUDART_INF_F;
+    m.slope[j] = 0.0f;
     if (j >= m.k) return;
     m.offset[j] = -CUDART_INF;
     m.h[j] = 1.0;
@@ -116,12 +88,16 @@ __global__ void __launch_bounds__(THREADS) plan(const __grid_constant__ planning
     const fgi_cuda_params &p = a.p;
     const fgi_cuda_model &m = a.m;
     const int32_t j = blockIdx.x;
+    if (!m.weights) { /* values alone are wanted */
+        if (j < m.k) fgi_plan_values<THREADS>(p, m, j);
+        return;
+    }
     const bool alive = j < m.k && p.log_weights[j] > -CUDART_INF;
     double s = 0.0, largest = 0.0, largest_weight = 0.0;
     for (int32_t i = threadIdx.x; i < m.d && j < m.k; i += THREADS) {
         const int64_t at = (int64_t)j * m.ld + i;
         const float mean = (float)p.means[(int64_t)j * m.d + i];
-        const double h = inverse_scale(p, m, j, i);
+        const double h = fgi_inverse_scale(p, m, j, i);
         m.means[at] = mean;
         if (m.scale) m.scale[at] = (float)h;
         s += h * mean * mean;
@@ -131,17 +107,17 @@ __global__ void __launch_bounds__(THREADS) plan(const __grid_constant__ planning
     s = fgi_block_reduce<THREADS>(s, fgi_add());
     largest = fgi_block_reduce<THREADS>(largest, fgi_largest());
     largest_weight = fgi_block_reduce<THREADS>(largest_weight, fgi_largest());
-    const double volume = fgi_block_reduce<THREADS>(j < m.k ? half_log2_volume(p, m, j) : 0.0, fgi_add());
-    if (alive && has_scores(m)) write_factors(p, m, j, largest_weight, largest);
+    const double volume = j < m.k ? fgi_half_log2_volume<THREADS>(p, m, j) : 0.0;
+    if (alive) write_factors(p, m, j, largest_weight, largest);
     if (threadIdx.x != 0) return;
     if (!alive) {
         write_none(m, j);
         return;
     }
-    const double offset = m.kind == FGI_CUDA_HARD ? 0.0 : p.log_weights[j] * fgi_log2_e - volume;
+    const double offset = fgi_offset(p, m, j, volume);
     m.offset[j] = offset;
     m.h[j] = m.scale ? 1.0 : largest;
-    if (has_scores(m)) write_score(m, j, offset, s, largest);
+    write_score(m, j, offset, s, largest);
 }
 
 } // namespace

@@ -4,15 +4,13 @@
  * With N, S, Q the mass, shift and square of a component about its old mean m, and m' the new one:
  *     m' = f32(m + S / N)       variance = (Q - 2 (m' - m) S + N (m' - m)^2) / N       weight = N / sum of N
  *
- * grid     a block of 128 threads a component; then one block for what concerns them all
+ * grid     a block of 128 threads a component; then, unless all know it, one block for what concerns them all
  * bound    latency */
 #include "cuda_update.h"
 #include "flashgmm.h"
 #include "follow.cuh"
+#include "plan.cuh"
 #include "random.h"
-#include "reduce.cuh"
-
-#include <math_constants.h> /* CUDART_INF */
 
 namespace
 {
@@ -115,10 +113,9 @@ __device__ void update_centroid(const fgi_cuda_update_args &a, const component &
     }
 }
 
-__global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cuda_update_args a)
+__device__ void update_component(const fgi_cuda_update_args &a, int32_t j)
 {
-    fgi_follow_here();
-    const int32_t j = blockIdx.x, square_cols = a.stats_kind == FGI_CUDA_DIAGONAL ? a.d : 1;
+    const int32_t square_cols = a.stats_kind == FGI_CUDA_DIAGONAL ? a.d : 1;
     const int64_t at = (int64_t)j * a.d;
     const component c = {
         a.from.means + at, a.stats + a.k + at, a.stats + a.k + (int64_t)a.k * a.d + (int64_t)j * square_cols,
@@ -136,6 +133,49 @@ __global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cu
     }
     const bool floored = a.kind == FGI_CUDA_SPHERICAL ? update_spherical(a, c, j) : update_diagonal(a, c, j);
     if (threadIdx.x == 0) a.states[j] = floored ? FG_COMPONENT_FLOORED : FG_COMPONENT_OK;
+}
+
+/* What a component has to know of all others. */
+struct census {
+    double mass; /* of the living */
+    int32_t empty;
+};
+
+template <int N> __device__ census take_census(const fgi_cuda_update_args &a)
+{
+    census all = {};
+    for (int32_t j = threadIdx.x; j < a.k; j += N) {
+        const double mass = a.stats[j];
+        const bool alive = mass >= a.least_mass;
+        if (alive) all.mass += mass;
+        all.empty += !alive;
+    }
+    all.mass = fgi_block_reduce<N>(all.mass, fgi_add());
+    all.empty = fgi_block_reduce<N>(all.empty, fgi_add());
+    return all;
+}
+
+/* Weights sum to 1 over the living. */
+__device__ double log_weight_of(const fgi_cuda_update_args &a, int32_t j, double all)
+{
+    return a.stats[j] >= a.least_mass ? log(a.stats[j] / all) : -CUDART_INF;
+}
+
+__host__ __device__ bool has_few(const fgi_cuda_update_args &a)
+{
+    return a.kind != FGI_CUDA_HARD && a.k <= FGI_CUDA_FEW;
+}
+
+__global__ void __launch_bounds__(THREADS) update(const __grid_constant__ fgi_cuda_update_args a)
+{
+    fgi_follow_here();
+    const int32_t j = blockIdx.x;
+    update_component(a, j);
+    if (!has_few(a)) return;
+    const census all = take_census<THREADS>(a);
+    if (threadIdx.x == 0) a.to.log_weights[j] = log_weight_of(a, j, all.mass);
+    if (threadIdx.x == 0 && j == 0) *a.report = {*a.totals, all.empty, 0, 0};
+    if (a.plans) fgi_plan_values<THREADS>(a.to, a.model, j);
 }
 
 /* ------------------------------------------------------------------------------------------ by one block */
@@ -201,27 +241,19 @@ __device__ int32_t revive(const fgi_cuda_update_args &a)
     return revived;
 }
 
-/* Weights sum to 1 over the living. */
 __global__ void __launch_bounds__(SETTLE_THREADS) settle(const __grid_constant__ fgi_cuda_update_args a)
 {
     fgi_follow_here();
-    double mass = 0.0;
-    int32_t empty = 0, moved = 0;
+    const bool hard = a.kind == FGI_CUDA_HARD;
+    const census all = take_census<SETTLE_THREADS>(a);
+    int32_t moved = 0;
     for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS) {
-        const bool alive = a.stats[j] >= a.least_mass;
-        if (alive) mass += a.stats[j];
-        empty += !alive;
-        moved += a.kind == FGI_CUDA_HARD && a.states[j];
+        moved += hard && a.states[j];
+        a.to.log_weights[j] = hard ? a.from.log_weights[j] : log_weight_of(a, j, all.mass);
     }
-    mass = fgi_block_reduce<SETTLE_THREADS>(mass, fgi_add());
-    empty = fgi_block_reduce<SETTLE_THREADS>(empty, fgi_add());
     moved = fgi_block_reduce<SETTLE_THREADS>(moved, fgi_add());
-    for (int32_t j = threadIdx.x; j < a.k; j += SETTLE_THREADS)
-        a.to.log_weights[j] = a.kind == FGI_CUDA_HARD      ? a.from.log_weights[j]
-                              : a.stats[j] >= a.least_mass ? log(a.stats[j] / mass)
-                                                           : -CUDART_INF;
-    const int32_t revived = a.kind == FGI_CUDA_HARD && empty > 0 ? revive(a) : 0;
-    if (threadIdx.x == 0) *a.report = {*a.totals, empty, moved, revived};
+    const int32_t revived = hard && all.empty > 0 ? revive(a) : 0;
+    if (threadIdx.x == 0) *a.report = {*a.totals, all.empty, moved, revived};
 }
 
 enum { CLEAR_THREADS = 256, MOST_CLEAR_BLOCKS = 1024 };
@@ -248,5 +280,5 @@ extern "C" cudaError_t fgi_cuda_clear(double *stats, int64_t doubles, fgi_cuda_t
 extern "C" cudaError_t fgi_cuda_update(const fgi_cuda_update_args *a, cudaStream_t stream)
 {
     const cudaError_t e = fgi_follow(update, (unsigned)a->k, THREADS, 0, stream, *a);
-    return e == cudaSuccess ? fgi_follow(settle, 1, SETTLE_THREADS, 0, stream, *a) : e;
+    return e == cudaSuccess && !has_few(*a) ? fgi_follow(settle, 1, SETTLE_THREADS, 0, stream, *a) : e;
 }

@@ -125,20 +125,14 @@ fg_status fgi_source_count(fg_source *src, int64_t *rows)
     return FG_OK;
 }
 
-/* Rows by number, in ascending order: a stream is read on until it holds the row. */
-typedef struct cursor {
-    fg_source *src;
-    fg_view piece; /* the rows just before src->position: streams only */
-} cursor;
-
-static fg_status cursor_begin(cursor *c, fg_source *src)
+static fg_status cursor_begin(fgi_cursor *c, fg_source *src)
 {
-    *c = (cursor){.src = src};
+    *c = (fgi_cursor){.src = src};
     return fgi_source_rewind(src);
 }
 
 /* *found: 1 .. want rows from `row`, or 0 if a stream ends before it. */
-static fg_status cursor_get(cursor *c, int64_t row, int64_t want, fg_view *found)
+static fg_status cursor_get(fgi_cursor *c, int64_t row, int64_t want, fg_view *found)
 {
     fg_source *src = c->src;
     if (src->ops->at) return src->ops->at(src, row, want, found);
@@ -154,47 +148,96 @@ static fg_status cursor_get(cursor *c, int64_t row, int64_t want, fg_view *found
     return FG_OK;
 }
 
-/* Selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S): each row is
- * taken with probability needed / rows left, so the choice is uniform, ascending, and needs no
- * memory. */
-typedef struct picker {
-    uint64_t seed, stream;
-    int64_t rows, row, needed;
-} picker;
-
-static int64_t pick_next(picker *p)
+fg_status fgi_picks_begin(fgi_picks *picks, fg_source *src, int64_t count, uint64_t seed,
+                          uint64_t stream)
 {
-    while (fgi_random_below(p->seed, p->stream, (uint64_t)p->row, p->rows - p->row) >= p->needed)
-        p->row++;
-    p->needed--;
-    return p->row++;
+    int64_t rows;
+    FG_TRY(fgi_source_count(src, &rows));
+    if (count > rows) count = rows;
+    *picks = (fgi_picks){.seed = seed, .stream = stream, .count = count, .needed = count};
+    return cursor_begin(&picks->cursor, src);
 }
 
-static fg_status copy_picked(fg_source *src, picker *p, char *to)
+/* Selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S): each row is
+ * taken with probability needed / rows left, so the choice is uniform, ascending, and needs no
+ * memory. No branch depends on it: half of them would be foreseen wrongly. */
+static void find_rows(fgi_picks *p)
 {
-    cursor c;
-    FG_TRY(cursor_begin(&c, src));
-    const size_t bytes = row_bytes(src);
-    for (; p->needed > 0; to += bytes) {
-        fg_view found;
-        FG_TRY(cursor_get(&c, pick_next(p), 1, &found));
-        pack_rows(&found, to);
+    enum { MOST = sizeof p->found / sizeof *p->found };
+    const int64_t rows = p->cursor.src->rows;
+    int64_t row = p->row, needed = p->needed;
+    int32_t found = 0;
+    for (; found < MOST && needed > 0; row++) {
+        const bool taken = fgi_random_below(p->seed, p->stream, (uint64_t)row, rows - row) < needed;
+        p->found[found] = row;
+        found += taken;
+        needed -= taken;
     }
+    p->row = row;
+    p->needed = needed;
+    p->count_found = found;
+    p->told = 0;
+}
+
+/* index[0] and its neighbours among `count`. */
+static int64_t neighbours(const int64_t *index, int64_t count)
+{
+    int64_t run = 1;
+    while (run < count && index[run] == index[0] + run) run++;
+    return run;
+}
+
+fg_status fgi_picks_next(fgi_picks *p, fgi_picked *picked)
+{
+    const fg_source *src = p->cursor.src;
+    *picked = (fgi_picked){.rows = {.cols = src->cols, .dtype = (int16_t)src->dtype}};
+    if (p->told == p->count_found) find_rows(p);
+    if (p->told == p->count_found) return FG_OK;
+    int64_t *index = p->found + p->told;
+    const int64_t first = index[0], left = p->count_found - p->told;
+    const bool all = !src->ops->at || src->ops->lies;
+    const int64_t want = all ? index[left - 1] - first + 1 : neighbours(index, left);
+    FG_TRY(cursor_get(&p->cursor, first, want, &picked->rows));
+    int32_t count = 0;
+    while (count < left && index[count] - first < picked->rows.rows) index[count++] -= first;
+    picked->index = index;
+    picked->count = count;
+    p->told += count;
     return FG_OK;
+}
+
+fg_view fgi_picked_rows(const fgi_picked *picked, int64_t i, int64_t most)
+{
+    const int64_t left = picked->count - i;
+    return fgi_view_rows(&picked->rows, picked->index[i],
+                         neighbours(picked->index + i, left < most ? left : most));
+}
+
+static fg_status copy_picks(fgi_picks *picks, char *to)
+{
+    for (;;) {
+        fgi_picked picked;
+        FG_TRY(fgi_picks_next(picks, &picked));
+        if (picked.count == 0) return FG_OK;
+        for (int64_t i = 0; i < picked.count;) {
+            const fg_view rows = fgi_picked_rows(&picked, i, picked.count);
+            pack_rows(&rows, to);
+            to += (size_t)rows.rows * row_bytes(picks->cursor.src);
+            i += rows.rows;
+        }
+    }
 }
 
 fg_status fgi_source_sample(fg_source *src, fgi_ledger *ledger, int64_t count, uint64_t seed,
                             uint64_t stream, fg_source **out)
 {
-    int64_t rows;
-    FG_TRY(fgi_source_count(src, &rows));
-    if (count > rows) count = rows;
+    fgi_picks picks;
+    FG_TRY(fgi_picks_begin(&picks, src, count, seed, stream));
     void *block;
-    FG_TRY(fgi_alloc(ledger, count, row_bytes(src), &block));
-    picker p = {.seed = seed, .stream = stream, .rows = rows, .needed = count};
+    FG_TRY(fgi_alloc(ledger, picks.count, row_bytes(src), &block));
     const fg_view view = {
-        .data = block, .rows = count, .cols = src->cols, .dtype = (int16_t)src->dtype};
-    fg_status s = copy_picked(src, &p, block);
+        .data = block, .rows = picks.count, .cols = src->cols, .dtype = (int16_t)src->dtype};
+    fg_status s = copy_picks(&picks, block);
     if (s == FG_OK) s = fgi_source_memory(&view, block, out);
     if (s != FG_OK) fgi_free(block);
     return s;
@@ -217,7 +260,7 @@ static void copy_rows(const fg_view *from, const fg_out *out, int64_t at)
 
 fg_status fgi_source_read(fg_source *src, int64_t first, const fg_out *out)
 {
-    cursor c;
+    fgi_cursor c;
     FG_TRY(cursor_begin(&c, src));
     for (int64_t done = 0; done < out->rows;) {
         fg_view found = {0};

@@ -17,6 +17,7 @@ typedef struct fgi_source_ops {
     /* Points *chunk at 1 .. want rows from src->position; 0 rows at the end, which then sets
      * src->rows. */
     fg_status (*next)(fg_source *src, int64_t want, fg_view *chunk);
+    bool lies; /* in memory: `at` gives any number of rows at no cost */
     void (*close)(fg_source *src);
 } fgi_source_ops;
 
@@ -68,9 +69,38 @@ fg_status fgi_chunks_begin(fgi_chunks *chunks, fgi_ledger *ledger, fg_source *sr
 fg_status fgi_chunks_next(fgi_chunks *chunks, fg_view *chunk, int64_t *first);
 void fgi_chunks_end(fgi_chunks *chunks); /* also after a failed begin */
 
-/* Copies `count` distinct rows, chosen by seed and stream alone, in ascending order, into memory of
- * their own: a memory source over it. Makes a pass to count or fetch if the source is a stream.
- * count >= rows: all rows. */
+/* Rows by number, in ascending order: a stream is read on until it holds the row. */
+typedef struct fgi_cursor {
+    fg_source *src;
+    fg_view piece; /* the rows just before src->position: streams only */
+} fgi_cursor;
+
+/* Distinct rows, chosen by seed and stream alone, in ascending order. */
+typedef struct fgi_picks {
+    fgi_cursor cursor;
+    uint64_t seed, stream;
+    int64_t count;       /* all that will come */
+    int64_t row, needed; /* the next one to decide on; so many are still to be found */
+    int64_t found[2048];
+    int32_t count_found, told;
+} fgi_picks;
+
+/* Some of the rows of a view. */
+typedef struct fgi_picked {
+    fg_view rows;
+    const int64_t *index; /* count, ascending */
+    int32_t count;
+} fgi_picked;
+
+/* count >= rows: all rows. Makes a pass to count if the source is a stream. */
+fg_status fgi_picks_begin(fgi_picks *picks, fg_source *src, int64_t count, uint64_t seed,
+                          uint64_t stream);
+/* *picked: the next ones, 0 of them at the end; valid until the next call. */
+fg_status fgi_picks_next(fgi_picks *picks, fgi_picked *picked);
+/* The i-th of them, and those after it, but no more than `most`, that are its neighbours in the view. */
+fg_view fgi_picked_rows(const fgi_picked *picked, int64_t i, int64_t most);
+
+/* Copies such rows into memory of their own: a memory source over it. */
 fg_status fgi_source_sample(fg_source *src, fgi_ledger *ledger, int64_t count, uint64_t seed,
                             uint64_t stream, fg_source **out);
 

@@ -20,7 +20,7 @@ static void memory_close(fg_source *src)
     fgi_free(rows->owned);
 }
 
-static const fgi_source_ops memory_ops = {.at = memory_at, .close = memory_close};
+static const fgi_source_ops memory_ops = {.at = memory_at, .lies = true, .close = memory_close};
 
 fg_status fgi_source_memory(const fg_view *rows, void *owned, fg_source **out)
 {

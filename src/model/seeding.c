@@ -16,6 +16,9 @@
 
 enum { BLOCK_ROWS = 512 };
 
+/* Products that are worth a thread: it takes some microseconds to hear of them, and to be heard of. */
+enum { LEAST_THREAD_PRODUCTS = 1 << 15 };
+
 /* A round adds half as many seeds as there are: few rounds, and few draws in vain. */
 enum { ROUND_SHARE = 2 };
 
@@ -46,6 +49,7 @@ typedef struct round_seeds {
     float *apart;         /* distances from a row to them */
     double *negative;     /* rows: minus the squared distance to the nearest of them */
     int32_t count, most;
+    int64_t together; /* blocks that a thread lowers at a time */
     bool by_pass;
     uint64_t draws; /* of all rounds */
 } round_seeds;
@@ -61,7 +65,7 @@ static void sample_free(sample *s)
 /* Rows on their way into the sample. */
 typedef struct loading {
     sample *s;
-    const fg_view *chunk;
+    const fgi_picked *picked;
     const fgi_params *centroids;
 } loading;
 
@@ -71,20 +75,24 @@ static void load_block(void *user, int64_t block, int32_t worker)
     (void)worker;
     const loading *l = user;
     const sample *s = l->s;
-    const int64_t begin = block * BLOCK_ROWS, left = l->chunk->rows - begin;
-    const fg_view rows = fgi_view_rows(l->chunk, begin, left < BLOCK_ROWS ? left : BLOCK_ROWS);
-    const fgi_load_args load = {
-        .rows = rows.data,
-        .stride = fgi_stride(rows.row_stride, rows.cols),
-        .count = (int32_t)rows.rows,
-        .d = s->d,
-        .center = l->centroids->center,
-        .normalize = l->centroids->normalize,
-        .x = s->x + (s->rows + begin) * s->d,
-        .ldx = s->d,
-        .norm2 = s->nearest + s->rows + begin,
-    };
-    s->kernels->load[rows.dtype](&load);
+    const int64_t begin = block * BLOCK_ROWS, left = l->picked->count - begin;
+    const int64_t end = begin + (left < BLOCK_ROWS ? left : BLOCK_ROWS);
+    for (int64_t i = begin; i < end;) {
+        const fg_view rows = fgi_picked_rows(l->picked, i, end - i);
+        const fgi_load_args load = {
+            .rows = rows.data,
+            .stride = fgi_stride(rows.row_stride, rows.cols),
+            .count = (int32_t)rows.rows,
+            .d = s->d,
+            .center = l->centroids->center,
+            .normalize = l->centroids->normalize,
+            .x = s->x + (s->rows + i) * s->d,
+            .ldx = s->d,
+            .norm2 = s->nearest + s->rows + i,
+        };
+        s->kernels->load[rows.dtype](&load);
+        i += rows.rows;
+    }
 }
 
 /* Of so many rows that were loaded, those that can be used. */
@@ -99,22 +107,16 @@ static void keep_good_rows(sample *s, int64_t loaded)
     }
 }
 
-static fg_status load_sample(fg_context *ctx, fg_source *rows, const fgi_params *centroids,
+static fg_status load_sample(fg_context *ctx, fgi_picks *picks, const fgi_params *centroids,
                              sample *s)
 {
-    fgi_chunks chunks;
-    FG_TRY(fgi_chunks_begin(&chunks, NULL, rows, rows->rows));
     for (;;) {
-        fg_view chunk;
-        int64_t first;
-        const fg_status status = fgi_chunks_next(&chunks, &chunk, &first);
-        if (status != FG_OK || chunk.rows == 0) {
-            fgi_chunks_end(&chunks);
-            return status;
-        }
-        loading l = {s, &chunk, centroids};
-        fgi_pool_each(ctx->pool, (chunk.rows + BLOCK_ROWS - 1) / BLOCK_ROWS, load_block, &l);
-        keep_good_rows(s, chunk.rows);
+        fgi_picked picked;
+        FG_TRY(fgi_picks_next(picks, &picked));
+        if (picked.count == 0) return FG_OK;
+        loading l = {s, &picked, centroids};
+        fgi_pool_each(ctx->pool, (picked.count + BLOCK_ROWS - 1) / BLOCK_ROWS, load_block, &l);
+        keep_good_rows(s, picked.count);
     }
 }
 
@@ -123,16 +125,15 @@ static fg_status take_sample(fg_context *ctx, fg_source *src, const fgi_seeding 
 {
     int64_t wanted = (int64_t)FGI_SEEDING_ROWS_PER_CENTROID * centroids->k;
     if (wanted < FGI_SEEDING_LEAST_ROWS) wanted = FGI_SEEDING_LEAST_ROWS;
-    fg_source *rows;
-    FG_TRY(fgi_source_sample(src, &ctx->ledger, wanted, how->seed, FGI_STREAM_SAMPLE, &rows));
+    fgi_picks picks;
+    FG_TRY(fgi_picks_begin(&picks, src, wanted, how->seed, FGI_STREAM_SAMPLE));
     *s = (sample){.kernels = ctx->kernels, .d = centroids->d};
-    fg_status status = fgi_alloc(&ctx->ledger, rows->rows * s->d, sizeof(float), &s->x);
-    if (status == FG_OK) status = fgi_alloc(&ctx->ledger, rows->rows, sizeof(float), &s->nearest);
-    if (status == FG_OK) status = load_sample(ctx, rows, centroids, s);
-    fg_source_destroy(rows);
+    fg_status status = fgi_alloc(&ctx->ledger, picks.count * s->d, sizeof(float), &s->x);
+    if (status == FG_OK) status = fgi_alloc(&ctx->ledger, picks.count, sizeof(float), &s->nearest);
+    if (status == FG_OK) status = load_sample(ctx, &picks, centroids, s);
     if (status == FG_OK && s->rows == 0)
         status = fgi_fail(FG_NUMERIC, "all %lld rows sampled for seeding hold NaN or infinity",
-                          (long long)wanted);
+                          (long long)picks.count);
     const int64_t blocks = (s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     if (status == FG_OK) status = fgi_alloc(&ctx->ledger, s->rows, sizeof(float), &s->fresh);
     if (status == FG_OK) status = fgi_alloc(&ctx->ledger, blocks, sizeof(double), &s->block_sum);
@@ -160,10 +161,13 @@ static double sum_of(const float *value, int64_t count)
     return sum;
 }
 
-static void lower_block(void *user, int64_t block, int32_t worker)
+static int64_t blocks_of(const sample *s)
 {
-    (void)worker;
-    const round_seeds *seeds = user;
+    return (s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+}
+
+static void lower_block(const round_seeds *seeds, int64_t block)
+{
     const sample *s = seeds->s;
     const int64_t begin = block * BLOCK_ROWS;
     const int64_t count = s->rows - begin < BLOCK_ROWS ? s->rows - begin : BLOCK_ROWS;
@@ -175,9 +179,17 @@ static void lower_block(void *user, int64_t block, int32_t worker)
             s->kernels->scan_l2[FG_F32](seeds->x + (int64_t)j * s->d, s->x + begin * s->d, NULL,
                                         count, s->d, fresh);
         for (int64_t r = 0; r < count; r++)
-            if (fresh[r] < nearest[r]) nearest[r] = fresh[r];
+            nearest[r] = fresh[r] < nearest[r] ? fresh[r] : nearest[r];
     }
     s->block_sum[block] = sum_of(nearest, count);
+}
+
+static void lower_blocks(void *user, int64_t item, int32_t worker)
+{
+    (void)worker;
+    const round_seeds *seeds = user;
+    const int64_t end = (item + 1) * seeds->together, blocks = blocks_of(seeds->s);
+    for (int64_t b = item * seeds->together; b < end && b < blocks; b++) lower_block(seeds, b);
 }
 
 /* The sample in one chunk through the backend. */
@@ -206,8 +218,10 @@ static fg_status lower(fg_context *ctx, round_seeds *seeds)
     const int64_t products = seeds->s->rows * seeds->s->d * seeds->count;
     seeds->by_pass = seeds->count >= LEAST_PASS_SEEDS && products >= LEAST_PASS_PRODUCTS;
     if (seeds->by_pass) FG_TRY(measure_by_pass(seeds));
-    const int64_t blocks = (seeds->s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    fgi_pool_each(ctx->pool, blocks, lower_block, seeds);
+    const int64_t block_products = (int64_t)BLOCK_ROWS * seeds->s->d * seeds->count;
+    seeds->together = (LEAST_THREAD_PRODUCTS + block_products - 1) / block_products;
+    const int64_t items = (blocks_of(seeds->s) + seeds->together - 1) / seeds->together;
+    fgi_pool_each(ctx->pool, items, lower_blocks, seeds);
     seeds->count = 0;
     return FG_OK;
 }
@@ -215,7 +229,7 @@ static fg_status lower(fg_context *ctx, round_seeds *seeds)
 /* The row at which the running sum of distances passes `share` of the whole. */
 static int64_t row_at(const sample *s, double share)
 {
-    const int64_t blocks = (s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    const int64_t blocks = blocks_of(s);
     double total = 0.0;
     for (int64_t b = 0; b < blocks; b++) total += s->block_sum[b];
     if (!(total > 0.0)) return (int64_t)(share * (double)s->rows); /* all rows are seeds already */

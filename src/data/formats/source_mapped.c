@@ -68,7 +68,8 @@ static void mapped_close(fg_source *src)
     fgi_free(self->copy);
 }
 
-static const fgi_source_ops mapped_ops = {.at = mapped_at, .close = mapped_close};
+static const fgi_source_ops mapped_ops = {.at = mapped_at, .lies = true, .close = mapped_close};
+static const fgi_source_ops prefixed_ops = {.at = mapped_at, .close = mapped_close};
 static const fgi_source_ops copied_ops = {.at = copied_at, .close = mapped_close};
 
 /* Room for copies, if they are needed. */
@@ -99,7 +100,7 @@ fg_status fgi_source_mapped(const char *path, fgi_map *map, const fgi_layout *la
     src->rows = layout->rows;
     src->cols = layout->cols;
     src->dtype = layout->dtype;
-    src->ops = self->copy ? &copied_ops : &mapped_ops;
+    src->ops = self->copy ? &copied_ops : layout->prefixed ? &prefixed_ops : &mapped_ops;
     *out = src;
     return FG_OK;
 }
