@@ -175,8 +175,7 @@ static void carve_all(fgi_cuda_backend *cuda, fgi_cuda_carver *c)
 static fg_status make_room(fgi_cuda_backend *cuda, int64_t view_rows)
 {
     const fgi_cuda_strategy *strategy = cuda->worker->strategy;
-    const int64_t own_rows = rows_at_once(strategy, &cuda->task),
-                  rows = own_rows > view_rows ? own_rows : view_rows;
+    const int64_t rows = view_rows ? view_rows : rows_at_once(strategy, &cuda->task);
     const int64_t window_bytes = rows * fgi_cuda_pitch_bytes(cuda->task.dtype, cuda->task.d);
     fgi_cuda_carver count = {0};
     carve_all(cuda, &count);
@@ -263,23 +262,24 @@ fg_status fgi_cuda_absorb_rows(fgi_cuda_backend *cuda, const void *raw, int64_t 
     return fgi_cuda_status(e, "starting kernels");
 }
 
-static fg_status send_rows(fgi_cuda_backend *cuda, const fg_view *view, int64_t first)
+static fg_status bring(fgi_cuda_backend *cuda, const fg_view *view, fgi_cuda_chunk *chunk)
 {
-    fgi_cuda_chunk chunk = {.first = first, .rows = (int32_t)view->rows};
-    FG_TRY(
-        fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &chunk.raw));
-    return fgi_cuda_answers_send(&cuda->answers, &chunk);
+    return fgi_cuda_store_bring(&cuda->store, cuda->held, view, chunk->first, cuda->computing,
+                                &chunk->raw);
 }
 
 /* If a pass's first rows find no room, so that others will not either, and nothing was told yet, another strategy begins it anew. */
-static fg_status settle_strategy(fgi_cuda_backend *cuda, const fg_view *view, int64_t first)
+static fg_status settle_strategy(fgi_cuda_backend *cuda, const fg_view *view, fgi_cuda_chunk *chunk)
 {
+    const bool held = cuda->held;
     bool complete;
     FG_TRY(fgi_cuda_answers_look(&cuda->answers, &complete));
     if (complete) return FG_OK;
     cuda->asks_crowded = true;
     FG_TRY(begin_pass(cuda));
-    return send_rows(cuda, view, first);
+    if (cuda->held != held) /* to begin took the memory that held them */
+        FG_TRY(bring(cuda, view, chunk));
+    return fgi_cuda_answers_send(&cuda->answers, chunk);
 }
 
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t first,
@@ -287,15 +287,14 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
 {
     fgi_cuda_backend *cuda = (fgi_cuda_backend *)backend;
     (void)results; /* await tells where they are */
+    fgi_cuda_chunk chunk = {.first = first, .rows = (int32_t)view->rows};
+    FG_TRY(bring(cuda, view, &chunk));
     if (fgi_asks_rows(&cuda->task.rows)) {
         const bool is_first = cuda->answers.sent == 0;
-        FG_TRY(send_rows(cuda, view, first));
-        if (is_first) FG_TRY(settle_strategy(cuda, view, first));
-    } else {
-        const void *raw;
-        FG_TRY(fgi_cuda_store_bring(&cuda->store, cuda->held, view, first, cuda->computing, &raw));
-        FG_TRY(fgi_cuda_absorb_rows(cuda, raw, first, view->rows));
-    }
+        FG_TRY(fgi_cuda_answers_send(&cuda->answers, &chunk));
+        if (is_first) FG_TRY(settle_strategy(cuda, view, &chunk));
+    } else
+        FG_TRY(fgi_cuda_absorb_rows(cuda, chunk.raw, first, view->rows));
     return fgi_cuda_store_used(&cuda->store, cuda->computing);
 }
 

@@ -47,8 +47,8 @@ typedef struct fgi_cuda_backend {
     fgi_cuda_turns turns;
 } fgi_cuda_backend;
 
-/* Chooses the strategy for a pass or turns, makes room for so many slots and for views of so many rows at least, and sends the
- * parameters to the first. */
+/* Chooses the strategy for a pass or turns, makes room for so many slots and for views of so many rows (0: as it chooses), and sends
+ * the parameters to the first. */
 fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, int32_t slots,
                            int64_t view_rows);
 

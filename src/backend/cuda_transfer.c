@@ -11,7 +11,9 @@ enum {
     PINNED_BYTES = 8 << 20, /* of a buffer */
     KEPT_BYTES = 4 << 20,   /* not worth the time to take them anew */
     PACK_BYTES = 1 << 18,   /* that one thread packs at a time */
-    UNIT_BYTES = 16         /* what a device reads at once */
+    LINE_BYTES = 64,
+    AHEAD_BYTES = 2048,
+    UNIT_BYTES = 16 /* what a device reads at once */
 };
 
 int64_t fgi_cuda_pitch_bytes(fg_dtype dtype, int32_t cols)
@@ -49,6 +51,17 @@ typedef struct packing {
     int64_t rows, block_rows;
 } packing;
 
+/* Rows of whole lines: a call takes as long as two of these, and rows from a file want to be asked for early. */
+static void copy_lines(const packing *p, const char *from, char *to, int64_t rows)
+{
+    const size_t stride_bytes = p->stride_bytes, row_bytes = p->row_bytes;
+    for (int64_t r = 0; r < rows; r++, from += stride_bytes, to += row_bytes)
+        for (size_t b = 0; b < row_bytes; b += LINE_BYTES) {
+            __builtin_prefetch(from + b + AHEAD_BYTES);
+            memcpy(to + b, from + b, LINE_BYTES);
+        }
+}
+
 /* Rows of a file stand apart by their prefixes, and are short: a call each that finds where they lie would slow the copy
  * down. */
 static void pack_block(void *user, int64_t block, int32_t worker)
@@ -61,6 +74,10 @@ static void pack_block(void *user, int64_t block, int32_t worker)
     char *to = p->to + (size_t)first * p->pitch_bytes;
     if (p->stride_bytes == p->row_bytes && p->pitch_bytes == p->row_bytes) {
         memcpy(to, from, (size_t)rows * p->row_bytes);
+        return;
+    }
+    if (p->row_bytes % LINE_BYTES == 0) {
+        copy_lines(p, from, to, rows);
         return;
     }
     for (int64_t r = 0; r < rows; r++)
