@@ -58,7 +58,8 @@ double value_bound(const problem *p, double density);
 bool close_to(double a, double b, double bound);
 
 /* Fails the test where what rows have to tell, or statistics too, lie further apart than the arithmetic explains. What was not
- * asked of `gpu` is not compared; cpu: has the densities. */
+ * asked of `gpu` is not compared; cpu: has the densities, and as many components a row or more: with one alone, any other would pass
+ * that is worth as much. */
 void compare_rows(const problem *p, const outcome *cpu, const outcome *gpu);
 void compare_rows_and_statistics(const problem *p, const outcome *cpu, const outcome *gpu);
 

@@ -61,8 +61,11 @@ static void check_request(const problem *p, const fgi_row_request *want, fgi_kin
 static void check_rows(const problem *p, const fgi_row_request *want)
 {
     fg_context *devices[] = {gpu, fast};
+    fgi_row_request more = *want;
+    if (want->top == 1 && p->how->k > 1) more.top = 2;
+    more.exact_rank = want->top == 1;
     outcome a;
-    ask_rows(cpu, p, want, &a);
+    ask_rows(cpu, p, &more, &a);
     for (int i = 0; i < 2; i++) {
         outcome b, again;
         ask_rows(devices[i], p, want, &b);

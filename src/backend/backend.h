@@ -76,7 +76,8 @@ typedef struct fgi_backend_ops {
     const char *name;
     /* Rows that a chunk must be a multiple of, in such a pass. */
     int64_t (*unit_rows)(const fgi_backend *backend, const fgi_pass_spec *spec);
-    /* Sizes and fills everything the pass needs; absorb then allocates nothing. */
+    /* Sizes and fills everything the pass needs; absorb then allocates nothing, unless the first chunk shows that rows which are asked
+     * had better go another way. */
     fg_status (*begin)(fgi_backend *backend, const fgi_pass_spec *spec);
     /* first: number of the chunk's first row, for messages. results: where what rows have to tell goes; not read if nothing was
      * asked, or there is await. A row with NaN or infinity adds to rows_skipped and first_bad_row alone, and gets component -1. The

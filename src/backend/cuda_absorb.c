@@ -32,8 +32,9 @@ static int32_t left_one_in(const fgi_cuda_backend *cuda)
 static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *spec)
 {
     const fgi_cuda_store *store = &cuda->store;
-    const bool follows = fgi_cuda_store_follows(store, spec->source, spec->dtype);
-    const bool held = fgi_cuda_store_holds(store, spec->source, spec->dtype);
+    const bool learns = !fgi_asks_rows(&spec->rows);
+    const bool follows = learns && fgi_cuda_store_follows(store, spec->source, spec->dtype);
+    const bool held = learns && fgi_cuda_store_holds(store, spec->source, spec->dtype);
     return (fgi_cuda_task){
         .kind = spec->params->kind,
         .stats_kind = spec->stats_kind,
@@ -46,7 +47,7 @@ static fgi_cuda_task task_of(const fgi_cuda_backend *cuda, const fgi_pass_spec *
         .precision = cuda->precision,
         .capability = cuda->capability,
         .multiprocessors = cuda->multiprocessors,
-        .crowding = fgi_asks_rows(&spec->rows) ? cuda->asks_crowded : cuda->crowding,
+        .crowding = learns ? cuda->crowding : cuda->asks_crowded,
         .left_one_in = left_one_in(cuda),
         .source_rows = follows ? store->rows : 0,
         .held_rows = held ? store->rows : 0,
@@ -200,7 +201,7 @@ fg_status fgi_cuda_prepare(fgi_cuda_backend *cuda, const fgi_pass_spec *spec, in
     FG_TRY(fgi_cuda_status(cudaSetDevice(cuda->device), "choosing the device"));
     cuda->task = task_of(cuda, spec);
     cuda->worker = worker_for(cuda, &cuda->task);
-    cuda->held = cuda->task.held_rows > 0;
+    cuda->held = fgi_cuda_store_holds(&cuda->store, spec->source, spec->dtype);
     cuda->slot_count = slots;
     FG_TRY(make_room(cuda, view_rows));
     return fgi_cuda_status(send_params(spec->params, &cuda->slots[0], cuda->computing),
@@ -220,14 +221,14 @@ cudaError_t fgi_cuda_begin_slot(fgi_cuda_backend *cuda, const fgi_cuda_slot *slo
 static fg_status begin_pass(fgi_cuda_backend *cuda)
 {
     fg_status s = fgi_cuda_prepare(cuda, &cuda->spec, 1, cuda->view_rows);
-    if (s == FG_MEMORY &&
-        cuda->task.source_rows) { /* better slowly than not at all: nothing is kept */
+    if (s == FG_MEMORY && (cuda->held || cuda->task.source_rows)) {
+        /* better slowly than not at all: nothing is kept */
         cuda->base.ops->release(&cuda->base);
         s = fgi_cuda_prepare(cuda, &cuda->spec, 1, cuda->view_rows);
     }
     FG_TRY(s);
-    FG_TRY(fgi_cuda_answers_begin(&cuda->answers, &cuda->task, cuda->worker, cuda->computing,
-                                  cuda->view_rows));
+    FG_TRY(fgi_cuda_asking_begin(&cuda->asking, &cuda->task, cuda->worker, cuda->computing,
+                                 cuda->view_rows));
     return fgi_cuda_status(fgi_cuda_begin_slot(cuda, &cuda->slots[0]), "preparing a pass");
 }
 
@@ -268,18 +269,27 @@ static fg_status bring(fgi_cuda_backend *cuda, const fg_view *view, fgi_cuda_chu
                                 &chunk->raw);
 }
 
-/* If a pass's first rows find no room, so that others will not either, and nothing was told yet, another strategy begins it anew. */
+/* If a pass's first rows find no room, so that others will not either, and nothing was told yet, another strategy begins it anew: the next
+ * one, or the dense one if there is no memory for that. */
 static fg_status settle_strategy(fgi_cuda_backend *cuda, const fg_view *view, fgi_cuda_chunk *chunk)
 {
+    fgi_cuda_task next = cuda->task;
+    next.crowding++;
+    if (worker_for(cuda, &next)->strategy == &fgi_cuda_dense)
+        return FG_OK; /* which answers for such chunks in any case */
     const bool held = cuda->held;
     bool complete;
-    FG_TRY(fgi_cuda_answers_look(&cuda->answers, &complete));
+    FG_TRY(fgi_cuda_asking_look(&cuda->asking, &complete));
     if (complete) return FG_OK;
-    cuda->asks_crowded = true;
-    FG_TRY(begin_pass(cuda));
+    fg_status s;
+    do {
+        cuda->asks_crowded++;
+        s = begin_pass(cuda);
+    } while (s == FG_MEMORY && cuda->asks_crowded < 2);
+    FG_TRY(s);
     if (cuda->held != held) /* to begin took the memory that held them */
         FG_TRY(bring(cuda, view, chunk));
-    return fgi_cuda_answers_send(&cuda->answers, chunk);
+    return fgi_cuda_asking_send(&cuda->asking, chunk);
 }
 
 fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t first,
@@ -290,8 +300,8 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
     fgi_cuda_chunk chunk = {.first = first, .rows = (int32_t)view->rows};
     FG_TRY(bring(cuda, view, &chunk));
     if (fgi_asks_rows(&cuda->task.rows)) {
-        const bool is_first = cuda->answers.sent == 0;
-        FG_TRY(fgi_cuda_answers_send(&cuda->answers, &chunk));
+        const bool is_first = cuda->asking.sent == 0;
+        FG_TRY(fgi_cuda_asking_send(&cuda->asking, &chunk));
         if (is_first) FG_TRY(settle_strategy(cuda, view, &chunk));
     } else
         FG_TRY(fgi_cuda_absorb_rows(cuda, chunk.raw, first, view->rows));
@@ -300,7 +310,7 @@ fg_status fgi_cuda_absorb(fgi_backend *backend, const fg_view *view, int64_t fir
 
 fg_status fgi_cuda_await(fgi_backend *backend, fgi_row_results *out)
 {
-    return fgi_cuda_answers_await(&((fgi_cuda_backend *)backend)->answers, out);
+    return fgi_cuda_asking_await(&((fgi_cuda_backend *)backend)->asking, out);
 }
 
 /* Waits for the slot's totals. */
@@ -352,8 +362,8 @@ fg_status fgi_cuda_end(fgi_backend *backend, fgi_stats *stats, bool *again)
     /* the device is at rest after a pass, also after a failed one */
     const cudaError_t computed = cudaStreamSynchronize(cuda->computing);
     const fg_status copied = fgi_cuda_store_end(&cuda->store, cuda->held);
-    fgi_cuda_answers_end(&cuda->answers);
-    cuda->asks_crowded = false;
+    fgi_cuda_asking_end(&cuda->asking);
+    cuda->asks_crowded = 0;
     if (s != FG_OK) return s;
     return copied != FG_OK ? copied : fgi_cuda_status(computed, "finishing a pass");
 }

@@ -31,7 +31,7 @@ static void cuda_destroy(fgi_backend *backend)
     for (int i = 0; i < FGI_CUDA_STRATEGIES; i++)
         if (cuda->workers[i]) fgi_cuda_strategies[i]->destroy(cuda->workers[i]);
     fgi_cuda_store_close(&cuda->store);
-    fgi_cuda_answers_close(&cuda->answers);
+    fgi_cuda_asking_close(&cuda->asking);
     fgi_cuda_release(&cuda->workspace);
     fgi_cuda_release(&cuda->turns.reports);
     for (int i = 0; i < FGI_CUDA_MOST_SLOTS; i++)
@@ -67,7 +67,7 @@ static fg_status open_device(fgi_cuda_backend *cuda, fgi_pool *pool)
     FG_TRY(fgi_cuda_reserve(&cuda->turns.reports, FGI_CUDA_MOST_SLOTS * sizeof(fgi_cuda_report)));
     FG_TRY(fgi_cuda_device_shape(cuda->device, &cuda->capability, &cuda->multiprocessors));
     FG_TRY(fgi_cuda_store_open(pool, cuda->ledger, &cuda->store));
-    FG_TRY(fgi_cuda_answers_open(cuda->ledger, &cuda->answers));
+    FG_TRY(fgi_cuda_asking_open(cuda->ledger, &cuda->asking));
     for (int i = 0; i < FGI_CUDA_STRATEGIES; i++)
         FG_TRY(fgi_cuda_strategies[i]->create(cuda->ledger, &cuda->workers[i]));
     return FG_OK;

@@ -2,7 +2,7 @@
 /* cuda_backend.h - what the parts of the CUDA backend share: one device, its streams, its memory, the pass at work. */
 #ifndef FGI_CUDA_BACKEND_H
 #define FGI_CUDA_BACKEND_H
-#include "cuda_answers.h"
+#include "cuda_asking.h"
 #include "cuda_store.h"
 #include "cuda_strategy.h"
 #include "cuda_update.h"
@@ -27,7 +27,7 @@ typedef struct fgi_cuda_backend {
     int32_t device, precision, capability, multiprocessors;
     cudaStream_t computing;
     fgi_cuda_store store;
-    fgi_cuda_answers answers;
+    fgi_cuda_asking asking;
     fgi_cuda_block workspace;
     fgi_cuda_worker *workers[FGI_CUDA_STRATEGIES];
     int32_t crowding;       /* of tasks: see there */
@@ -35,7 +35,7 @@ typedef struct fgi_cuda_backend {
     int32_t patience;       /* so many there are */
     bool tried_again;       /* it has become less, and no pass found rows crowded since */
     int32_t left_halvings;  /* of tasks' left_one_in */
-    bool asks_crowded;      /* the pass at work asks rows, and its first chunk found no room */
+    int32_t asks_crowded;   /* of the pass at work, if it asks rows */
     /* of the pass or the turns in progress */
     fgi_pass_spec spec;
     int64_t view_rows; /* as the caller was told */

@@ -26,8 +26,8 @@ typedef struct dense_worker {
     fgi_cuda_row_told *told;
     fgi_cuda_crowd crowd;
     fgi_cuda_sums sums;
-    fgi_cuda_row_answers answers; /* of a chunk, like told */
-    void *cleared;                /* the model and the parts: zero before a pass */
+    fgi_cuda_answers answers; /* of a chunk, like told */
+    void *cleared;            /* the model and the parts: zero before a pass */
     size_t cleared_bytes;
     const fgi_cuda_slot *slot; /* of the pass at work */
 } dense_worker;
@@ -177,7 +177,7 @@ static cudaError_t dense_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return w->task.stats ? fgi_cuda_merge(&w->sums, w->slot->stats, stream) : cudaSuccess;
 }
 
-static fgi_cuda_row_answers dense_answers(const fgi_cuda_worker *worker)
+static fgi_cuda_answers dense_answers(const fgi_cuda_worker *worker)
 {
     return ((const dense_worker *)worker)->answers;
 }

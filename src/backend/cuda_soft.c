@@ -36,7 +36,7 @@ typedef struct soft_worker {
     /* in the workspace */
     fgi_soft_origin_args origin; /* diagonal: where the planes have theirs */
     fgi_soft_args args;
-    fgi_cuda_row_answers answers; /* of a chunk */
+    fgi_cuda_answers answers; /* of a chunk */
     /* of the pass at work */
     const fgi_cuda_slot *slot;
     bool planned;
@@ -50,17 +50,11 @@ static bool is_whole(const fgi_cuda_task *task)
     return (task->dtype == FG_U8 || task->dtype == FG_I8) && !task->normalize;
 }
 
-/* Whether a pass is about single rows. */
-static bool answers_rows(const fgi_cuda_task *task)
-{
-    return !task->stats;
-}
-
 /* Whether one half a number will do, but for squares: not for what single rows have to tell, which is as exact in either
  * precision. */
 static bool is_coarse(const fgi_cuda_task *task)
 {
-    return task->precision == FG_PRECISION_FAST && !answers_rows(task);
+    return task->precision == FG_PRECISION_FAST && !fgi_cuda_asks_rows(task);
 }
 
 /* Of weights, and of responsibilities. */
@@ -109,7 +103,8 @@ static int32_t crowding_for(const fgi_cuda_task *task)
  * kernels for deep rows do not know which that is. */
 static bool is_for(const fgi_cuda_task *task)
 {
-    if (answers_rows(task)) return task->rows.top <= 1 && task->crowding > 0 && !is_deep(task);
+    if (fgi_cuda_asks_rows(task))
+        return task->rows.top <= 1 && task->crowding == 1 && !is_deep(task);
     return !fgi_asks_rows(&task->rows) && task->stats_kind == task->kind &&
            task->crowding == crowding_for(task);
 }
@@ -257,8 +252,9 @@ static void soft_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     fgi_soft_args *a = &w->args;
     a->beside = fgi_cuda_carve(c, rows * FGI_SOFT_BESIDE, sizeof(uint16_t));
     a->density = fgi_cuda_carve(c, rows / FGI_SOFT_TOLD_ROWS, sizeof *a->density);
-    a->partial = fgi_cuda_carve(c, blocks * fgi_soft_partial_floats(a->model.lanes, w->plane.ld),
-                                sizeof *a->partial);
+    if (!fgi_cuda_asks_rows(&w->task))
+        a->partial = fgi_cuda_carve(
+            c, blocks * fgi_soft_partial_floats(a->model.lanes, w->plane.ld), sizeof *a->partial);
     if (is_deep(&w->task)) carve_kept(w, rows, c);
     fgi_cuda_plane_carve_chunk(&w->plane, rows, c);
     fgi_cuda_spill_carve_chunk(&w->spill, over, c);
@@ -287,15 +283,16 @@ static void soft_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi_c
     };
     carve_model(w, c);
     carve_origin(w, c);
-    w->args.sums =
-        fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
-    fgi_cuda_spill_carve(&w->spill, task, answers_rows(task) ? FEW_SPILLED : MOST_SPILLED, c);
+    if (!fgi_cuda_asks_rows(task))
+        w->args.sums =
+            fgi_cuda_carve(c, fgi_soft_sums_doubles(task->k, w->plane.ld), sizeof *w->args.sums);
+    fgi_cuda_spill_carve(&w->spill, task, fgi_cuda_asks_rows(task) ? FEW_SPILLED : MOST_SPILLED, c);
     w->args.told = w->spill.told;
     const int64_t rows = soft_chunk_rows(task);
     w->args.left = fgi_cuda_carve(c, rows / 32, sizeof *w->args.left);
     /* outlives the chunk: densities */
     w->args.normalizer = fgi_cuda_carve(c, rows, sizeof *w->args.normalizer);
-    if (answers_rows(task)) carve_answers(w, rows, c);
+    if (fgi_cuda_asks_rows(task)) carve_answers(w, rows, c);
 }
 
 static fg_status soft_prepare(fgi_cuda_worker *worker)
@@ -305,16 +302,22 @@ static fg_status soft_prepare(fgi_cuda_worker *worker)
 
 /* -------------------------------------------------------------------------------------------- pass */
 
+static cudaError_t clear_sums(soft_worker *w, cudaStream_t stream)
+{
+    if (fgi_cuda_asks_rows(&w->task)) return cudaSuccess;
+    const size_t doubles = (size_t)fgi_soft_sums_doubles(w->task.k, w->plane.ld);
+    return cudaMemsetAsync(w->args.sums, 0, doubles * sizeof *w->args.sums, stream);
+}
+
 static cudaError_t soft_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot,
                               cudaStream_t stream)
 {
     soft_worker *w = (soft_worker *)worker;
-    const size_t doubles = (size_t)fgi_soft_sums_doubles(w->task.k, w->plane.ld);
     w->slot = slot;
     w->planned = false;
     w->args.model.scale = w->plane.memory.scale;
     w->args.model.ups = w->plane.memory.ups;
-    cudaError_t e = cudaMemsetAsync(w->args.sums, 0, doubles * sizeof *w->args.sums, stream);
+    cudaError_t e = clear_sums(w, stream);
     if (e == cudaSuccess) e = fgi_cuda_spill_begin(&w->spill, slot, stream);
     if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     w->args.model.origin = slot->params.center;
@@ -357,8 +360,7 @@ static cudaError_t add_chunk(soft_worker *w, const fgi_cuda_chunk *chunk, cudaSt
 /* or answers. */
 static cudaError_t answer_chunk(soft_worker *w, const fgi_cuda_chunk *chunk, cudaStream_t stream)
 {
-    const fgi_sparse_answers to = fgi_cuda_spill_answers(&w->spill, &w->answers);
-    const cudaError_t e = fgi_soft_answer(&w->args, &to, stream);
+    const cudaError_t e = fgi_soft_answer(&w->args, &w->answers, stream);
     return e == cudaSuccess
                ? fgi_cuda_spill_answer(&w->spill, chunk, w->args.left, &w->answers, stream)
                : e;
@@ -375,7 +377,8 @@ static cudaError_t soft_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *ch
     if (e == cudaSuccess) e = fgi_soft_normalize(a, stream);
     if (e == cudaSuccess) e = fgi_soft_settle(a, stream);
     if (e != cudaSuccess) return e;
-    return answers_rows(&w->task) ? answer_chunk(w, chunk, stream) : add_chunk(w, chunk, stream);
+    return fgi_cuda_asks_rows(&w->task) ? answer_chunk(w, chunk, stream)
+                                        : add_chunk(w, chunk, stream);
 }
 
 static cudaError_t soft_finish(fgi_cuda_worker *worker, cudaStream_t stream)
@@ -405,7 +408,7 @@ static const float *soft_densities(const fgi_cuda_worker *worker)
     return ((const soft_worker *)worker)->args.normalizer;
 }
 
-static fgi_cuda_row_answers soft_answers(const fgi_cuda_worker *worker)
+static fgi_cuda_answers soft_answers(const fgi_cuda_worker *worker)
 {
     return ((const soft_worker *)worker)->answers;
 }

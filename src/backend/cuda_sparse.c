@@ -58,8 +58,8 @@ typedef struct sparse_worker {
     fgi_sparse_screen_args screen;
     fgi_sparse_order_args order;
     float *partial;
-    double *parts;                /* k: of the objective */
-    fgi_cuda_row_answers answers; /* of a chunk */
+    double *parts;            /* k: of the objective */
+    fgi_cuda_answers answers; /* of a chunk */
     /* of the pass at work */
     const fgi_cuda_slot *slot;
     int64_t rows;
@@ -73,22 +73,16 @@ static bool is_fast(const fgi_cuda_task *task)
     return task->precision == FG_PRECISION_FAST;
 }
 
-/* Whether a pass is about single rows. */
-static bool answers_rows(const fgi_cuda_task *task)
-{
-    return !task->stats;
-}
-
 /* What single rows have to tell is as exact in either precision. */
 static double log2_dropped(const fgi_cuda_task *task)
 {
-    return is_fast(task) && !answers_rows(task) ? log2_dropped_fast : log2_dropped_default;
+    return is_fast(task) && !fgi_cuda_asks_rows(task) ? log2_dropped_fast : log2_dropped_default;
 }
 
 /* Whether values and statistics are made of the plane. Its scales for diagonal components would have to be undone. */
 static bool reads_plane(const fgi_cuda_task *task)
 {
-    return is_fast(task) && !fgi_cuda_is_diagonal(task) && !answers_rows(task);
+    return is_fast(task) && !fgi_cuda_is_diagonal(task) && !fgi_cuda_asks_rows(task);
 }
 
 /* Whether f16 sums would tell too little however few candidates there are, so that f32 ones pay; of centroids one product will
@@ -108,7 +102,7 @@ static bool widens(const fgi_cuda_task *task)
 /* and whether that was done. */
 static bool is_widened(const fgi_cuda_task *task)
 {
-    return widens(task) && task->crowding > 0 && !answers_rows(task);
+    return widens(task) && task->crowding > 0 && !fgi_cuda_asks_rows(task);
 }
 
 static bool is_wide(const fgi_cuda_task *task)
@@ -119,7 +113,7 @@ static bool is_wide(const fgi_cuda_task *task)
 /* Of groups_at. */
 static int32_t level_of(const fgi_cuda_task *task)
 {
-    return answers_rows(task) ? ANSWER_LEVEL : task->crowding - is_widened(task);
+    return fgi_cuda_asks_rows(task) ? ANSWER_LEVEL : task->crowding - is_widened(task);
 }
 
 /* Only those that matter are found, if these find room; of centroids the nearest one. */
@@ -132,7 +126,8 @@ static bool can_answer(const fgi_cuda_task *task)
 
 static bool sparse_serves(const fgi_cuda_task *task)
 {
-    const bool serves_rows = answers_rows(task) ? can_answer(task) : !fgi_asks_rows(&task->rows);
+    const bool serves_rows =
+        fgi_cuda_asks_rows(task) ? can_answer(task) : !fgi_asks_rows(&task->rows);
     return task->capability == FGI_CUDA_HOPPER && serves_rows && level_of(task) < LEVELS &&
            fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) <= FGI_SPARSE_MOST_DEPTH &&
            task->k >= LEAST_COMPONENTS && task->k <= FGI_SPARSE_MOST_COMPONENTS;
@@ -140,7 +135,7 @@ static bool sparse_serves(const fgi_cuda_task *task)
 
 bool fgi_cuda_sparse_widens(const fgi_cuda_task *task)
 {
-    return sparse_serves(task) && widens(task) && !is_widened(task) && !answers_rows(task);
+    return sparse_serves(task) && widens(task) && !is_widened(task) && !fgi_cuda_asks_rows(task);
 }
 
 /* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */
@@ -194,7 +189,7 @@ static void carve_model(sparse_worker *w, fgi_cuda_carver *c)
     m->weights = fgi_cuda_carve(c, k * ld, sizeof(uint16_t));
     m->low_weights = diagonal ? fgi_cuda_carve(c, k * ld, sizeof(uint16_t)) : m->weights;
     m->scales = diagonal ? fgi_cuda_carve(c, k * m->ld, sizeof(float)) : NULL;
-    m->constants = answers_rows(&w->task) ? fgi_cuda_carve(c, k, sizeof(double)) : NULL;
+    m->constants = fgi_cuda_asks_rows(&w->task) ? fgi_cuda_carve(c, k, sizeof(double)) : NULL;
     m->high = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->low = fgi_cuda_carve(c, lanes, 2 * sizeof(uint16_t));
     m->spheres = fgi_cuda_carve(c, 2 * k, sizeof *m->spheres);
@@ -232,13 +227,13 @@ static void sparse_carve_chunk(fgi_cuda_worker *worker, fgi_cuda_carver *c)
     const int64_t entries = (int64_t)out->streams * out->capacity;
     out->candidate = fgi_cuda_carve(c, entries, sizeof *out->candidate);
     out->score = fgi_cuda_carve(c, entries, sizeof *out->score);
-    const bool lists = !answers_rows(task) || task->rows.top > 1;
+    const bool lists = !fgi_cuda_asks_rows(task) || task->rows.top > 1;
     out->survivor = lists ? fgi_cuda_carve(c, entries, sizeof *out->survivor) : NULL;
     out->group = fgi_cuda_carve(c, (int64_t)out->streams * out->groups, sizeof *out->group);
     a->bound = fgi_cuda_carve(c, rows, sizeof *a->bound);
     a->scratch = fgi_cuda_carve(c, fgi_sparse_scratch_bytes(w->grid, is_wide(task)), 1);
     a->grid = w->grid;
-    if (answers_rows(task))
+    if (fgi_cuda_asks_rows(task))
         a->value = fgi_cuda_carve(c, entries, sizeof *a->value);
     else
         carve_sums(w, entries, c);
@@ -258,7 +253,7 @@ static void sparse_carve(fgi_cuda_worker *worker, const fgi_cuda_task *task, fgi
     w->parts = fgi_cuda_carve(c, task->k, sizeof *w->parts);
     w->screen.left =
         fgi_cuda_carve(c, sparse_chunk_rows(task) / FGI_SPARSE_GROUP, sizeof *w->screen.left);
-    if (answers_rows(task)) /* when rows left over are answered, a chunk's memory is theirs */
+    if (fgi_cuda_asks_rows(task)) /* when rows left over are answered, a chunk's memory is theirs */
         fgi_cuda_carve_answers(c, &task->rows, sparse_chunk_rows(task), &w->answers);
     fgi_cuda_spill_carve(&w->spill, task, most_spilled(task), c);
 }
@@ -269,7 +264,7 @@ static fg_status sparse_prepare(fgi_cuda_worker *worker)
     const fgi_cuda_task *task = &w->task;
     known_rows *known = &w->known;
     FG_TRY(fgi_cuda_plane_prepare(&w->plane));
-    if (answers_rows(task)) return FG_OK;
+    if (fgi_cuda_asks_rows(task)) return FG_OK;
     if (!task->source_rows) {
         known->rows = 0;
         return FG_OK;
@@ -331,7 +326,7 @@ static cudaError_t sparse_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *sl
 /* Whether passes leave what they have learned of rows to those that follow. */
 static bool keeps_states(const sparse_worker *w)
 {
-    return w->known.rows > 0 && !answers_rows(&w->task);
+    return w->known.rows > 0 && !fgi_cuda_asks_rows(&w->task);
 }
 
 /* What the first chunk tells is needed for a plan. */
@@ -410,7 +405,7 @@ static cudaError_t answer_chunk(sparse_worker *w, const fgi_cuda_chunk *chunk, c
     const fgi_sparse_answer_args answer = {
         .screen = w->screen,
         .tau = w->task.rows.tau,
-        .to = fgi_cuda_spill_answers(&w->spill, &w->answers),
+        .to = w->answers,
     };
     const cudaError_t e = fgi_sparse_answer(&answer, stream);
     return e == cudaSuccess
@@ -434,7 +429,8 @@ static cudaError_t sparse_absorb(fgi_cuda_worker *worker, const fgi_cuda_chunk *
     if (e == cudaSuccess) e = fgi_sparse_screen(a, stream);
     w->rows += chunk->rows;
     if (e != cudaSuccess) return e;
-    return answers_rows(&w->task) ? answer_chunk(w, chunk, stream) : add_chunk(w, chunk, stream);
+    return fgi_cuda_asks_rows(&w->task) ? answer_chunk(w, chunk, stream)
+                                        : add_chunk(w, chunk, stream);
 }
 
 static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
@@ -462,7 +458,7 @@ static cudaError_t sparse_finish(fgi_cuda_worker *worker, cudaStream_t stream)
     return e == cudaSuccess ? fgi_cuda_spill_end(&w->spill, stream) : e;
 }
 
-static fgi_cuda_row_answers sparse_answers(const fgi_cuda_worker *worker)
+static fgi_cuda_answers sparse_answers(const fgi_cuda_worker *worker)
 {
     return ((const sparse_worker *)worker)->answers;
 }

@@ -38,7 +38,6 @@ void fgi_cuda_spill_carve(fgi_cuda_spill *s, const fgi_cuda_task *task, int64_t 
     to->from = fgi_cuda_carve(c, to->capacity, sizeof *to->from);
     s->told = fgi_cuda_carve(c, 1, sizeof *s->told);
     s->batch_rows = task->stats ? rows * task->left_one_in : INT64_MAX;
-    s->top = task->rows.top;
     fgi_cuda_dense.carve(s->dense, task, c);
 }
 
@@ -105,31 +104,19 @@ cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
     return e;
 }
 
-fgi_sparse_answers fgi_cuda_spill_answers(const fgi_cuda_spill *s, const fgi_cuda_row_answers *of)
-{
-    return (fgi_sparse_answers){
-        .top = s->top,
-        .components = of->components,
-        .values = of->values,
-        .densities = of->densities,
-    };
-}
-
 const uint64_t *fgi_cuda_spill_lost(const fgi_cuda_spill *s)
 {
     return &s->told->lost;
 }
 
 cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
-                                  const uint32_t *left, const fgi_cuda_row_answers *to,
+                                  const uint32_t *left, const fgi_cuda_answers *to,
                                   cudaStream_t stream)
 {
-    const fgi_cuda_row_answers own = fgi_cuda_dense.answers(s->dense);
-    const fgi_sparse_answers from = fgi_cuda_spill_answers(s, &own),
-                             there = fgi_cuda_spill_answers(s, to);
+    const fgi_cuda_answers from = fgi_cuda_dense.answers(s->dense);
     cudaError_t e = fgi_cuda_spill_take(s, chunk, left, stream);
     if (e == cudaSuccess) e = absorb(s, stream);
-    if (e == cudaSuccess) e = fgi_sparse_rejoin(&s->rows, &from, &there, stream);
+    if (e == cudaSuccess) e = fgi_sparse_rejoin(&s->rows, &from, to, stream);
     return e == cudaSuccess ? clear_count(s, stream) : e;
 }
 

@@ -10,7 +10,6 @@
 typedef struct fgi_cuda_spill {
     fgi_cuda_worker *dense;
     int64_t batch_rows; /* rows seen between one absorption and the next, but of answers */
-    int32_t top;        /* of answers */
     /* in the workspace */
     fgi_sparse_spill rows;
     fgi_sparse_told *told; /* what a pass has told so far */
@@ -32,11 +31,9 @@ cudaError_t fgi_cuda_spill_begin(fgi_cuda_spill *s, const fgi_cuda_slot *slot, c
 /* Takes the rows that a chunk leaves over: of each 32, a bit for each. The chunk is done with. */
 cudaError_t fgi_cuda_spill_take(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
                                 const uint32_t *left, cudaStream_t stream);
-/* Answers as the kernels of cuda_sparse.h take them. */
-fgi_sparse_answers fgi_cuda_spill_answers(const fgi_cuda_spill *s, const fgi_cuda_row_answers *of);
 /* The same of rows that have answers, which find their places in `to`, the chunk's, at once. */
 cudaError_t fgi_cuda_spill_answer(fgi_cuda_spill *s, const fgi_cuda_chunk *chunk,
-                                  const uint32_t *left, const fgi_cuda_row_answers *to,
+                                  const uint32_t *left, const fgi_cuda_answers *to,
                                   cudaStream_t stream);
 /* Where the device counts rows of the pass that found no room. */
 const uint64_t *fgi_cuda_spill_lost(const fgi_cuda_spill *s);

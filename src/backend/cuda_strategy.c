@@ -8,9 +8,9 @@ const fgi_cuda_strategy *const fgi_cuda_strategies[FGI_CUDA_STRATEGIES] = {
 };
 
 void fgi_cuda_carve_answers(fgi_cuda_carver *c, const fgi_row_request *want, int64_t rows,
-                            fgi_cuda_row_answers *out)
+                            fgi_cuda_answers *out)
 {
-    *out = (fgi_cuda_row_answers){0};
+    *out = (fgi_cuda_answers){.top = want->top};
     if (want->log_density) out->densities = fgi_cuda_carve(c, rows, sizeof *out->densities);
     if (want->top == 0) return;
     out->components = fgi_cuda_carve(c, rows * want->top, sizeof *out->components);

@@ -17,14 +17,23 @@ typedef struct fgi_cuda_task {
     int32_t precision;  /* fg_precision */
     int32_t capability; /* of the device: ten times the major version, and the minor */
     int32_t multiprocessors;
-    int32_t crowding;    /* 0; one more for each time that a pass found rows crowded, of late */
+    /* 0; one more for each time that a pass found rows crowded, of late; of rows that are asked, each time that the first of this pass
+     * found no room */
+    int32_t crowding;
     int32_t left_one_in; /* so many rows for each that is left to the dense strategy, or more */
-    int64_t source_rows; /* all rows of the source, if passes will come back to them; else 0 */
-    int64_t held_rows;   /* the same, if they stay on the device until then */
+    /* all rows of the source, if passes will come back to them, and learn of them; else 0: rows that are asked teach nothing */
+    int64_t source_rows;
+    int64_t held_rows; /* the same, if they stay on the device until then */
 } fgi_cuda_task;
 
 /* The capability that kernels of sm_90a need: later chips do not run them either. */
 enum { FGI_CUDA_HOPPER = 90 };
+
+/* Whether a pass is about single rows alone. */
+static inline bool fgi_cuda_asks_rows(const fgi_cuda_task *task)
+{
+    return !task->stats;
+}
 
 static inline bool fgi_cuda_is_diagonal(const fgi_cuda_task *task)
 {
@@ -50,16 +59,9 @@ typedef struct fgi_cuda_slot {
 
 typedef struct fgi_cuda_worker fgi_cuda_worker;
 
-/* What the rows of a chunk have to tell, as in fgi_row_results; what was not asked for is NULL. */
-typedef struct fgi_cuda_row_answers {
-    int32_t *components; /* rows x top */
-    float *values;       /* rows x top */
-    double *densities;   /* rows */
-} fgi_cuda_row_answers;
-
 /* Room for the answers of so many rows. */
 void fgi_cuda_carve_answers(fgi_cuda_carver *carver, const fgi_row_request *want, int64_t rows,
-                            fgi_cuda_row_answers *out);
+                            fgi_cuda_answers *out);
 
 typedef struct fgi_cuda_strategy {
     const char *name;
@@ -92,7 +94,7 @@ typedef struct fgi_cuda_strategy {
      * or gives NULL: begin does. */
     const fgi_cuda_model *(*leave_plan)(fgi_cuda_worker *worker);
     /* Where, on the device, the answers of the last chunk's rows lie. NULL: serves statistics alone. */
-    fgi_cuda_row_answers (*answers)(const fgi_cuda_worker *worker);
+    fgi_cuda_answers (*answers)(const fgi_cuda_worker *worker);
     /* Where the device counts the rows of a pass that found no room, so that their answers are none. NULL: all find it. */
     const uint64_t *(*unanswered)(const fgi_cuda_worker *worker);
     /* A worker that has begun the same pass, and has room for all rows. NULL, as unanswered is. */

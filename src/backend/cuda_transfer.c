@@ -51,13 +51,14 @@ typedef struct packing {
     int64_t rows, block_rows;
 } packing;
 
-/* Rows of whole lines: a call takes as long as two of these, and rows from a file want to be asked for early. */
+/* Rows of whole lines: a call takes as long as two of these, and rows from a file want to be asked for some rows ahead. */
 static void copy_lines(const packing *p, const char *from, char *to, int64_t rows)
 {
     const size_t stride_bytes = p->stride_bytes, row_bytes = p->row_bytes;
+    const size_t ahead = (AHEAD_BYTES / stride_bytes + 1) * stride_bytes;
     for (int64_t r = 0; r < rows; r++, from += stride_bytes, to += row_bytes)
         for (size_t b = 0; b < row_bytes; b += LINE_BYTES) {
-            __builtin_prefetch(from + b + AHEAD_BYTES);
+            __builtin_prefetch(from + b + ahead);
             memcpy(to + b, from + b, LINE_BYTES);
         }
 }
@@ -124,9 +125,12 @@ fg_status fgi_cuda_send(fgi_cuda_transfer *t, const fg_view *rows, void *to)
 {
     const int64_t pitch_bytes = fgi_cuda_pitch_bytes((fg_dtype)rows->dtype, rows->cols);
     const int64_t fit = PINNED_BYTES / pitch_bytes, most = fit > 0 ? fit : 1;
-    for (int64_t done = 0; done < rows->rows; done += most) {
+    /* of one size: a small one takes as long to share out among threads */
+    const int64_t pieces = (rows->rows + most - 1) / most,
+                  each = pieces ? (rows->rows + pieces - 1) / pieces : 0;
+    for (int64_t done = 0; done < rows->rows; done += each) {
         const int64_t left = rows->rows - done;
-        const fg_view piece = fgi_view_rows(rows, done, left < most ? left : most);
+        const fg_view piece = fgi_view_rows(rows, done, left < each ? left : each);
         FG_TRY(send_piece(t, &piece, pitch_bytes, (char *)to + done * pitch_bytes));
     }
     return FG_OK;

@@ -48,12 +48,12 @@ static bool is_idle(fgi_pool *pool, uint64_t seen)
     return atomic_load(&pool->ticket) == seen;
 }
 
-/* Until there is another task; false: there will be none. Who falls asleep says so first and then looks again, and who has
+/* Until there is another task, looking so many times before falling asleep; false: there will be none. Who falls asleep says so first and then looks again, and who has
  * work to give looks for sleepers after that: no one sleeps over a change. */
-static bool wait_for_work(pool_worker *self, uint64_t seen)
+static bool wait_for_work(pool_worker *self, uint64_t seen, int32_t *looks)
 {
     fgi_pool *pool = self->pool;
-    for (int32_t i = 0; i < pool->looks; i++) {
+    for (; *looks > 0; --*looks) {
         if (!is_idle(pool, seen)) return true;
         fgi_cpu_relax();
     }
@@ -85,16 +85,19 @@ static void finish_task(fgi_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* Whoever is not among a task's threads may see it late or never, and reads nothing of it but its ticket. */
+/* Whoever is not among a task's threads may see it late or never, and reads nothing of it but its ticket; nor does it look for
+ * longer because of it. */
 static void *worker_main(void *argument)
 {
     pool_worker *self = argument;
     fgi_pool *pool = self->pool;
-    for (uint64_t seen = 0; wait_for_work(self, seen);) {
+    int32_t looks = pool->looks;
+    for (uint64_t seen = 0; wait_for_work(self, seen, &looks);) {
         seen = atomic_load(&pool->ticket);
         if (self->index >= (int32_t)(seen & ((1u << THREADS_BITS) - 1))) continue;
         pool->task(pool->user, self->index);
         finish_task(pool);
+        looks = pool->looks;
     }
     return NULL;
 }

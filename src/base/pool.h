@@ -9,7 +9,7 @@ typedef struct fgi_pool fgi_pool;
 /* worker: 0 .. threads - 1; worker 0 is the calling thread. */
 typedef void (*fgi_task)(void *user, int32_t worker);
 
-/* Starts threads - 1 threads. They look for work for some 50 microseconds after the last, if there is a core for each, and
+/* Starts threads - 1 threads. They look for work for some 70 microseconds after the last, if there is a core for each, and
  * sleep otherwise. */
 fg_status fgi_pool_create(fgi_ledger *ledger, int32_t threads, fgi_pool **out);
 void fgi_pool_destroy(fgi_pool *pool);

@@ -81,6 +81,14 @@ typedef struct fgi_cuda_row_told {
     int64_t survivors;
 } fgi_cuda_row_told;
 
+/* Where the rows of a chunk have what they tell, as in fgi_row_results; what was not asked for is NULL. */
+typedef struct fgi_cuda_answers {
+    int32_t top;         /* components of a row */
+    int32_t *components; /* rows x top */
+    float *values;       /* rows x top */
+    double *densities;   /* rows */
+} fgi_cuda_answers;
+
 /* Rows of a piece that too many components matter to for one after the other to be evaluated; in any order. */
 typedef struct fgi_cuda_crowd {
     int32_t *count;     /* 1 */

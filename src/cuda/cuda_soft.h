@@ -131,7 +131,7 @@ cudaError_t fgi_soft_normalize(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_settle(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_sums(const fgi_soft_args *a, cudaStream_t stream);
 /* In place of sums: what rows that count have to tell, as far as one component goes. */
-cudaError_t fgi_soft_answer(const fgi_soft_args *a, const fgi_sparse_answers *to, cudaStream_t stream);
+cudaError_t fgi_soft_answer(const fgi_soft_args *a, const fgi_cuda_answers *to, cudaStream_t stream);
 /* Parts of these: of deep rows. */
 cudaError_t fgi_soft_normalize_deep(const fgi_soft_args *a, cudaStream_t stream);
 cudaError_t fgi_soft_sums_deep(const fgi_soft_args *a, cudaStream_t stream);

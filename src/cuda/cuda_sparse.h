@@ -201,18 +201,10 @@ cudaError_t fgi_sparse_resolve(const fgi_sparse_screen_args *a, cudaStream_t str
 
 /* --------------------------------------------------------------------------------------- answers */
 
-/* What the rows of a chunk have to tell, as in fgi_row_results. */
-typedef struct fgi_sparse_answers {
-    int32_t top;         /* of a row; of centroids 1 at most */
-    int32_t *components; /* rows x top */
-    float *values;       /* rows x top */
-    double *densities;   /* rows; NULL: not wanted */
-} fgi_sparse_answers;
-
 typedef struct fgi_sparse_answer_args {
     fgi_sparse_screen_args screen; /* survivors: scratch, and only where several components are told */
     float tau;
-    fgi_sparse_answers to;
+    fgi_cuda_answers to; /* of centroids one component at most */
 } fgi_sparse_answer_args;
 
 /* In place of resolve: nothing comes of it but answers. */
@@ -269,7 +261,7 @@ typedef struct fgi_sparse_close_args {
 cudaError_t fgi_sparse_close(const fgi_sparse_close_args *a, cudaStream_t stream);
 
 /* Answers of spilled rows, all of the same chunk, to their places. */
-cudaError_t fgi_sparse_rejoin(const fgi_sparse_spill *spill, const fgi_sparse_answers *from, const fgi_sparse_answers *to,
+cudaError_t fgi_sparse_rejoin(const fgi_sparse_spill *spill, const fgi_cuda_answers *from, const fgi_cuda_answers *to,
                               cudaStream_t stream);
 
 /* Adds what all chunks have told; stats: theirs alone. dropped: bound on what the screening of a row left out. */

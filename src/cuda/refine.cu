@@ -20,6 +20,7 @@
 #include "differences.cuh"
 #include "follow.cuh"
 #include "grant.cuh"
+#include "ordered.cuh"
 #include "reduce.cuh"
 #include "rows.cuh"
 #include "units.cuh"
@@ -37,7 +38,7 @@ enum {
     MOST_CLOSE = 8192, /* scores in shared memory */
     LEAST_CROWD = 32,
     CROWDED_SHARE = 32, /* candidates beyond so many, and beyond one component in so many, are a crowd */
-    LISTED_BLOCKS = 1024
+    LISTED_BLOCKS = 4096
 };
 
 /* Scores of rows longer than this, in units of the largest h, could overflow. */
@@ -193,18 +194,6 @@ template <int THREADS, bool put, class F> __device__ __forceinline__ void each_v
 
 /* ---- thresholds */
 
-/* Bits whose order as numbers is the order of the values. */
-__device__ __forceinline__ uint32_t ordered(float v)
-{
-    const uint32_t bits = __float_as_uint(v);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
-__device__ __forceinline__ float from_ordered(uint32_t key)
-{
-    return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
-}
-
 /* The largest threshold that `rank` scores reach; -inf if fewer are above that. */
 template <int THREADS> __device__ float score_of_rank(const job &w, int32_t rank)
 {
@@ -212,10 +201,10 @@ template <int THREADS> __device__ float score_of_rank(const job &w, int32_t rank
     for (int bit = 31; bit >= 0; bit--) {
         const uint32_t higher = key | 1u << bit;
         int32_t count = 0;
-        for (int32_t j = threadIdx.x; j < w.a->model.k; j += THREADS) count += ordered(w.scores[j]) >= higher;
+        for (int32_t j = threadIdx.x; j < w.a->model.k; j += THREADS) count += fgi_ordered(w.scores[j]) >= higher;
         if (fgi_block_reduce<THREADS>(count, fgi_add()) >= rank) key = higher;
     }
-    return from_ordered(key);
+    return fgi_from_ordered(key);
 }
 
 template <int THREADS> __device__ double least_value(const job &w)

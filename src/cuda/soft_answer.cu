@@ -14,7 +14,7 @@ namespace
 
 enum { THREADS = 256 };
 
-__global__ void __launch_bounds__(THREADS) answer(const __grid_constant__ fgi_soft_args a, fgi_sparse_answers to)
+__global__ void __launch_bounds__(THREADS) answer(const __grid_constant__ fgi_soft_args a, fgi_cuda_answers to)
 {
     fgi_follow_here();
     const int32_t row = blockIdx.x * THREADS + threadIdx.x;
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(THREADS) answer(const __grid_constant__ fgi_so
 
 } // namespace
 
-extern "C" cudaError_t fgi_soft_answer(const fgi_soft_args *a, const fgi_sparse_answers *to, cudaStream_t stream)
+extern "C" cudaError_t fgi_soft_answer(const fgi_soft_args *a, const fgi_cuda_answers *to, cudaStream_t stream)
 {
     return fgi_follow(answer, (unsigned)((a->rows.rows + THREADS - 1) / THREADS), THREADS, 0, stream, *a, *to);
 }

@@ -9,6 +9,7 @@
  * grid     a warp a group of 32 rows, a quad of its lanes a value
  * bytes    a row and a mean from L2 for each candidate; bound: latency and L2 */
 #include "follow.cuh"
+#include "ordered.cuh"
 #include "screen_groups.cuh"
 
 namespace screening
@@ -44,17 +45,6 @@ struct candidate_value {
     float over; /* value - best */
 };
 
-__device__ __forceinline__ unsigned long long ordered(double x)
-{
-    const unsigned long long bits = (unsigned long long)__double_as_longlong(x);
-    return bits >> 63 ? ~bits : bits | 1ull << 63;
-}
-
-__device__ __forceinline__ double from_ordered(unsigned long long bits)
-{
-    return __longlong_as_double((long long)(bits >> 63 ? bits & ~(1ull << 63) : ~bits));
-}
-
 /* Whether a row with one candidate needs its value. */
 __device__ __forceinline__ bool asks_values(const fgi_sparse_answer_args &a)
 {
@@ -86,13 +76,13 @@ __device__ __forceinline__ void find_bests(const asked_group &g)
     const int lane = threadIdx.x & 31;
     for (int i = lane; i < g.count; i += 32) {
         best *row = &g.rows[row_of(g.candidate[i])];
-        atomicMax(&row->value, ordered(value_at(g, i, *row)));
+        atomicMax(&row->value, fgi_ordered(value_at(g, i, *row)));
     }
     __syncwarp();
     for (int i = lane; i < g.count; i += 32) {
         const uint32_t e = g.candidate[i];
         best *row = &g.rows[row_of(e)];
-        const float over = (float)(value_at(g, i, *row) - from_ordered(row->value));
+        const float over = (float)(value_at(g, i, *row) - fgi_from_ordered(row->value));
         if (over == 0.0f) atomicMin(&row->column, (int)(e >> 16));
         if (over >= -g.a.screen.cut)
             atomicAdd(&row->shares, (unsigned long long)__double2ll_rn((double)exp2f(over) * shares_one));
@@ -103,9 +93,9 @@ __device__ __forceinline__ void find_bests(const asked_group &g)
 /* A lane a row. */
 __device__ __forceinline__ void tell_best(const asked_group &g, int64_t row, const best &b)
 {
-    const fgi_sparse_answers &to = g.a.to;
+    const fgi_cuda_answers &to = g.a.to;
     const bool there = b.candidates > 0, hard = is_hard(g.a.screen); /* a bad row has none */
-    const double value = from_ordered(b.value), shares = (double)b.shares / shares_one;
+    const double value = fgi_from_ordered(b.value), shares = (double)b.shares / shares_one;
     if (to.densities) to.densities[row] = !there ? CUDART_NAN : hard ? value : fgi_ln_2 * (value + log2(shares));
     if (to.top != 1) return;
     to.components[row] = there ? b.column : -1;
@@ -120,7 +110,7 @@ __device__ __forceinline__ int gather_telling(const asked_group &g)
         for (int i = lane; i < g.count; i += 32) {
             const uint32_t e = g.candidate[i];
             best *row = &g.rows[row_of(e)];
-            const float over = (float)(value_at(g, i, *row) - from_ordered(row->value));
+            const float over = (float)(value_at(g, i, *row) - fgi_from_ordered(row->value));
             if ((int)(e >> 16) != row->column && !matters(g, over, *row)) continue;
             if (pass == 0)
                 atomicAdd(&row->told, 1);
@@ -138,7 +128,7 @@ __device__ __forceinline__ int gather_telling(const asked_group &g)
 __device__ __forceinline__ void tell_ranked(const asked_group &g, int count)
 {
     const int lane = threadIdx.x & 31;
-    const fgi_sparse_answers &to = g.a.to;
+    const fgi_cuda_answers &to = g.a.to;
     for (int i = lane; i < count; i += 32) {
         const uint2 own = g.telling[i];
         const best row = g.rows[row_of(own.x)];
@@ -204,7 +194,7 @@ enum { REJOIN_BLOCKS = 64, REJOIN_WARPS = 8 };
 
 /* A warp a row. */
 __global__ void __launch_bounds__(32 * REJOIN_WARPS)
-    rejoin(fgi_sparse_spill spill, fgi_sparse_answers from, fgi_sparse_answers to)
+    rejoin(fgi_sparse_spill spill, fgi_cuda_answers from, fgi_cuda_answers to)
 {
     fgi_follow_here();
     const int lane = threadIdx.x % 32;
@@ -228,8 +218,8 @@ extern "C" cudaError_t fgi_sparse_answer(const fgi_sparse_answer_args *a, cudaSt
     });
 }
 
-extern "C" cudaError_t fgi_sparse_rejoin(const fgi_sparse_spill *spill, const fgi_sparse_answers *from,
-                                         const fgi_sparse_answers *to, cudaStream_t stream)
+extern "C" cudaError_t fgi_sparse_rejoin(const fgi_sparse_spill *spill, const fgi_cuda_answers *from,
+                                         const fgi_cuda_answers *to, cudaStream_t stream)
 {
     return fgi_follow(screening::rejoin, screening::REJOIN_BLOCKS, 32 * screening::REJOIN_WARPS, 0, stream, *spill, *from,
                       *to);

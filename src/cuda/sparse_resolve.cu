@@ -10,6 +10,7 @@
  * grid     a warp a group of 32 rows, a quad of its lanes a value
  * bytes    a row and a mean from L2 for each candidate of a row that has several; bound: latency and L2 */
 #include "follow.cuh"
+#include "ordered.cuh"
 #include "ptx.cuh"
 #include "reduce.cuh"
 #include "screen_groups.cuh"
@@ -46,17 +47,6 @@ struct told {
     uint32_t candidates, changed, survivors, rows, bad_rows;
     int32_t first_bad_row; /* in the chunk */
 };
-
-__device__ __forceinline__ uint32_t ordered(float x)
-{
-    const uint32_t u = __float_as_uint(x);
-    return u & 0x80000000u ? ~u : u | 0x80000000u;
-}
-
-__device__ __forceinline__ float from_ordered(uint32_t u)
-{
-    return __uint_as_float(u & 0x80000000u ? u & 0x7fffffffu : ~u);
-}
 
 /* ------------------------------------------------------------------------------------------------- values */
 
@@ -117,13 +107,13 @@ __device__ __forceinline__ void find_best(const group &g)
     for (int i = lane; i < g.count; i += 32) {
         const uint32_t e = g.candidate[i];
         mark *m = &g.marks[row_of(e)];
-        atomicMax(&m->best, ordered(value_among(g, i, e, *m)));
+        atomicMax(&m->best, fgi_ordered(value_among(g, i, e, *m)));
     }
     __syncwarp();
     for (int i = lane; i < g.count; i += 32) {
         const uint32_t e = g.candidate[i];
         mark *m = &g.marks[row_of(e)];
-        const float below = value_among(g, i, e, *m) - from_ordered(m->best);
+        const float below = value_among(g, i, e, *m) - fgi_from_ordered(m->best);
         if (below == 0.0f) atomicMin(&m->column, (int)(e >> 16));
         if (below < -g.a.cut) continue;
         atomicAdd(&m->sum, (uint32_t)__float2uint_rn(fgi_exp2(below) * sum_parts));
@@ -154,7 +144,7 @@ __device__ __forceinline__ void end_several(const group &g, told &out)
         const uint32_t e = g.candidate[i];
         mark *at = &g.marks[row_of(e)];
         const mark m = *at;
-        const float below = value_among(g, i, e, m) - from_ordered(m.best), sum = (float)m.sum * (1.0f / sum_parts);
+        const float below = value_among(g, i, e, m) - fgi_from_ordered(m.best), sum = (float)m.sum * (1.0f / sum_parts);
         const bool is_best = (int)(e >> 16) == m.column;
         if (is_best && g.a.state) out.changed += keep_state(g, i, e, m);
         if (is_hard(g.a) ? !is_best : below < -g.a.cut) continue;

@@ -198,6 +198,10 @@ fg_status fgi_picks_next(fgi_picks *p, fgi_picked *picked)
     const bool all = !src->ops->at || src->ops->lies;
     const int64_t want = all ? index[left - 1] - first + 1 : neighbours(index, left);
     FG_TRY(cursor_get(&p->cursor, first, want, &picked->rows));
+    if (picked->rows.rows == 0)
+        return fgi_fail(FG_IO, "%s%sthe rows ended before row %lld, though there were %lld",
+                        src->name ? src->name : "", src->name ? ": " : "", (long long)first,
+                        (long long)src->rows);
     int32_t count = 0;
     while (count < left && index[count] - first < picked->rows.rows) index[count++] -= first;
     picked->index = index;

@@ -92,7 +92,7 @@ typedef struct fgi_picked {
     int32_t count;
 } fgi_picked;
 
-/* count >= rows: all rows. Makes a pass to count if the source is a stream. */
+/* count >= rows: all rows. Makes a pass to count if the source is a stream, which nobody else may read until the last pick. */
 fg_status fgi_picks_begin(fgi_picks *picks, fg_source *src, int64_t count, uint64_t seed,
                           uint64_t stream);
 /* *picked: the next ones, 0 of them at the end; valid until the next call. */

@@ -120,8 +120,8 @@ enum { LANES = 8 };
 typedef struct score_job {
     const fg_out *out;
     fgi_pool *pool;
-    double sum
-        [LANES]; /* row r is added to sum[r % LANES], however rows come: an addition need not wait for the last */
+    /* row r is added to sum[r % LANES], however rows come: an addition need not wait for the last one */
+    double sum[LANES];
     int64_t rows;
 } score_job;
 
