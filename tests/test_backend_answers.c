@@ -17,7 +17,7 @@ static const pass_case separated[] = {
     {5000, 257, 100, FG_F32, 3, true, 0},
     {3001, 97, 700, FG_F64, 2, false, 0},
     {1, 96, 16, FG_F32, 4, false, 0},
-    {30000, 256, 300, FG_F32, 4, false,
+    {30000, 256, 520, FG_F32, 4, false,
      0}, /* two chunks, each with more rows than find room with the dense strategy */
 };
 enum { COUNT = sizeof separated / sizeof *separated };

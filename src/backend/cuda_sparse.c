@@ -311,6 +311,18 @@ static void sparse_destroy(fgi_cuda_worker *worker)
 
 /* -------------------------------------------------------------------------------------------- pass */
 
+/* Rows that find no room have no answers, but that is known only when all have been fetched. */
+static cudaError_t clear_answers(const sparse_worker *w, cudaStream_t stream)
+{
+    const fgi_cuda_answers *a = &w->answers;
+    const size_t rows = (size_t)sparse_chunk_rows(&w->task), cells = rows * (size_t)a->top;
+    cudaError_t e = cudaSuccess;
+    if (a->densities) e = cudaMemsetAsync(a->densities, 0, rows * sizeof *a->densities, stream);
+    if (e != cudaSuccess || !a->components) return e;
+    e = cudaMemsetAsync(a->components, 0, cells * sizeof *a->components, stream);
+    return e == cudaSuccess ? cudaMemsetAsync(a->values, 0, cells * sizeof *a->values, stream) : e;
+}
+
 static cudaError_t sparse_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *slot,
                                 cudaStream_t stream)
 {
@@ -319,6 +331,7 @@ static cudaError_t sparse_begin(fgi_cuda_worker *worker, const fgi_cuda_slot *sl
     w->rows = 0;
     w->planned = false;
     cudaError_t e = fgi_cuda_spill_begin(&w->spill, slot, stream);
+    if (e == cudaSuccess && fgi_cuda_asks_rows(&w->task)) e = clear_answers(w, stream);
     if (e == cudaSuccess) e = fgi_cuda_plane_ready(&w->plane, stream);
     return e == cudaSuccess ? fgi_cuda_plane_begin(&w->plane, slot->params.center, stream) : e;
 }
