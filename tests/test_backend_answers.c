@@ -17,8 +17,8 @@ static const pass_case separated[] = {
     {5000, 257, 100, FG_F32, 3, true, 0},
     {3001, 97, 700, FG_F64, 2, false, 0},
     {1, 96, 16, FG_F32, 4, false, 0},
-    {30000, 256, 520, FG_F32, 4, false,
-     0}, /* two chunks, each with more rows than find room with the dense strategy */
+    /* two chunks, the second with more rows than find room with the dense strategy */
+    {30000, 256, 520, FG_F32, 4, false, 0},
 };
 enum { COUNT = sizeof separated / sizeof *separated };
 
@@ -43,10 +43,8 @@ static const pass_case crowded[] = {
 };
 enum { CROWDED = sizeof crowded / sizeof *crowded, MOST_DIAGONAL = 128 };
 
-enum {
-    FEW =
-        8 /* components of a row that the CPU tells: what a device takes for the best is among them */
-};
+/* Components of a row that the CPU tells: what a device takes for the best is among them. */
+enum { FEW = 8 };
 
 static const fgi_kind kinds[] = {FGI_HARD, FGI_SPHERICAL, FGI_DIAGONAL};
 
