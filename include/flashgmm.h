@@ -143,7 +143,7 @@ typedef enum fg_precision {
     FG_PRECISION_DEFAULT = 0, /* f32-grade: differences of f32, sums in f64 */
     /* Allows a device to round centred rows to f16 once, and to leave out 2^-10 of a row's
      * responsibilities: log-likelihoods are off by some 0.005 nats a row (docs/math.md). Made use
-     * of on compute capability 9.0. */
+     * of by fits, on compute capability 9.0: what single rows are asked stays f32-grade. */
     FG_PRECISION_FAST = 1
 } fg_precision;
 
