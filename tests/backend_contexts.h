@@ -33,4 +33,17 @@ static inline int close_contexts(void **state)
     return 0;
 }
 
+/* What a program exits with whose tests need a device: skipped, where there is none, */
+static inline int exit_of_group(int failed)
+{
+    return failed || fg_device_count() > 1 ? failed : SKIPPED;
+}
+
+/* or no backend for one. */
+static inline int exit_without_cuda(void)
+{
+    printf("built without CUDA: GPU tests skipped\n");
+    return SKIPPED;
+}
+
 #endif

@@ -272,23 +272,20 @@ static void test_amid_statistics(void **state)
 
 int main(void)
 {
-    const bool device = fg_device_count() > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),          cmocka_unit_test(test_rows_left_over),
         cmocka_unit_test(test_rows_without_room), cmocka_unit_test(test_equal_components),
         cmocka_unit_test(test_crowded_rows),      cmocka_unit_test(test_amid_statistics),
     };
-    const int failed =
-        cmocka_run_group_tests_name("backend answers", tests, open_contexts, close_contexts);
-    return failed || device ? failed : SKIPPED;
+    return exit_of_group(
+        cmocka_run_group_tests_name("backend answers", tests, open_contexts, close_contexts));
 }
 
 #else
 
 int main(void)
 {
-    printf("built without CUDA: GPU tests skipped\n");
-    return SKIPPED;
+    return exit_without_cuda();
 }
 
 #endif

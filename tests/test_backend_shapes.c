@@ -66,19 +66,16 @@ static void test_shapes(void **state)
 
 int main(void)
 {
-    const bool device = fg_device_count() > 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes)};
-    const int failed =
-        cmocka_run_group_tests_name("backend shapes", tests, open_contexts, close_contexts);
-    return failed || device ? failed : SKIPPED;
+    return exit_of_group(
+        cmocka_run_group_tests_name("backend shapes", tests, open_contexts, close_contexts));
 }
 
 #else
 
 int main(void)
 {
-    printf("built without CUDA: GPU tests skipped\n");
-    return SKIPPED;
+    return exit_without_cuda();
 }
 
 #endif

@@ -367,7 +367,6 @@ static void test_rows_that_spoil_the_scale(void **state)
 
 int main(void)
 {
-    const bool device = fg_device_count() > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spherical),
         cmocka_unit_test(test_diagonal),
@@ -379,17 +378,15 @@ int main(void)
         cmocka_unit_test(test_too_many_left_over),
         cmocka_unit_test(test_rows_that_spoil_the_scale),
     };
-    const int failed =
-        cmocka_run_group_tests_name("backend soft", tests, open_contexts, close_contexts);
-    return failed || device ? failed : SKIPPED;
+    return exit_of_group(
+        cmocka_run_group_tests_name("backend soft", tests, open_contexts, close_contexts));
 }
 
 #else
 
 int main(void)
 {
-    printf("built without CUDA: GPU tests skipped\n");
-    return SKIPPED;
+    return exit_without_cuda();
 }
 
 #endif
