@@ -13,7 +13,6 @@ bench/bench_gpu.c. Needs PyTorch.
 import argparse
 import json
 import statistics
-import time
 
 import torch
 
@@ -32,27 +31,18 @@ def parse(case):
     return n, k, d, "u8" if "u8" in how else "f32", spreads[0] if spreads else 1.0
 
 
-def seconds(work, runs):
-    times = []
-    for _ in range(runs + 1):  # the first one warms up
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
+def milliseconds(work, runs):
+    """Median over runs, until the device is at rest."""
+    def finish():
         work()
         torch.cuda.synchronize()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times[1:])
+    finish()  # warms up
+    return 1e3 * statistics.median(measure.seconds(finish) for _ in range(runs))
 
 
 def pinned_rows(n, d, dtype):
     rows = torch.empty(n, d, dtype=torch.uint8 if dtype == "u8" else torch.float32, pin_memory=True)
     return rows.random_(0, 255) if dtype == "u8" else rows.normal_()
-
-
-def link():
-    """GB/s from pinned memory."""
-    rows = pinned_rows(1 << 22, 64, "f32")
-    there = torch.empty_like(rows, device="cuda")
-    return rows.nbytes / gpu_peers.milliseconds(lambda: there.copy_(rows, non_blocking=True)) * 1e-6
 
 
 def answer(what, values):
@@ -92,7 +82,7 @@ def time_torch(n, k, d, dtype, what, runs):
     constants = -0.5 * means.square().sum(1)
     for name, tf32 in (("PyTorch, f32", False), ("PyTorch, TF32", True)):
         torch.backends.cuda.matmul.allow_tf32 = tf32
-        yield {"who": name, "ms": 1e3 * seconds(lambda: ask_torch(what, rows, means, constants), runs)}
+        yield {"who": name, "ms": milliseconds(lambda: ask_torch(what, rows, means, constants), runs)}
 
 
 def time_ours(bench_gpu, n, k, d, dtype, spread, what, runs):
@@ -107,7 +97,7 @@ def main():
     parser.add_argument("--output")
     parser.add_argument("cases", nargs="*", metavar="CASE", default=CASES)
     options = parser.parse_intermixed_args()
-    results = [{**gpu_peers.device(), "pinned_to_device_gbs": link()}]
+    results = [{**gpu_peers.device(), **gpu_peers.link()}]
     print(json.dumps(results[0]), flush=True)
     for case in options.cases:
         n, k, d, dtype, spread = parse(case)

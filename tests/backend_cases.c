@@ -195,6 +195,13 @@ void ask_rows(fg_context *ctx, const problem *p, const fgi_row_request *want, ou
     pass_over(ctx, p, want, NULL, out);
 }
 
+void hold_rows(fg_context *ctx, const problem *p)
+{
+    const fgi_hold all = {
+        .source = p->src, .rows = p->src->rows, .cols = p->src->cols, .dtype = p->src->dtype};
+    ctx->backend->ops->hold(ctx->backend, &all);
+}
+
 void free_outcome(outcome *o)
 {
     if (o->stats.mass) fgi_stats_destroy(&o->stats);

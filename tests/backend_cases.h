@@ -50,6 +50,9 @@ void run_pass(fg_context *ctx, const problem *p, const fgi_row_request *want, fg
 void ask_rows(fg_context *ctx, const problem *p, const fgi_row_request *want, outcome *out);
 void free_outcome(outcome *o);
 
+/* The context's backend keeps the problem's rows, until it is told to release them. */
+void hold_rows(fg_context *ctx, const problem *p);
+
 /* Of two passes over rows of the same problem, with the same request. */
 void expect_same_bits(const problem *p, const outcome *a, const outcome *b);
 

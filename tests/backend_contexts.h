@@ -7,6 +7,13 @@
 /* The device, and the same with FG_PRECISION_FAST: NULL where there is none. */
 static fg_context *cpu, *gpu, *fast;
 
+/* 1: under a checker of memory, 2: under a checker of order, which are slow; 0: not quick. */
+static inline int quickness(void)
+{
+    const char *quick = getenv("FLASHGMM_TEST_QUICK");
+    return quick ? atoi(quick) : 0;
+}
+
 static inline int open_contexts(void **state)
 {
     (void)state;

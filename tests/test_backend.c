@@ -15,13 +15,6 @@ static void need_gpu(void)
 
 static const fgi_kind kinds[] = {FGI_HARD, FGI_SPHERICAL, FGI_DIAGONAL};
 
-/* 1: under a checker of memory, 2: under a checker of order, which are slow; 0: not quick. */
-static int quickness(void)
-{
-    const char *quick = getenv("FLASHGMM_TEST_QUICK");
-    return quick ? atoi(quick) : 0;
-}
-
 static bool is_small_enough(const pass_case *c)
 {
     if (quickness() == 2) return c->n * c->k * c->d < 300000;
@@ -115,8 +108,6 @@ static void check_statistics(const problem *p)
     const fgi_row_request ranked = {
         .top = p->how->k < 2 ? 1 : 2, .exact_rank = true, .log_density = true};
     const fgi_row_request nothing = {0};
-    const fgi_hold all = {
-        .source = p->src, .rows = p->src->rows, .cols = p->src->cols, .dtype = p->src->dtype};
     fg_context *devices[] = {gpu, fast};
     outcome a;
     run_pass(cpu, p, &ranked, p->kind, &a);
@@ -125,7 +116,7 @@ static void check_statistics(const problem *p)
         outcome b, again;
         run_pass(devices[i], p, &nothing, p->kind, &b);
         compare_statistics(p, &a, &b, i == 1);
-        backend->ops->hold(backend, &all);
+        hold_rows(devices[i], p);
         for (int pass = 0; pass < 3; pass++) {
             run_pass(devices[i], p, &nothing, p->kind, &again);
             compare_statistics(p, &a, &again, i == 1);
@@ -182,9 +173,7 @@ static void test_held_rows(void **state)
     const fgi_row_request want = {.top = 1, .log_density = true};
     outcome streamed, held;
     run_pass(gpu, &p, &want, p.kind, &streamed);
-    const fgi_hold all = {
-        .source = p.src, .rows = p.src->rows, .cols = p.src->cols, .dtype = p.src->dtype};
-    gpu->backend->ops->hold(gpu->backend, &all);
+    hold_rows(gpu, &p);
     for (int pass = 0; pass < 2; pass++) {
         run_pass(gpu, &p, &want, p.kind, &held);
         expect_same_bits(&p, &streamed, &held);

@@ -7,7 +7,6 @@
 #ifdef FGI_WITH_CUDA
 #include "cuda_backend.h"
 
-#include <stdlib.h> /* getenv */
 #include <string.h> /* memcpy */
 
 static const pass_case separated[] = {
@@ -22,15 +21,10 @@ static const pass_case separated[] = {
 };
 enum { COUNT = sizeof separated / sizeof *separated };
 
-static bool quick(void)
-{
-    return getenv("FLASHGMM_TEST_QUICK") != NULL;
-}
-
 /* Under a checker two have to do. */
 static const pass_case *chunks_of_rows(void)
 {
-    return &separated[quick() ? COUNT - 1 : 0];
+    return &separated[quickness() ? COUNT - 1 : 0];
 }
 
 /* Rows have hundreds of components: one for each form of the soft kernels, and all types. */
@@ -105,7 +99,7 @@ static void test_requests(void **state)
 {
     (void)state;
     if (!has_hopper()) skip();
-    for (int i = quick() ? 2 : 0; i < COUNT; i++)
+    for (int i = quickness() ? 2 : 0; i < COUNT; i++)
         for (int q = 0; q < 3; q++) {
             problem p;
             make_problem(&separated[i], kinds[q], &p);
@@ -160,12 +154,12 @@ static void test_rows_without_room(void **state)
     (void)state;
     if (!has_hopper()) skip();
     for (int q = 1; q < 3; q++)
-        for (int64_t from = 0; from < chunks_of_rows()->n; from += quick() ? 26000 : 120000) {
+        for (int64_t from = 0; from < chunks_of_rows()->n; from += quickness() ? 26000 : 120000) {
             problem p;
             make_problem(chunks_of_rows(), kinds[q], &p);
             crowd_rows(&p, from);
             const bool soft = from == 0 && p.how->d <= MOST_DIAGONAL,
-                       only_last = from >= (quick() ? 26000 : 240000);
+                       only_last = from >= (quickness() ? 26000 : 240000);
             const char *by = only_last ? "sparse" : "dense";
             check_each_request(&p, soft ? "soft" : by, by);
             free_problem(&p);
@@ -185,7 +179,7 @@ static void test_crowded_rows(void **state)
             make_problem(&crowded[i], kinds[q], &p);
             print_message("n %lld, k %d, d %d, %s, kind %d\n", (long long)p.how->n, p.how->k,
                           p.how->d, fg_dtype_text(p.how->dtype), (int)kinds[q]);
-            for (int r = quick() ? 2 : 0; r < 3; r++) check(&p, &some[r], "soft");
+            for (int r = quickness() ? 2 : 0; r < 3; r++) check(&p, &some[r], "soft");
             free_problem(&p);
         }
 }
@@ -243,15 +237,12 @@ static void test_amid_statistics(void **state)
     problem about[2] = {p, p};
     about[1].params = other.params;
     const fgi_row_request nothing = {0}, best = {.top = 1, .log_density = true};
-    const fgi_hold all = {
-        .source = p.src, .rows = p.src->rows, .cols = p.src->cols, .dtype = p.src->dtype};
-    const fgi_backend_ops *ops = gpu->backend->ops;
     outcome told[2], summed[2], found;
     for (int center = 0; center < 2; center++) {
         ask_rows(gpu, &about[center], &best, &told[center]);
         run_pass(gpu, &about[center], &nothing, p.kind, &summed[center]);
     }
-    ops->hold(gpu->backend, &all);
+    hold_rows(gpu, &p);
     for (int pass = 0; pass < 6; pass++) {
         const int center = pass >= 3;
         ask_rows(gpu, &about[center], &best, &found);
@@ -261,7 +252,7 @@ static void test_amid_statistics(void **state)
         expect_same_bits(&p, &summed[center], &found);
         free_outcome(&found);
     }
-    ops->release(gpu->backend);
+    gpu->backend->ops->release(gpu->backend);
     for (int center = 0; center < 2; center++) {
         free_outcome(&told[center]);
         free_outcome(&summed[center]);

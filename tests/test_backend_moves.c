@@ -27,20 +27,13 @@ static void move_means(problem *p, int32_t step, double by)
         p->params.means[i] += length * (fgi_random_uniform(11, (uint64_t)step, (uint64_t)i) - 0.5);
 }
 
-static void hold(fg_context *ctx, const problem *p)
-{
-    const fgi_hold all = {
-        .source = p->src, .rows = p->src->rows, .cols = p->src->cols, .dtype = p->src->dtype};
-    ctx->backend->ops->hold(ctx->backend, &all);
-}
-
 static void check_moves(const pass_case *c, fgi_kind kind)
 {
     static const double steps[] = {0, 2, 0.5, 0.1, 0.02, 0, 1, 0.01};
     problem p;
     make_problem(c, kind, &p);
-    hold(gpu, &p);
-    hold(fast, &p);
+    hold_rows(gpu, &p);
+    hold_rows(fast, &p);
     for (int32_t step = 0; step < (int32_t)(sizeof steps / sizeof *steps); step++) {
         outcome a, b, f;
         move_means(&p, step, steps[step]);

@@ -60,8 +60,7 @@ static void test_shapes(void **state)
 {
     (void)state;
     if (!gpu) skip();
-    const bool quick = getenv("FLASHGMM_TEST_QUICK") != NULL;
-    for (uint64_t i = 0; i < (quick ? QUICK_SHAPES : SHAPES); i++) check_shape(i);
+    for (uint64_t i = 0; i < (quickness() ? QUICK_SHAPES : SHAPES); i++) check_shape(i);
 }
 
 int main(void)

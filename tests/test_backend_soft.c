@@ -52,11 +52,6 @@ static const pass_case deep[] = {
 };
 enum { DEEP = sizeof deep / sizeof *deep, DEEP_DIAGONAL = 13 };
 
-static bool quick(void)
-{
-    return getenv("FLASHGMM_TEST_QUICK") != NULL;
-}
-
 /* As if the sparse strategy had lost rows in so many passes before. */
 static void crowd(fg_context *ctx, int32_t times)
 {
@@ -78,13 +73,6 @@ static void run_soft(fg_context *ctx, const problem *p, outcome *out)
         run_pass(ctx, p, &nothing, p->kind, out);
     }
     assert_string_equal(cuda->worker->strategy->name, "soft");
-}
-
-static void hold(fg_context *ctx, const problem *p)
-{
-    const fgi_hold all = {
-        .source = p->src, .rows = p->src->rows, .cols = p->src->cols, .dtype = p->src->dtype};
-    ctx->backend->ops->hold(ctx->backend, &all);
 }
 
 static void expect_same_statistics(const problem *p, const outcome *a, const outcome *b)
@@ -148,7 +136,7 @@ static void check_on(fg_context *device, const problem *p)
         expect_near_masses(p, &a, &b);
     if (device == gpu && is_one_chunk(p)) check_densities(p, &a);
     for (int pass = 0; pass < 4; pass++) {
-        if (pass == 1) hold(device, p);
+        if (pass == 1) hold_rows(device, p);
         run_soft(device, p, &again);
         expect_same_statistics(p, &b, &again);
         free_outcome(&again);
@@ -169,7 +157,7 @@ static void check_all(fgi_kind kind, const pass_case *cases, int count, int32_t 
     if (!gpu) skip();
     for (int i = 0; i < count; i++) {
         const pass_case *c = &cases[i];
-        if (c->d > most_d || (quick() && c->n * c->k > 2000000)) continue;
+        if (c->d > most_d || (quickness() && c->n * c->k > 2000000)) continue;
         problem p;
         make_problem(c, kind, &p);
         print_message("n %lld, k %d, d %d, %s, spread %g\n", (long long)c->n, c->k, c->d,
@@ -302,7 +290,7 @@ static void test_many_left_over(void **state)
     const char *strategies[] = {"sparse", "soft", "soft"};
     outcome exact;
     run_pass(cpu, &p, &ranked, p.kind, &exact);
-    hold(gpu, &p);
+    hold_rows(gpu, &p);
     for (int pass = 0; pass < 3; pass++) {
         outcome found;
         run_pass(gpu, &p, &nothing, p.kind, &found);

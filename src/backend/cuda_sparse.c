@@ -20,8 +20,8 @@ enum {
     STREAM_CAPACITY = 3072,
     STREAM_CAPACITY_DIAGONAL = 2048,
     LEVELS = 4,
-    ANSWER_LEVEL =
-        2, /* of passes that nothing is known of: many rows find room, and the first answers come early */
+    /* of passes that nothing is known of: many rows find room, and the first answers come early */
+    ANSWER_LEVEL = 2,
     MOST_TOLD = 32, /* of a row: more are not among the few that matter */
     LEAST_SPILLED = 1024,
     MOST_SPILLED = 4096
@@ -93,16 +93,18 @@ static bool begins_wide(const fgi_cuda_task *task)
     return depth > (task->kind == FGI_SPHERICAL ? MOST_DEPTH : USUAL_DEPTH);
 }
 
-/* Whether rows are so long that the first thing to do where they are crowded is to take f32 sums, */
+/* Whether rows are so long that the first thing to do where they are crowded is to take f32 sums, for
+ * statistics, */
 static bool widens(const fgi_cuda_task *task)
 {
-    return !begins_wide(task) && fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) > USUAL_DEPTH;
+    return !fgi_cuda_asks_rows(task) && !begins_wide(task) &&
+           fgi_cuda_plane_depth(task, FGI_SPARSE_PLANE_PAD) > USUAL_DEPTH;
 }
 
 /* and whether that was done. */
 static bool is_widened(const fgi_cuda_task *task)
 {
-    return widens(task) && task->crowding > 0 && !fgi_cuda_asks_rows(task);
+    return widens(task) && task->crowding > 0;
 }
 
 static bool is_wide(const fgi_cuda_task *task)
@@ -135,7 +137,7 @@ static bool sparse_serves(const fgi_cuda_task *task)
 
 bool fgi_cuda_sparse_widens(const fgi_cuda_task *task)
 {
-    return sparse_serves(task) && widens(task) && !is_widened(task) && !fgi_cuda_asks_rows(task);
+    return sparse_serves(task) && widens(task) && !is_widened(task);
 }
 
 /* Rows that are left over at a time: few are, so one piece of the dense strategy, as far as it is neither small nor large. */

@@ -38,13 +38,6 @@ struct asked_group {
     int count;
 };
 
-/* One of them. */
-struct candidate_value {
-    uint32_t column;
-    double value;
-    float over; /* value - best */
-};
-
 /* Whether a row with one candidate needs its value. */
 __device__ __forceinline__ bool asks_values(const fgi_sparse_answer_args &a)
 {
@@ -58,6 +51,12 @@ __device__ __forceinline__ double value_at(const asked_group &g, int i, const be
     if (row.candidates == 1 && !asks_values(g.a)) return 0.0;
     const double below = g.below[i], down = __ldg(&m.scale->down);
     return is_hard(g.a.screen) ? -below * (2.0 * down * down) : __ldg(m.constants + (g.candidate[i] >> 16)) - below;
+}
+
+/* Its value less the row's best. */
+__device__ __forceinline__ float over_best(const asked_group &g, int i, const best &row)
+{
+    return (float)(value_at(g, i, row) - fgi_from_ordered(row.value));
 }
 
 __device__ __forceinline__ float share_of(float over, const best &row)
@@ -82,7 +81,7 @@ __device__ __forceinline__ void find_bests(const asked_group &g)
     for (int i = lane; i < g.count; i += 32) {
         const uint32_t e = g.candidate[i];
         best *row = &g.rows[row_of(e)];
-        const float over = (float)(value_at(g, i, *row) - fgi_from_ordered(row->value));
+        const float over = over_best(g, i, *row);
         if (over == 0.0f) atomicMin(&row->column, (int)(e >> 16));
         if (over >= -g.a.screen.cut)
             atomicAdd(&row->shares, (unsigned long long)__double2ll_rn((double)exp2f(over) * shares_one));
@@ -110,7 +109,7 @@ __device__ __forceinline__ int gather_telling(const asked_group &g)
         for (int i = lane; i < g.count; i += 32) {
             const uint32_t e = g.candidate[i];
             best *row = &g.rows[row_of(e)];
-            const float over = (float)(value_at(g, i, *row) - fgi_from_ordered(row->value));
+            const float over = over_best(g, i, *row);
             if ((int)(e >> 16) != row->column && !matters(g, over, *row)) continue;
             if (pass == 0)
                 atomicAdd(&row->told, 1);

@@ -41,34 +41,21 @@ typedef struct delivery {
     const void *job;
     int64_t first, rows, block_rows;
     const fgi_row_results *results;
+    void (*deliver)(const struct delivery *d, int64_t begin, int64_t rows); /* of the chunk */
 } delivery;
-
-/* Rows begin .. begin + rows - 1 of the chunk. */
-typedef void (*deliver)(const delivery *d, int64_t begin, int64_t rows);
-
-typedef struct delivering {
-    const delivery *what;
-    deliver how;
-} delivering;
 
 static void deliver_block(void *user, int64_t block, int32_t worker)
 {
     (void)worker;
-    const delivering *job = user;
-    const delivery *d = job->what;
+    const delivery *d = user;
     const int64_t begin = block * d->block_rows, left = d->rows - begin;
-    job->how(d, begin, left < d->block_rows ? left : d->block_rows);
+    d->deliver(d, begin, left < d->block_rows ? left : d->block_rows);
 }
 
-static void deliver_rows(fgi_pool *pool, delivery *d, int64_t row_bytes, deliver how)
+static void deliver_rows(fgi_pool *pool, delivery *d, int64_t row_bytes)
 {
     d->block_rows = 1 + BLOCK_BYTES / row_bytes;
-    delivering job = {.what = d, .how = how};
-    const int64_t blocks = (d->rows + d->block_rows - 1) / d->block_rows;
-    if (blocks > 1)
-        fgi_pool_each(pool, blocks, deliver_block, &job);
-    else
-        how(d, 0, d->rows);
+    fgi_pool_each(pool, (d->rows + d->block_rows - 1) / d->block_rows, deliver_block, d);
 }
 
 /* ---- the best few */
@@ -93,8 +80,9 @@ static fg_status take_top(void *user, int64_t first, int64_t rows, const fgi_row
     const top_job *job = user;
     for (int64_t r = 0; r < rows; r++)
         if (results->components[r * job->top] < 0) return refuse_row(first + r);
-    delivery d = {.job = job, .first = first, .rows = rows, .results = results};
-    deliver_rows(job->pool, &d, job->top * (int64_t)(sizeof(int32_t) + sizeof(float)), deliver_top);
+    delivery d = {
+        .job = job, .first = first, .rows = rows, .results = results, .deliver = deliver_top};
+    deliver_rows(job->pool, &d, job->top * (int64_t)(sizeof(int32_t) + sizeof(float)));
     return FG_OK;
 }
 
@@ -156,8 +144,9 @@ static fg_status take_scores(void *user, int64_t first, int64_t rows,
         for (int64_t r = 0; r < rows; r++)
             if (isnan(density[r])) return refuse_row(first + r);
     job->rows += rows;
-    delivery d = {.job = job, .first = first, .rows = rows, .results = results};
-    if (job->out) deliver_rows(job->pool, &d, sizeof *density, deliver_scores);
+    delivery d = {
+        .job = job, .first = first, .rows = rows, .results = results, .deliver = deliver_scores};
+    if (job->out) deliver_rows(job->pool, &d, sizeof *density);
     return FG_OK;
 }
 
